@@ -1,0 +1,1 @@
+"""The job side of Labelplane: everything that opens data. Importing this package loads no numerics."""

@@ -1,0 +1,102 @@
+"""`JobConfig`: the one file that tells a job what to do. Pins are decided before it is written."""
+
+from typing import Any, Literal
+
+from pydantic import model_validator
+
+from labeljob.contract.base import Wire
+from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset
+from labeljob.contract.function_set import FunctionSet
+
+Step = Literal["check", "resolve", "fit", "label"]
+
+
+class Owner(Wire):
+    """The resource on whose behalf the job runs."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+class Mount(Wire):
+    """Where a claim, a ConfigMap or a local folder is found: `prefix` of a URI -> folder.
+
+    `pvc://claim` and `configmap://name` name a folder; `file:` names the folder that relative paths start from.
+    """
+
+    prefix: str
+    path: str
+
+
+class CheckTask(Wire):
+    """Compile the functions, read the lookup tables, run the function tests."""
+
+    function_set: FunctionSet
+
+
+class ResolveTask(Wire):
+    """Find the state of every dataset, of the model's versions, and of the output's last commit."""
+
+    function_set: FunctionSet | None = None  # lookup tables to pin
+    data: Dataset
+    gold: GoldDataset | None = None
+    artifacts: str | None = None  # a model's home: read its index
+    pin: int | None = None  # the version to describe; the newest when absent
+    output: str | None = None  # a job's table: read its last commit
+    app_id: str | None = None
+
+
+class FitTask(Wire):
+    """Fit a label model on pinned data and write one version."""
+
+    function_set: FunctionSet
+    function_set_digest: str  # includes the lookup tables' content
+    data: DatasetPin
+    gold: DatasetPin | None = None
+    gold_label_column: str | None = None
+    algorithm: str
+    parameters: dict[str, Any]
+    artifacts: str
+    version: int
+    fit_digest: str
+    image: str
+
+
+class LabelTask(Wire):
+    """Label pinned data with a pinned model version and commit one table version."""
+
+    data: DatasetPin
+    gold: DatasetPin | None = None
+    gold_label_column: str | None = None
+    artifacts: str
+    model_name: str
+    model_version: int
+    model_sha256: str
+    output: str
+    app_id: str
+    sequence: int
+    run_digest: str
+    run: str  # written to every row: <name>-<digest10>-<sequence>
+    image: str
+
+
+class JobConfig(Wire):
+    """Everything a job needs, in one file; exactly the task that `step` names is set."""
+
+    format_version: Literal[1] = 1
+    step: Step
+    owner: Owner
+    mounts: tuple[Mount, ...] = ()
+    expected_build: str | None = None  # refuse to run as any other build of the job code
+    check: CheckTask | None = None
+    resolve: ResolveTask | None = None
+    fit: FitTask | None = None
+    label: LabelTask | None = None
+
+    @model_validator(mode="after")
+    def _has_its_task(self) -> "JobConfig":
+        given = [step for step in ("check", "resolve", "fit", "label") if getattr(self, step) is not None]
+        if given != [self.step]:
+            raise ValueError(f"step {self.step} needs exactly the task of that name, found {given}")
+        return self

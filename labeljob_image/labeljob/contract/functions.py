@@ -1,0 +1,153 @@
+"""Labeling functions as a user declares them: exactly one kind each."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from labeljob.contract.base import Wire
+from labeljob.contract.columns import ColumnName
+from labeljob.contract.datasets import LookupTable
+
+CLASS_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
+FUNCTION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
+KINDS = ("keywords", "regex", "threshold", "sql", "lookup", "votes")
+
+ClassName = Annotated[str, Field(max_length=63, pattern=CLASS_PATTERN, description="One of spec.classes.")]
+FunctionName = Annotated[str, Field(max_length=63, pattern=FUNCTION_PATTERN, description="Name of the labeling function, unique in the set.")]
+
+
+class Keywords(Wire):
+    """Votes where the text holds one of the literal words; case-insensitive, NFC."""
+
+    column: ColumnName
+    any: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=256)]],
+        Field(min_length=1, max_length=500, description="The words; one is enough."),
+    ]
+    match: Annotated[
+        Literal["word", "substring"] | None,
+        Field(description="word: bounded by anything that is not a Unicode letter, digit or underscore; substring: anywhere. When left out: word."),
+    ] = None
+
+
+class Regex(Wire):
+    """Votes where an RE2 search finds the pattern; case-sensitive."""
+
+    column: ColumnName
+    pattern: Annotated[
+        str, Field(min_length=1, max_length=4096, description="RE2 syntax; a pattern that matches the empty string is refused.")
+    ]
+
+
+class Threshold(Wire):
+    """Votes where the number lies within the bounds; two bounds mean AND, NaN and null abstain."""
+
+    column: ColumnName
+    above: Annotated[float | None, Field(description="Greater than (strict).")] = None
+    at_least: Annotated[float | None, Field(description="Greater than or equal to.")] = None
+    below: Annotated[float | None, Field(description="Less than (strict).")] = None
+    at_most: Annotated[float | None, Field(description="Less than or equal to.")] = None
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> "Threshold":
+        lower, upper = (self.above, self.at_least), (self.below, self.at_most)
+        if all(bound is None for bound in lower + upper):
+            raise ValueError("needs a bound: set above, atLeast, below or atMost")
+        if None not in lower or None not in upper:
+            raise ValueError("has two bounds on one side: keep one of above/atLeast and one of below/atMost")
+        return self
+
+
+class Lookup(Wire):
+    """Votes the class that the table gives for the row's key; a missing key abstains."""
+
+    column: ColumnName
+    table: LookupTable
+    key_column: ColumnName
+    label_column: ColumnName
+
+
+class VoteColumn(Wire):
+    """Takes the vote from a column: a teacher's score, a crowd worker's answer, an older rule."""
+
+    column: ColumnName
+    map: Annotated[
+        dict[str, ClassName] | None,
+        Field(max_length=500, description="Raw value to class. A value that is not in the map is an error; null abstains."),
+    ] = None
+    above: Annotated[
+        dict[str, float] | None, Field(max_length=127, description="Class to bound: votes for the class where the value is greater.")
+    ] = None
+    below: Annotated[
+        dict[str, float] | None, Field(max_length=127, description="Class to bound: votes for the class where the value is less.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _has_one_reading(self) -> "VoteColumn":
+        bounds = self.above is not None or self.below is not None
+        if bounds == (self.map is not None):
+            raise ValueError("needs either map, or above and/or below")
+        return self
+
+
+class LabelingFunction(Wire):
+    """One cheap, noisy source of votes: it votes for a class or abstains."""
+
+    name: FunctionName
+    label: Annotated[ClassName | None, Field(description="The class it votes for (keywords, regex, threshold and sql need it; lookup and votes name classes themselves).")] = None
+    keywords: Keywords | None = None
+    regex: Regex | None = None
+    threshold: Threshold | None = None
+    sql: Annotated[
+        str | None,
+        Field(min_length=1, max_length=4096, description="One DuckDB BOOLEAN expression over declared columns: true votes, false and null abstain."),
+    ] = None
+    lookup: Lookup | None = None
+    votes: VoteColumn | None = None
+    fallback: Annotated[
+        bool | None,
+        Field(description="Votes only where no other function does; left out of fit, coverage and conflict. When left out: false."),
+    ] = None
+    accuracy: Annotated[
+        float | None, Field(gt=0, lt=1, description="How often a fallback is right, as declared by its owner. When left out: 0.6.")
+    ] = None
+    enabled: Annotated[bool | None, Field(description="false takes the function out of the vote. When left out: true.")] = None
+    abstain: Annotated[
+        Literal["auto", "missing", "evidence"] | None,
+        Field(description="What an abstain means to the label model. When left out: auto, that is missing for votes and evidence for the others."),
+    ] = None
+    owner: Annotated[str | None, Field(min_length=1, max_length=253, description="Who answers for it.")] = None
+    description: Annotated[str | None, Field(max_length=1024, description="What it looks for, and why.")] = None
+    docs: Annotated[str | None, Field(max_length=1024, description="A page about it.")] = None
+
+    @property
+    def kind(self) -> str:
+        """The one kind that is set."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def is_enabled(self) -> bool:
+        return self.enabled is not False
+
+    @property
+    def is_fallback(self) -> bool:
+        return self.fallback is True
+
+    @property
+    def abstain_is_missing(self) -> bool:
+        return self.abstain == "missing" or (self.abstain in (None, "auto") and self.votes is not None)
+
+    @model_validator(mode="after")
+    def _has_one_kind(self) -> "LabelingFunction":
+        kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            found = " and ".join(kinds) or "none"
+            raise ValueError(f"needs exactly one of {', '.join(KINDS)}; found {found}")
+        names_classes = kinds[0] in ("lookup", "votes")
+        if names_classes and self.label is not None:
+            raise ValueError(f"label does not go with {kinds[0]}, which names its classes itself: remove label")
+        if not names_classes and self.label is None:
+            raise ValueError(f"label is required with {kinds[0]}: name the class it votes for")
+        if self.accuracy is not None and not self.is_fallback:
+            raise ValueError("accuracy is for fallbacks only, others are estimated: remove it or set fallback: true")
+        return self

@@ -1,0 +1,131 @@
+"""`JobResult`: what a job reports. It fits a pod's termination message (4,096 bytes)."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from labeljob.contract.base import Wire
+from labeljob.contract.datasets import DatasetPin
+from labeljob.contract.reasons import JobReason
+
+MESSAGE_BYTES = 4096
+FUNCTION_LIMIT = 100
+
+
+class FunctionColumns(Wire):
+    """Per-function figures as parallel lists in function order; shares are in thousandths.
+
+    `index` names the functions when not all of them fit (then the worst ones, by error rate, conflicts, accuracy).
+    """
+
+    index: list[int] | None = None
+    polarity: list[str] = []  # class indices the function voted for, joined by "."
+    coverage: list[int] = []
+    overlaps: list[int] = []
+    conflicts: list[int] = []
+    error_rate: list[int] = []
+    estimated_accuracy: list[int | None] = []
+    empirical_accuracy: list[int | None] = []
+    weight: list[float | None] = []
+
+
+class ModelVersion(Wire):
+    """One version of a label model, as its artifact index records it."""
+
+    version: int
+    fit_digest: str
+    sha256: str
+    function_set_digest: str
+    data: DatasetPin
+    gold: DatasetPin | None = None
+    image: str
+    build: str
+    algorithm: str
+    why: str
+    iterations: int
+    converged: bool
+    fitted_at: str
+    metrics: dict[str, float | None]
+
+
+class VersionLine(Wire):
+    """A version in one line of history."""
+
+    version: int
+    fit_digest: str
+    fitted_at: str
+
+
+class Commit(Wire):
+    """What the last commit of a LabelJob's output says of itself."""
+
+    sequence: int
+    run_digest: str
+    run: str
+    table_id: str
+    version: int
+    content_digest: str
+    started_at: str
+    finished_at: str
+    data: DatasetPin
+    model_version: int
+    model_sha256: str
+    function_set_digest: str
+    image: str
+    metrics: dict[str, float | None]
+    label_distribution: dict[str, float]
+
+
+class CheckResult(Wire):
+    """The set works: identity of the functions with the content of their lookup tables."""
+
+    function_set_digest: str
+    function_count: int
+    tests_passed: int
+
+
+class ResolveResult(Wire):
+    """Pins, and what already stands in the output."""
+
+    data: DatasetPin
+    gold: DatasetPin | None = None
+    function_set_digest: str | None = None
+    versions: list[VersionLine] = []  # newest first, at most 10
+    current: ModelVersion | None = None  # the pinned version, or the newest
+    current_functions: FunctionColumns | None = None
+    pin_found: bool | None = None  # whether `pin` is in the index; absent without a pin
+    commit: Commit | None = None
+
+
+class FitResult(Wire):
+    """The version that was written (or found, on a retry)."""
+
+    version: ModelVersion
+    functions: FunctionColumns
+
+
+class LabelResult(Wire):
+    """The commit that was made (or found, on a retry)."""
+
+    commit: Commit
+    functions: FunctionColumns
+
+
+class Failure(Wire):
+    """Why the job stopped and what to do next; never a value of the data."""
+
+    reason: JobReason
+    message: str = Field(max_length=2048)
+
+
+class JobResult(Wire):
+    """Exactly one of failure, check, resolve, fit, label."""
+
+    format_version: Literal[1] = 1
+    build: str  # identity of the job code and its libraries
+    failure: Failure | None = None
+    check: CheckResult | None = None
+    resolve: ResolveResult | None = None
+    fit: FitResult | None = None
+    label: LabelResult | None = None
+    warnings: list[str] = []  # domain conditions and texts such as "CoverageLow: ..." that do not stop a run
