@@ -1,0 +1,169 @@
+"""LabelModel: fits on a pinned dataset, keeps versions, serves one."""
+
+from typing import Annotated, Any, Literal
+
+from labeljob.contract.base import Wire
+from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
+from pydantic import Field, WithJsonSchema, field_validator
+
+from labelplane.api.conditions import Conditions
+from labelplane.api.metadata import Metadata
+from labelplane.api.runtime import Runtime
+
+ALGORITHMS = ("auto", "majority-vote", "weighted-vote", "dawid-skene")
+Name = Annotated[str, Field(min_length=1, max_length=52, description="Name of a resource in the same namespace.")]
+
+
+class FunctionSetRef(Wire):
+    """The set whose functions vote."""
+
+    name: Name
+
+
+class Artifacts(Wire):
+    """The home of every version."""
+
+    uri: VolumeUri
+
+
+ClassBalance = Annotated[
+    str | dict[str, float] | None,
+    WithJsonSchema(
+        {
+            "x-kubernetes-preserve-unknown-fields": True,
+            "description": "auto, or each class's share of the rows (they sum to 1). When left out: auto, learned from the votes.",
+        }
+    ),
+]
+
+
+class Parameters(Wire):
+    """Settings of the fit."""
+
+    seed: Annotated[int | None, Field(ge=0, le=4294967295, description="When left out: 0.")] = None
+    max_iterations: Annotated[int | None, Field(ge=1, le=10000, description="When left out: 100.")] = None
+    tolerance: Annotated[float | None, Field(gt=0, le=1, description="Relative gain below which the fit stops. When left out: 1e-6.")] = None
+    class_balance: ClassBalance = None
+
+    @field_validator("class_balance")
+    @classmethod
+    def _balance_is_known(cls, value: Any) -> Any:
+        if value is None or value == "auto":
+            return value
+        if isinstance(value, str):
+            raise ValueError("must be auto, or a map of class to share")
+        if any(share <= 0 or share >= 1 for share in value.values()) or abs(sum(value.values()) - 1) > 1e-6:
+            raise ValueError("shares must lie between 0 and 1 and sum to 1")
+        return value
+
+
+class Refit(Wire):
+    """When the model may be fitted again."""
+
+    suspend: Annotated[bool | None, Field(description="true starts no new fit; what serves goes on serving. When left out: false.")] = None
+
+
+class LabelModelSpec(Wire):
+    """What to fit, on what, and which version serves."""
+
+    function_set_ref: FunctionSetRef
+    training_data: Annotated[Dataset, Field(description="The rows to learn from; labels are not needed.")]
+    gold_data: Annotated[GoldDataset | None, Field(description="Rows with known classes, joined on the set's idColumn; used to score, not to fit.")] = None
+    artifacts: Annotated[Artifacts, Field(description="Where versions are kept. Deleting the resource deletes none of them.")]
+    algorithm: Annotated[
+        Literal["auto", "majority-vote", "weighted-vote", "dawid-skene"] | None,
+        Field(description="The label model. When left out: auto, which chooses and says why."),
+    ] = None
+    parameters: Parameters | None = None
+    pin: Annotated[int | None, Field(ge=1, description="Hold, or roll back to, this version. When left out: the newest serves.")] = None
+    refit: Refit | None = None
+    runtime: Annotated[Runtime | None, Field(description="How the fit runs. What is left out comes from the set's runtime.")] = None
+
+    @property
+    def refit_suspended(self) -> bool:
+        return bool(self.refit and self.refit.suspend)
+
+
+class ArtifactRef(Wire):
+    """A version's files and their digest."""
+
+    uri: str
+    sha256: str
+
+
+class FunctionSetPin(Wire):
+    """The functions a version was fitted with."""
+
+    name: str
+    digest: str
+
+
+class CurrentVersion(Wire):
+    """The version that serves."""
+
+    version: int
+    digest: str
+    artifact: ArtifactRef
+    function_set: FunctionSetPin
+    training_data: DatasetPin
+    image: str
+    algorithm: str
+    why: str
+    metrics: dict[str, float | None]
+    fitted_at: str
+
+
+class VersionEntry(Wire):
+    """One line of history."""
+
+    version: int
+    digest: str
+    fitted_at: str
+    state: Literal["promoted", "superseded", "candidate"]
+
+
+class FunctionFigures(Wire):
+    """What the model learned of one function."""
+
+    name: str
+    polarity: list[str] = []
+    coverage: float | None = None
+    overlaps: float | None = None
+    conflicts: float | None = None
+    estimated_accuracy: float | None = None
+    empirical_accuracy: float | None = None
+    weight: float | None = None
+    error_rate: float | None = None
+
+
+class ModelPins(Wire):
+    """Pins of the fit that is wanted, resolved once for (generation, reconcile-at, functions)."""
+
+    request: Annotated[str, Field(description="Digest of what was asked; the pins hold as long as it does.")]
+    training_data: DatasetPin
+    gold_data: DatasetPin | None = None
+    function_set_digest: str
+    image: str
+    build: str
+    fit_digest: str
+    version: Annotated[int, Field(description="The version that the fit writes, or has written.")]
+
+
+class LabelModelStatus(Wire):
+    """What the operator found; rebuilt from the artifact index when it is lost."""
+
+    observed_generation: int = -1
+    last_handled_reconcile_at: str | None = None
+    current: CurrentVersion | None = None
+    pins: ModelPins | None = None
+    versions: Annotated[list[VersionEntry], Field(max_length=10)] = []
+    functions: Annotated[list[FunctionFigures], Field(max_length=100)] = []
+    conditions: Conditions = []
+
+
+class LabelModel(Wire):
+    """A parsed LabelModel."""
+
+    metadata: Metadata
+    spec: LabelModelSpec
+    status: LabelModelStatus = LabelModelStatus()

@@ -1,0 +1,68 @@
+"""How the pods of a resource run: typed fields instead of a pod template."""
+
+from typing import Annotated, Literal
+
+from labeljob.contract.base import Wire
+from pydantic import Field
+
+DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$"
+Duration = Annotated[str, Field(max_length=32, pattern=DURATION_PATTERN)]
+Quantity = Annotated[
+    str | int,
+    Field(
+        description="A Kubernetes quantity such as 500m or 2Gi.",
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            "pattern": r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$",
+        },
+    ),
+]
+
+
+class ImagePullSecret(Wire):
+    """A Secret that holds registry credentials."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253)]
+
+
+class Resources(Wire):
+    """Requests and limits of the job's container."""
+
+    requests: Annotated[dict[str, Quantity] | None, Field(max_length=16)] = None
+    limits: Annotated[dict[str, Quantity] | None, Field(max_length=16)] = None
+
+
+class Toleration(Wire):
+    """A taint that the pods tolerate."""
+
+    key: Annotated[str | None, Field(max_length=317)] = None
+    operator: Literal["Exists", "Equal"] | None = None
+    value: Annotated[str | None, Field(max_length=63)] = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    toleration_seconds: int | None = None
+
+
+class EnvironmentVariable(Wire):
+    """A plain environment variable of the job's container."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+    value: Annotated[str, Field(max_length=4096)]
+
+
+class Runtime(Wire):
+    """How the pods run. Every field may be left out."""
+
+    image: Annotated[
+        str | None, Field(min_length=1, max_length=512, description="Job image. When left out: the one the operator was installed with.")
+    ] = None
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    image_pull_secrets: Annotated[list[ImagePullSecret] | None, Field(max_length=16)] = None
+    resources: Annotated[Resources | None, Field(description="When left out: requests of 100m CPU and 256Mi, a limit of 1Gi of memory.")] = None
+    node_selector: Annotated[dict[str, str] | None, Field(max_length=64)] = None
+    tolerations: Annotated[list[Toleration] | None, Field(max_length=32)] = None
+    service_account_name: Annotated[
+        str | None, Field(max_length=253, description="When left out: default. Its token is never mounted.")
+    ] = None
+    priority_class_name: Annotated[str | None, Field(max_length=253)] = None
+    env: Annotated[list[EnvironmentVariable] | None, Field(max_length=64)] = None
+    fs_group: Annotated[int | None, Field(ge=0, le=2147483647, description="Group that owns the mounted volumes. When left out: 65532.")] = None

@@ -1,0 +1,66 @@
+"""What a decision may look at: one frozen snapshot, gathered by `cluster.Cluster.observe`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from labeljob.contract.result import JobResult
+
+from labelplane.api.groups import RECONCILE, Key
+
+JobState = Literal["pending", "running", "succeeded", "failed"]
+
+
+@dataclass(frozen=True)
+class PodProblem:
+    """Why a pod does not run: a `ControlReason` and what a person can do."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class ObservedJob:
+    """A Job (or local process) that belongs to the resource.
+
+    `result` is what its last finished pod reported; `failed` means that Kubernetes has given up on it.
+    `intact` is false when somebody edited what it runs (its config digest, image or command).
+    """
+
+    name: str
+    uid: str
+    step: str
+    state: JobState
+    created_at: datetime
+    finished_at: datetime | None = None
+    result: JobResult | None = None
+    image_id: str | None = None
+    problem: PodProblem | None = None
+    failure: str | None = None  # the Job controller's own reason, such as DeadlineExceeded
+    attempts: int = 0  # pods that failed so far
+    intact: bool = True
+    deleting: bool = False
+
+    @property
+    def finished(self) -> bool:
+        return self.state in ("succeeded", "failed")
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One resource and all that a decision about it may depend on."""
+
+    key: Key
+    resource: Mapping[str, Any]  # as the API server returned it
+    related: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)  # referenced resources that exist
+    jobs: tuple[ObservedJob, ...] = ()  # those it owns, oldest first
+
+    @property
+    def disabled(self) -> bool:
+        """Break-glass: hands off this resource."""
+        annotations = self.resource["metadata"].get("annotations") or {}
+        return annotations.get(RECONCILE) == "disabled"
+
+    def job(self, name: str) -> ObservedJob | None:
+        return next((job for job in self.jobs if job.name == name), None)
