@@ -1,0 +1,87 @@
+"""CEL rules of the CRDs, by the model they sit on. Each says the same as a validator of that model.
+
+Every rule is tested at maximum size against a real API server: the cost budget is per rule and per CRD.
+"""
+
+Rule = dict[str, str]
+
+_ONE_KIND = "[has(self.keywords), has(self.regex), has(self.threshold), has(self.sql), has(self.lookup), has(self.votes)].exists_one(k, k)"
+_NAMES_CLASSES = "has(self.lookup) || has(self.votes)"
+
+RULES: dict[str, list[Rule]] = {
+    "FunctionSetSpec": [
+        {
+            "rule": "self.classes.all(c, self.classes.exists_one(d, d.lowerAscii() == c.lowerAscii()))",
+            "message": "classes must be unique ignoring case: rename or remove the repeated one",
+            "fieldPath": ".classes",
+        },
+        {
+            "rule": "self.classes.all(c, c.lowerAscii() != 'abstain')",
+            "message": "abstain is reserved: rename the class",
+            "fieldPath": ".classes",
+        },
+        {
+            "rule": "self.functions.all(f, self.functions.exists_one(g, g.name == f.name))",
+            "message": "function names must be unique: rename the repeated one",
+            "fieldPath": ".functions",
+        },
+        {
+            "rule": "self.functions.all(f, !has(f.label) || f.label in self.classes)",
+            "message": "every label must be one of spec.classes: correct the label or add the class",
+            "fieldPath": ".functions",
+        },
+        {
+            "rule": "!(self.idColumn in ['label', 'confidence', 'probabilities', 'weight', 'covered', 'votes', 'run'])",
+            "message": "idColumn has the name of an output column: rename the column in the data",
+            "fieldPath": ".idColumn",
+        },
+    ],
+    "LabelingFunction": [
+        {
+            "rule": _ONE_KIND,
+            "message": "needs exactly one of keywords, regex, threshold, sql, lookup, votes: keep one",
+        },
+        {
+            "rule": f"({_NAMES_CLASSES}) != has(self.label)",
+            "message": "label is required with keywords, regex, threshold and sql, and does not go with lookup and votes: add or remove it",
+        },
+        {
+            "rule": "!has(self.accuracy) || (has(self.fallback) && self.fallback)",
+            "message": "accuracy is for fallbacks only, others are estimated: remove it or set fallback: true",
+        },
+    ],
+    "Threshold": [
+        {
+            "rule": "has(self.above) || has(self.atLeast) || has(self.below) || has(self.atMost)",
+            "message": "needs a bound: set above, atLeast, below or atMost",
+        },
+        {
+            "rule": "!(has(self.above) && has(self.atLeast)) && !(has(self.below) && has(self.atMost))",
+            "message": "has two bounds on one side: keep one of above/atLeast and one of below/atMost",
+        },
+    ],
+    "VoteColumn": [
+        {
+            "rule": "has(self.map) != (has(self.above) || has(self.below))",
+            "message": "needs either map, or above and/or below",
+        },
+    ],
+    "Output": [
+        {
+            "rule": "self.uri == oldSelf.uri && self.format == oldSelf.format",
+            "message": "output.uri and output.format cannot change: make a new LabelJob for another table",
+        },
+    ],
+    "LabelJobSpec": [
+        {
+            "rule": "(has(self.mode) ? self.mode : 'once') == (has(oldSelf.mode) ? oldSelf.mode : 'once')",
+            "message": "mode cannot change: make a new LabelJob",
+            "fieldPath": ".mode",
+        },
+    ],
+}
+
+NAME_RULE: Rule = {
+    "rule": "self.metadata.name.size() <= 52",
+    "message": "metadata.name must have at most 52 characters, so that the names of its pods fit: shorten it",
+}

@@ -1,0 +1,156 @@
+"""Manifests that must be refused, each with the field and the words that its message must name.
+
+`where` says who refuses: "admission" (the API server by the CRD, and `labelplane validate` alike) or
+"check" (only the check Job and `labelplane validate` can know).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tests.manifests import REMOVE, Manifest, changed, function_set, label_job, label_model
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """One bad manifest. `field` and `words` are looked for in the message."""
+
+    id: str
+    manifest: Manifest
+    field: str
+    words: str = ""
+    where: Literal["admission", "check"] = "admission"
+
+
+def _set(id_: str, path: str, value: Any, field: str | None = None, words: str = "") -> Malformed:
+    return Malformed(f"set-{id_}", changed(function_set(), path, value), field or path, words)
+
+
+def _check(id_: str, path: str, value: Any, field: str | None = None, words: str = "") -> Malformed:
+    return Malformed(f"check-{id_}", changed(function_set(), path, value), field or path, words, "check")
+
+
+def _model(id_: str, path: str, value: Any, field: str | None = None, words: str = "") -> Malformed:
+    return Malformed(f"model-{id_}", changed(label_model(), path, value), field or path, words)
+
+
+def _job(id_: str, path: str, value: Any, field: str | None = None, words: str = "") -> Malformed:
+    return Malformed(f"job-{id_}", changed(label_job(), path, value), field or path, words)
+
+
+_KEYWORDS = {"column": "message", "any": ["x"]}
+
+ADMISSION = (
+    _set("no-classes", "spec.classes", REMOVE),
+    _set("one-class", "spec.classes", ["risky"]),
+    _set("128-classes", "spec.classes", [f"c{i}" for i in range(128)]),
+    _set("class-abstain", "spec.classes", ["normal", "risky", "Abstain"], words="reserved"),
+    _set("class-twice-ignoring-case", "spec.classes", ["normal", "risky", "Risky"], words="unique"),
+    _set("class-with-space", "spec.classes", ["normal", "risky", "very bad"], "spec.classes[2]"),
+    _set("class-is-a-number", "spec.classes", ["normal", "risky", 3], "spec.classes[2]"),
+    _set("no-id-column", "spec.idColumn", REMOVE),
+    _set("empty-id-column", "spec.idColumn", ""),
+    _set("reserved-id-column", "spec.idColumn", "label", words="output column"),
+    _set("no-schema", "spec.schema", REMOVE),
+    _set("no-columns", "spec.schema.columns", []),
+    _set("columns-not-a-list", "spec.schema.columns", {"name": "x"}),
+    _set("column-without-type", "spec.schema.columns[1].type", REMOVE),
+    _set("column-of-unknown-type", "spec.schema.columns[1].type", "varchar"),
+    _set("column-twice", "spec.schema.columns[8]", {"name": "message", "type": "string"}, "spec.schema.columns"),
+    _set("column-minimum-is-text", "spec.schema.columns[3].minimum", "zero"),
+    _set("column-sensitive-unknown", "spec.schema.columns[6].sensitive", "encrypt"),
+    _set("column-availability-unknown", "spec.schema.columns[7].availability", "tomorrow"),
+    _set("additional-columns-unknown", "spec.schema.additionalColumns", "maybe"),
+    _set("no-functions", "spec.functions", []),
+    _set("201-functions", "spec.functions", [{"name": f"f{i}", "label": "risky", "sql": "true"} for i in range(201)]),
+    _set("function-without-name", "spec.functions[0].name", REMOVE),
+    _set("function-name-with-space", "spec.functions[0].name", "crash loop"),
+    _set("function-name-twice", "spec.functions[1].name", "crashloop_tag", "spec.functions", "unique"),
+    _set("function-of-no-kind", "spec.functions[0].keywords", REMOVE, "spec.functions[0]", "exactly one"),
+    _set("function-of-two-kinds", "spec.functions[1].keywords", _KEYWORDS, "spec.functions[1]", "exactly one"),
+    _set("label-missing", "spec.functions[0].label", REMOVE, "spec.functions[0]", "label is required"),
+    _set("label-with-lookup", "spec.functions[4].label", "risky", "spec.functions[4]", "label"),
+    _set("label-not-a-class", "spec.functions[0].label", "dangerous", "spec.functions", "classes"),
+    _set("accuracy-without-fallback", "spec.functions[0].accuracy", 0.7, "spec.functions[0]", "fallback"),
+    _set("accuracy-of-one", "spec.functions[6].accuracy", 1),
+    _set("abstain-unknown", "spec.functions[0].abstain", "never"),
+    _set("enabled-is-text", "spec.functions[0].enabled", "no"),
+    _set("keywords-without-column", "spec.functions[0].keywords.column", REMOVE),
+    _set("keywords-empty", "spec.functions[0].keywords.any", []),
+    _set("keywords-with-empty-word", "spec.functions[0].keywords.any", [""], "spec.functions[0].keywords.any[0]"),
+    _set("keywords-match-unknown", "spec.functions[0].keywords.match", "fuzzy"),
+    _set("regex-without-pattern", "spec.functions[1].regex.pattern", REMOVE),
+    _set("regex-too-long", "spec.functions[1].regex.pattern", "a" * 4097),
+    _set("threshold-without-bound", "spec.functions[2].threshold.above", REMOVE, "spec.functions[2].threshold", "bound"),
+    _set("threshold-two-lower-bounds", "spec.functions[2].threshold.atLeast", 5, "spec.functions[2].threshold", "one side"),
+    _set("threshold-bound-is-text", "spec.functions[2].threshold.above", "six"),
+    _set("sql-empty", "spec.functions[3].sql", ""),
+    _set("lookup-without-table", "spec.functions[4].lookup.table", REMOVE),
+    _set("lookup-table-of-delta", "spec.functions[4].lookup.table.format", "delta"),
+    _set("lookup-uri-of-unknown-scheme", "spec.functions[4].lookup.table.uri", "ftp://host/images.csv"),
+    _set("votes-map-and-bounds", "spec.functions[5].votes.map", {"1": "risky"}, "spec.functions[5].votes", "either"),
+    _set("votes-without-reading", "spec.functions[5].votes", {"column": "teacher_risk"}, "spec.functions[5].votes", "either"),
+    _set("error-rate-over-one", "spec.limits.maxErrorRate", 1.5),
+    _set("test-without-expect", "spec.tests[0].expect", REMOVE),
+    _set("test-without-row", "spec.tests[0].row", REMOVE),
+    _set("runtime-image-empty", "spec.runtime.image", ""),
+    _set("runtime-env-name", "spec.runtime.env", [{"name": "1X", "value": "y"}], "spec.runtime.env[0].name"),
+    _set("name-of-53", "metadata.name", "n" * 53, "metadata.name", "52"),
+    _model("no-set", "spec.functionSetRef", REMOVE),
+    _model("no-training-data", "spec.trainingData", REMOVE),
+    _model("training-format-unknown", "spec.trainingData.format", "excel"),
+    _model("training-version-negative", "spec.trainingData.version", -1, words="integer of 0 or more"),
+    _model("training-version-word", "spec.trainingData.version", "newest", words="integer of 0 or more"),
+    _model("training-uri-without-path", "spec.trainingData.uri", "pvc://lake"),
+    _model("gold-without-label-column", "spec.goldData.labelColumn", REMOVE),
+    _model("no-artifacts", "spec.artifacts", REMOVE),
+    _model("artifacts-in-configmap", "spec.artifacts.uri", "configmap://models/x"),
+    _model("algorithm-unknown", "spec.algorithm", "magic"),
+    _model("iterations-zero", "spec.parameters.maxIterations", 0),
+    _model("tolerance-zero", "spec.parameters.tolerance", 0),
+    _model("tolerance-is-text", "spec.parameters.tolerance", "1e-6"),
+    _model("seed-negative", "spec.parameters.seed", -1),
+    _model("pin-zero", "spec.pin", 0),
+    _model("refit-suspend-is-text", "spec.refit.suspend", "yes"),
+    _job("no-model", "spec.modelRef", REMOVE),
+    _job("model-name-too-long", "spec.modelRef.name", "m" * 53),
+    _job("model-version-zero", "spec.modelRef.version", 0),
+    _job("no-input", "spec.input", REMOVE),
+    _job("no-output", "spec.output", REMOVE),
+    _job("output-of-csv", "spec.output.format", "csv"),
+    _job("output-in-configmap", "spec.output.uri", "configmap://labels/x"),
+    _job("mode-unknown", "spec.mode", "hourly"),
+    _job("on-model-change-unknown", "spec.onModelChange", "ignore"),
+    _job("objective-over-one", "spec.objectives.coverage", 1.2),
+    _job("ttl-in-days", "spec.runTTL", "7d"),
+    _job("deadline-is-a-number", "spec.activeDeadline", 7200),
+    _job("suspend-is-text", "spec.suspend", "true"),
+    Malformed("job-no-spec", changed(label_job(), "spec", REMOVE), "spec"),
+)
+
+CHECK = (
+    _check("keywords-column-undeclared", "spec.functions[0].keywords.column", "mesage"),
+    _check("keywords-column-not-text", "spec.functions[0].keywords.column", "restarts"),
+    _check("regex-does-not-compile", "spec.functions[1].regex.pattern", "(unclosed"),
+    _check("regex-lookahead", "spec.functions[1].regex.pattern", "(?=a)b"),
+    _check("regex-matches-empty", "spec.functions[1].regex.pattern", "a*", words="empty"),
+    _check("threshold-on-text", "spec.functions[2].threshold.column", "message"),
+    _check("sensitive-column", "spec.functions[0].keywords.column", "user_email", words="sensitive"),
+    _check("sensitive-column-in-sql", "spec.functions[3].sql", "user_email IS NULL", words="sensitive"),
+    _check("later-column", "spec.functions[3].sql", "resolved_at IS NULL", words="later"),
+    _check("sql-undeclared-column", "spec.functions[3].sql", "restart = 0"),
+    _check("sql-not-boolean", "spec.functions[3].sql", "restarts + 1", words="BOOLEAN"),
+    _check("sql-syntax", "spec.functions[3].sql", "restarts = = 0"),
+    _check("sql-subquery", "spec.functions[3].sql", "restarts IN (SELECT 1)"),
+    _check("sql-reads-a-file", "spec.functions[3].sql", "EXISTS (SELECT * FROM read_csv('/etc/passwd'))"),
+    _check("sql-volatile", "spec.functions[3].sql", "random() < 0.5"),
+    _check("sql-two-statements", "spec.functions[3].sql", "true; DROP TABLE rows"),
+    _check("votes-unknown-class", "spec.functions[5].votes.above", {"dangerous": 0.8}, "spec.functions[5].votes.above"),
+    _check("votes-overlap", "spec.functions[5].votes.above", {"risky": 0.1}, "spec.functions[5].votes"),
+    _check("id-column-undeclared", "spec.idColumn", "id"),
+    _check("test-of-unknown-function", "spec.tests[0].expect", {"crashlop": "risky"}, "spec.tests[0].expect"),
+    _check("test-of-unknown-class", "spec.tests[0].expect", {"crashloop_tag": "danger"}, "spec.tests[0].expect"),
+    _check("test-of-unknown-column", "spec.tests[0].row", {"mesage": "x"}, "spec.tests[0].row"),
+    _check("test-fails", "spec.tests[0].expect", {"quiet": "normal"}, "spec.tests[0].expect", "abstain"),
+)
+
+ALL = ADMISSION + CHECK
