@@ -1,0 +1,33 @@
+"""The label model: votes in, probabilistic labels out, on mergeable statistics.
+
+    L --from_votes--> VoteStatistics --fit_statistics--> FittedLabelModel --posterior(model, L)--> probabilities
+           merge(a, b)                    to_dict / from_dict (JSON)          contributions(model, row)
+
+Free functions on arrays do the mathematics; `LabelModel` is a thin class around them. No I/O here.
+"""
+
+from labeljob.label_model.api import LabelModel, MajorityLabelVoter, NotFittedError
+from labeljob.label_model.fitting import fit_statistics
+from labeljob.label_model.model import FittedLabelModel, contributions, estimated_accuracy, posterior, weights
+from labeljob.label_model.serialization import FORMAT_VERSION, ModelFormatError, from_dict, to_dict
+from labeljob.label_model.statistics import VoteStatistics, from_votes, merge, merge_all
+
+__all__ = [
+    "FORMAT_VERSION",
+    "FittedLabelModel",
+    "LabelModel",
+    "MajorityLabelVoter",
+    "ModelFormatError",
+    "NotFittedError",
+    "VoteStatistics",
+    "contributions",
+    "estimated_accuracy",
+    "fit_statistics",
+    "from_dict",
+    "from_votes",
+    "merge",
+    "merge_all",
+    "posterior",
+    "to_dict",
+    "weights",
+]

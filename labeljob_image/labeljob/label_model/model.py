@@ -1,0 +1,134 @@
+"""`FittedLabelModel`: the learned parameters as a frozen value, and what it says of votes.
+
+The weighted vote and Dawid-Skene are log-linear: log p(class | row) = log prior + sum of one log weight for each function's outcome, up to
+the normaliser. Majority vote is not: its probabilities are shares of votes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from labeljob.label_model.majority_vote import tally, vote_shares
+from labeljob.label_model.packing import pack, sum_tables
+from labeljob.label_model.selection import Abstain, Algorithm, Reason
+from labeljob.votes import ABSTAIN, FloatArray, Votes, VotesError, validate_votes
+
+CHUNK_ROWS = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class FittedLabelModel:
+    """A fitted label model.
+
+    Attributes:
+        algorithm, reason, why: what was fitted and why; `reason` for programs, `why` for people.
+        class_balance: float64 [n_classes], sums to 1: the posterior of a row before any outcome counts.
+        log_weights: float64 [n_functions, 1 + n_classes, n_classes], log likelihood (nats) of outcome (0 abstain, 1 + class) given class.
+        abstain: the reading of each function's abstain.
+        accuracies: float64 [n_functions], estimated probability that a vote is right; NaN for a function that never voted.
+        iterations, converged: of EM; 0 and True where nothing iterates.
+        seed: recorded; no algorithm draws random numbers so far.
+    """
+
+    algorithm: Algorithm
+    reason: Reason
+    why: str
+    class_balance: FloatArray
+    log_weights: FloatArray
+    abstain: tuple[Abstain, ...]
+    accuracies: FloatArray
+    iterations: int
+    converged: bool
+    seed: int
+
+    def __post_init__(self) -> None:
+        for array in (self.class_balance, self.log_weights, self.accuracies):
+            array.setflags(write=False)
+
+    @property
+    def cardinality(self) -> int:
+        """Number of classes."""
+        return len(self.class_balance)
+
+    @property
+    def functions(self) -> int:
+        """Number of labeling functions."""
+        return len(self.abstain)
+
+
+def posterior(model: FittedLabelModel, L: Any) -> FloatArray:
+    """Probability of each class for each row; the answer for a row does not depend on the other rows, to the last bit.
+
+    Args:
+        L: [n_rows, n_functions], as `validate_votes` accepts; there may be no rows.
+    Returns:
+        float64 [n_rows, n_classes]. A row nobody votes on gets the posterior given that all abstained.
+    Raises:
+        VotesError: bad votes, or another number of functions than the model was fitted on.
+    """
+    votes = _votes_of(model, L)
+    probabilities = np.empty((votes.shape[0], model.cardinality))
+    for start in range(0, votes.shape[0], CHUNK_ROWS):
+        chunk = votes[start : start + CHUNK_ROWS]
+        probabilities[start : start + CHUNK_ROWS] = _posterior_of_chunk(model, chunk).T
+    return probabilities
+
+
+def _posterior_of_chunk(model: FittedLabelModel, votes: Votes) -> FloatArray:
+    if model.algorithm == "majority-vote":
+        return vote_shares(tally(votes, model.cardinality), model.class_balance)
+    joint = sum_tables(pack(votes, 1 + model.cardinality), model.log_weights) + np.log(model.class_balance)[:, None]
+    return normalised(joint)
+
+
+def normalised(joint: FloatArray) -> FloatArray:
+    """exp(joint) scaled to sum to 1 over classes, without overflow; float64 [n_classes, n_rows] in and out."""
+    scaled = np.exp(joint - joint.max(axis=0))
+    total = np.zeros(joint.shape[1])
+    for of_class in scaled:  # in class order: the same last bit for any number of rows
+        total += of_class
+    return np.asarray(scaled / total)
+
+
+def _votes_of(model: FittedLabelModel, L: Any) -> Votes:
+    votes = validate_votes(L, model.cardinality)
+    if votes.shape[1] != model.functions:
+        raise VotesError(f"the model was fitted on {model.functions} labeling functions; got {votes.shape[1]} columns")
+    return votes
+
+
+def contributions(model: FittedLabelModel, row: Any) -> FloatArray:
+    """What each function's outcome on one row adds for each class, float64 [n_functions, n_classes].
+
+    In log likelihood (nats): log(class_balance) plus the column sums is log posterior up to the normaliser, exactly. For majority vote
+    in shares of the vote: the column sums are the posterior.
+
+    Args:
+        row: [n_functions] votes.
+    """
+    votes = _votes_of(model, np.asarray(row)[None, :])[0]
+    if model.algorithm != "majority-vote":
+        return np.asarray(model.log_weights[np.arange(model.functions), votes.astype(np.int64) - ABSTAIN])
+    named = votes[:, None] == np.arange(model.cardinality)
+    return np.asarray(named / max(np.count_nonzero(votes != ABSTAIN), 1))
+
+
+def estimated_accuracy(model: FittedLabelModel) -> FloatArray:
+    """Estimated probability that a vote of each function is right, float64 [n_functions]; NaN for one that never voted."""
+    return model.accuracies
+
+
+def weights(model: FittedLabelModel) -> FloatArray:
+    """How much a vote of each function counts, float64 [n_functions].
+
+    In nats: by how much a vote raises the class it names over the other classes' mean, averaged over the classes in proportion to the
+    model's vote rates. For the weighted vote that is log(a (K - 1) / (1 - a)). Majority vote: 1 for all.
+    """
+    if model.algorithm == "majority-vote":
+        return np.ones(model.functions)
+    votes, K = model.log_weights[:, 1:, :], model.cardinality
+    own = np.diagonal(votes, axis1=1, axis2=2)
+    margin = (own - (votes.sum(axis=2) - own) / (K - 1)) if K > 1 else own
+    rate = np.exp(votes) @ model.class_balance
+    return np.asarray((margin * rate).sum(axis=1) / rate.sum(axis=1))

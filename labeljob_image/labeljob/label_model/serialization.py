@@ -1,0 +1,86 @@
+"""A fitted model as plain JSON data and back, to the last bit; never pickle."""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import numpy as np
+
+from labeljob.label_model.model import FittedLabelModel
+from labeljob.label_model.selection import Abstain, Algorithm, Reason
+from labeljob.votes import FloatArray
+
+FORMAT_VERSION = 1
+
+
+class ModelFormatError(ValueError):
+    """The data is not a label model that this version can read; the message says what is wrong."""
+
+
+def to_dict(model: FittedLabelModel) -> dict[str, Any]:
+    """JSON-compatible data; floats keep every bit because JSON writes them in shortest round-trip form, NaN becomes null."""
+    return {
+        "formatVersion": FORMAT_VERSION,
+        "algorithm": model.algorithm,
+        "reason": model.reason,
+        "why": model.why,
+        "classBalance": model.class_balance.tolist(),
+        "logWeights": model.log_weights.tolist(),
+        "abstain": list(model.abstain),
+        "accuracies": [None if np.isnan(value) else value for value in model.accuracies.tolist()],
+        "iterations": model.iterations,
+        "converged": model.converged,
+        "seed": model.seed,
+    }
+
+
+def from_dict(data: Mapping[str, Any]) -> FittedLabelModel:
+    """The model that `to_dict` wrote. ModelFormatError: a newer format, a missing field, or values that cannot be a model."""
+    version = data.get("formatVersion")
+    if version != FORMAT_VERSION:
+        newer = isinstance(version, int) and version > FORMAT_VERSION
+        hint = "written by a newer Labelplane: upgrade to read it" if newer else f"this version reads format {FORMAT_VERSION}"
+        raise ModelFormatError(f"label model of format {version!r}: {hint}")
+    try:
+        model = _read(data)
+    except KeyError as missing:
+        raise ModelFormatError(f"the label model has no field {missing}") from None
+    except (TypeError, ValueError) as wrong:
+        raise ModelFormatError(f"the label model cannot be read: {wrong}") from None
+    _check(model)
+    return model
+
+
+def _read(data: Mapping[str, Any]) -> FittedLabelModel:
+    accuracies = [np.nan if value is None else value for value in data["accuracies"]]
+    return FittedLabelModel(
+        algorithm=data["algorithm"],
+        reason=data["reason"],
+        why=data["why"],
+        class_balance=_floats(data["classBalance"]),
+        log_weights=_floats(data["logWeights"]),
+        abstain=tuple(data["abstain"]),
+        accuracies=_floats(accuracies),
+        iterations=data["iterations"],
+        converged=data["converged"],
+        seed=data["seed"],
+    )
+
+
+def _floats(values: Any) -> FloatArray:
+    return np.array(values, dtype=np.float64)
+
+
+def _check(model: FittedLabelModel) -> None:
+    classes, functions = model.class_balance.size, len(model.abstain)
+    problems = (
+        (model.algorithm not in get_args(Algorithm), f"unknown algorithm {model.algorithm!r}"),
+        (model.reason not in get_args(Reason), f"unknown reason {model.reason!r}"),
+        (any(reading not in get_args(Abstain) for reading in model.abstain), "unknown reading of an abstain"),
+        (model.class_balance.ndim != 1 or classes < 2, "classBalance is not a list of at least two shares"),
+        (model.log_weights.shape != (functions, 1 + classes, classes), f"logWeights has shape {model.log_weights.shape}"),
+        (model.accuracies.shape != (functions,), f"accuracies has shape {model.accuracies.shape}"),
+        (not np.isfinite(model.log_weights).all() or not (model.class_balance > 0).all(), "a weight or share is not finite"),
+    )
+    for wrong, message in problems:
+        if wrong:
+            raise ModelFormatError(f"the label model cannot be read: {message}")

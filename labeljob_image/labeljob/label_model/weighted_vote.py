@@ -1,0 +1,84 @@
+"""Weighted majority vote: each vote counts by the log-odds of its function's agreement with the majority of the others.
+
+The rule w = log(a (K - 1) / (1 - a)) is the optimal weight of an independent voter of accuracy a (Nitzan & Paroush 1982; for K
+classes Berend & Kontorovich 2015). Accuracy is not observed; agreement with the leave-one-out majority stands in for it, shrunk
+towards the pooled agreement so that a function with few overlapping votes is neither trusted nor damned.
+"""
+
+import numpy as np
+
+from labeljob.label_model.majority_vote import tally
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray, Votes
+
+SHRINKAGE = 10.0  # pseudo-votes at the pooled agreement
+PRIOR_ADVANTAGE = 0.4  # before any evidence a vote is right with probability (1 + PRIOR_ADVANTAGE * (K - 1)) / K: 0.7 for two classes
+PRIOR_VOTES = 20.0  # weight of that belief in the pooled agreement
+LEAST_ADVANTAGE = 0.05  # a vote never counts against the class that it names; recognising that is left to a confusion
+PATTERNS = 1 << 17  # agreement is measured on at most about this many patterns, evenly spaced in canonical order
+
+
+def prior_accuracy(classes: int) -> float:
+    """Accuracy assumed of a function before any evidence: better than random."""
+    return (1 + PRIOR_ADVANTAGE * (classes - 1)) / classes
+
+
+def one_coin_log_weights(accuracies: FloatArray, classes: int) -> FloatArray:
+    """Log likelihood of each outcome when a vote is right with the given accuracy and errors are spread evenly.
+
+    Args:
+        accuracies: float64 [n_functions], strictly between 0 and 1.
+    Returns:
+        float64 [n_functions, 1 + n_classes, n_classes] in nats; outcome 0 (abstain) says nothing.
+    """
+    wrong = np.log((1 - accuracies) / (classes - 1))
+    weights = np.repeat(wrong, (1 + classes) * classes).reshape(len(accuracies), 1 + classes, classes)
+    weights[:, 0, :] = 0.0
+    diagonal = np.arange(classes)
+    weights[:, 1 + diagonal, diagonal] = np.log(accuracies)[:, None]
+    return weights
+
+
+def agreement(patterns: Votes, counts: FloatArray, classes: int) -> tuple[FloatArray, FloatArray]:
+    """How often each function votes with the plurality of the others; a t-fold tie that includes its vote counts 1/t.
+
+    Args:
+        patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns].
+    Returns:
+        (agreeing, comparable): float64 [n_functions] each, weighted rows; comparable rows have another vote.
+    """
+    stride = -(-len(counts) // PATTERNS) or 1
+    patterns, counts = patterns[::stride], counts[::stride] * stride
+    tallies = tally(patterns, classes)
+    agreeing, comparable = np.zeros(patterns.shape[1]), np.zeros(patterns.shape[1])
+    for j, votes in enumerate(patterns.T):
+        agreeing[j], comparable[j] = _agreement_of_one(votes, tallies, counts)
+    return agreeing, comparable
+
+
+def _agreement_of_one(votes: Votes, tallies: FloatArray, counts: FloatArray) -> tuple[float, float]:
+    rows = np.flatnonzero(votes != ABSTAIN)
+    chosen, position = votes[rows], np.arange(len(rows))
+    others = tallies[:, rows]
+    others[chosen, position] -= 1
+    best = others.max(axis=0)
+    ties = np.count_nonzero(others == best, axis=0)
+    weight = counts[rows] * (best > 0)
+    credit = (others[chosen, position] == best) / ties
+    return float(credit @ weight), float(weight.sum())
+
+
+def shrunk_accuracies(agreeing: FloatArray, comparable: FloatArray, classes: int, one_sided: BoolArray) -> FloatArray:
+    """Agreement of each function, shrunk towards the pooled one, float64 [n_functions]; above random, below 1.
+
+    How often a one-sided function agrees says how common its class is among the other votes, not how right it is: it gets the pooled
+    agreement (one_sided: bool [n_functions]).
+    """
+    pooled = pooled_agreement(agreeing, comparable, classes)
+    least = (1 + LEAST_ADVANTAGE * (classes - 1)) / classes
+    own = np.maximum((agreeing + SHRINKAGE * pooled) / (comparable + SHRINKAGE), least)
+    return np.where(one_sided, max(pooled, least), own)
+
+
+def pooled_agreement(agreeing: FloatArray, comparable: FloatArray, classes: int) -> float:
+    """Agreement of a vote with the others' plurality over all functions, with PRIOR_VOTES votes of prior accuracy."""
+    return float((agreeing.sum() + PRIOR_VOTES * prior_accuracy(classes)) / (comparable.sum() + PRIOR_VOTES))

@@ -1,0 +1,166 @@
+"""Labels from probabilities, and scores against gold. Pure functions of arrays.
+
+Notation: P is float64 [n_rows, n_classes], rows sum to 1; a label or gold is int64, -1 for null. A ratio without rows is NaN (null in a
+result), never an error and never 0. What is over covered rows only (mean confidence, calibration, conflict) takes `covered`.
+"""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes, conflicting_rows, covered_rows
+
+TIE = 1e-9
+SMALLEST = 1e-15  # probabilities are clipped to this before a logarithm, so that log loss is finite
+Z95 = NormalDist().inv_cdf(0.975)
+
+
+def labels_from_probabilities(P: FloatArray) -> IntArray:
+    """The most probable class, int64 [n_rows]; -1 where another class is within 1e-9."""
+    if P.shape[0] == 0:
+        return np.empty(0, dtype=np.int64)
+    tied = np.count_nonzero(P.max(axis=1, keepdims=True) - TIE < P, axis=1) > 1
+    return np.where(tied, ABSTAIN, P.argmax(axis=1)).astype(np.int64)
+
+
+def confidence(P: FloatArray) -> FloatArray:
+    """max p of each row, float64 [n_rows]."""
+    return np.asarray(P.max(axis=1, initial=0.0))
+
+
+def training_weight(P: FloatArray, covered: BoolArray) -> FloatArray:
+    """(K max p - 1) / (K - 1): 0 for a uniform row, 1 for a certain one; 0 where no function voted. float64 [n_rows] in [0, 1]."""
+    classes = P.shape[1]
+    return np.where(covered, np.clip((classes * confidence(P) - 1) / (classes - 1), 0.0, 1.0), 0.0)
+
+
+def mean_confidence(P: FloatArray, covered: BoolArray) -> float:
+    """Mean of max p over covered rows; NaN without any."""
+    return _mean(confidence(P)[covered])
+
+
+def coverage_rate(votes: Votes) -> float:
+    """Covered rows ÷ rows; NaN without rows."""
+    return _mean(covered_rows(votes))
+
+
+def conflict_rate(votes: Votes) -> float:
+    """Rows whose votes name two classes or more ÷ covered rows; NaN without covered rows."""
+    return _mean(conflicting_rows(votes)[covered_rows(votes)])
+
+
+def _mean(values: Any) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Precision and recall on the rows that have gold.
+
+    Attributes:
+        correct, predicted, support: int64 [n_classes]: rows labelled so and right, rows labelled so, rows with that gold.
+        precision, recall: float64 [n_classes]; NaN where the denominator is 0.
+        macro_precision, macro_recall: means over the classes with gold; a class never predicted counts as precision 0. NaN without gold.
+        accuracy: right labels ÷ rows with gold; a null label is wrong.
+    """
+
+    correct: IntArray
+    predicted: IntArray
+    support: IntArray
+    precision: FloatArray
+    recall: FloatArray
+    macro_precision: float
+    macro_recall: float
+    accuracy: float
+
+
+def class_scores(labels: IntArray, gold: IntArray, cardinality: int) -> ClassScores:
+    """Precision and recall for each class. A null label (-1) is a recall miss and no prediction; rows with gold -1 are left out."""
+    known = gold != ABSTAIN
+    labels, gold = labels[known], gold[known]
+    correct = np.bincount(gold[labels == gold], minlength=cardinality)
+    predicted = np.bincount(labels[labels != ABSTAIN], minlength=cardinality)
+    support = np.bincount(gold, minlength=cardinality)
+    precision, recall = _ratio(correct, predicted), _ratio(correct, support)
+    present = support > 0
+    return ClassScores(
+        correct=correct,
+        predicted=predicted,
+        support=support,
+        precision=precision,
+        recall=recall,
+        macro_precision=_mean(np.nan_to_num(precision[present])),
+        macro_recall=_mean(recall[present]),
+        accuracy=float(correct.sum() / len(gold)) if len(gold) else float("nan"),
+    )
+
+
+def _ratio(part: IntArray, whole: IntArray) -> FloatArray:
+    return np.asarray(np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0))
+
+
+def lower_bound(successes: int, trials: int) -> float:
+    """Lower end of the 95 % Wilson interval (Wilson 1927) of a share; NaN without trials. Gates compare this."""
+    if trials == 0:
+        return float("nan")
+    share, z2 = successes / trials, Z95 * Z95
+    centre = share + z2 / (2 * trials)
+    spread = Z95 * np.sqrt(share * (1 - share) / trials + z2 / (4 * trials * trials))
+    return max(0.0, float((centre - spread) / (1 + z2 / trials)))
+
+
+def brier(P: FloatArray, gold: IntArray) -> float:
+    """Mean over rows with gold of the squared distance between p and the gold class (Brier 1950): 0 best, 2 worst; NaN without gold."""
+    known = gold != ABSTAIN
+    P, gold = P[known], gold[known]
+    own = P[np.arange(len(gold)), gold]
+    return _mean((P * P).sum(axis=1) - 2 * own + 1)
+
+
+def log_loss(P: FloatArray, gold: IntArray) -> float:
+    """Mean over rows with gold of -log p(gold class), in nats, p clipped to 1e-15; NaN without gold."""
+    known = gold != ABSTAIN
+    own = P[known, gold[known]]
+    return -_mean(np.log(np.maximum(own, SMALLEST)))
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """One point for each confidence bin that has rows, ascending.
+
+    Attributes:
+        confidence: float64 [n_points], mean max p of the bin.
+        accuracy: float64 [n_points], share of its rows whose most probable class is the gold one.
+        rows: int64 [n_points].
+    """
+
+    confidence: FloatArray
+    accuracy: FloatArray
+    rows: IntArray
+
+
+def reliability_curve(P: FloatArray, gold: IntArray, covered: BoolArray, bins: int = 10) -> Reliability:
+    """Confidence against accuracy in bins of equal width over (0, 1], on covered rows with gold; a t-fold tie that holds gold is 1/t."""
+    use = (gold != ABSTAIN) & covered
+    top, right = confidence(P[use]), _expected_hits(P[use], gold[use])
+    index = np.clip(np.ceil(top * bins).astype(np.int64) - 1, 0, bins - 1)
+    rows = np.bincount(index, minlength=bins)
+    filled = rows > 0
+    mean_top = np.bincount(index, weights=top, minlength=bins)[filled] / rows[filled]
+    hits = np.bincount(index, weights=right, minlength=bins)[filled] / rows[filled]
+    return Reliability(mean_top, hits, rows[filled])
+
+
+def _expected_hits(P: FloatArray, gold: IntArray) -> FloatArray:
+    tied = P.max(axis=1, keepdims=True, initial=0.0) - TIE < P
+    return np.asarray(tied[np.arange(len(gold)), gold] / np.maximum(np.count_nonzero(tied, axis=1), 1))
+
+
+def calibration_error(P: FloatArray, gold: IntArray, covered: BoolArray, bins: int = 10) -> float:
+    """Expected calibration error (Naeini et al. 2015): mean |confidence - accuracy| over bins, weighted by rows; NaN without rows."""
+    curve = reliability_curve(P, gold, covered, bins)
+    if curve.rows.sum() == 0:
+        return float("nan")
+    return float(np.abs(curve.confidence - curve.accuracy) @ curve.rows / curve.rows.sum())

@@ -1,0 +1,172 @@
+"""The label matrix `L` and its error bits.
+
+`L` is int8 [n_rows, n_functions] (int16 above 127 classes): a class index, or ABSTAIN (-1). Nothing else is a vote.
+"""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+ABSTAIN = -1
+INT8_CLASSES = 127
+
+Votes: TypeAlias = npt.NDArray[np.int8] | npt.NDArray[np.int16]
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+
+
+class VotesError(ValueError):
+    """The label matrix cannot be used; the message names the row and column, or the shape."""
+
+
+class EmptyVotesError(VotesError):
+    """There are no rows, so there is no share to compute and nothing to fit."""
+
+
+@dataclass(frozen=True)
+class VoteBatch:
+    """The votes on a batch of rows and where evaluating a labeling function failed.
+
+    A failed evaluation is an abstain with its error bit set: a failure is counted, never silently an abstain.
+
+    Attributes:
+        votes: int8 [n_rows, n_functions].
+        errors: bool [n_rows, n_functions]; True only where `votes` is ABSTAIN.
+    """
+
+    votes: Votes
+    errors: BoolArray
+
+    def __post_init__(self) -> None:
+        if self.votes.shape != self.errors.shape:
+            raise VotesError(f"votes and errors differ in shape: {self.votes.shape} and {self.errors.shape}")
+        voted_with_error = self.errors & (self.votes != ABSTAIN)
+        if voted_with_error.any():
+            row, column = _first(voted_with_error)
+            raise VotesError(f"row {row}, column {column} has a vote and an error: a failed evaluation abstains")
+
+
+def validate_votes(L: Any, cardinality: int | None = None) -> Votes:
+    """The label matrix in its canonical form; the input is not changed (and not copied when it already has that form).
+
+    Args:
+        L: [n_rows, n_functions] of whole numbers: -1 to abstain, else a class index. Any integer type; floats when whole.
+        cardinality: number of classes; when given, a larger class index is refused.
+    Returns:
+        int8 [n_rows, n_functions], C-contiguous; int16 when there are more than 127 classes. There may be no rows.
+    Raises:
+        VotesError: wrong shape or type, NaN or None, a negative other than -1, or a class index that does not exist.
+    """
+    matrix = _as_integers(np.asarray(L))
+    if matrix.size:
+        _refuse(matrix, matrix < ABSTAIN if matrix.min() < ABSTAIN else None, "is negative: -1 is the only abstain")
+        beyond = matrix >= cardinality if cardinality is not None and matrix.max() >= cardinality else None
+        _refuse(matrix, beyond, f"is not one of {cardinality} classes (0 to {(cardinality or 0) - 1})")
+    classes = cardinality if cardinality is not None else int(matrix.max(initial=0)) + 1
+    if classes > np.iinfo(np.int16).max:
+        raise VotesError(f"{classes} classes: at most {np.iinfo(np.int16).max} fit a label matrix")
+    if classes <= INT8_CLASSES:
+        return np.ascontiguousarray(matrix, dtype=np.int8)
+    return np.ascontiguousarray(matrix, dtype=np.int16)
+
+
+def _as_integers(matrix: npt.NDArray[Any]) -> npt.NDArray[np.integer[Any]]:
+    if matrix.ndim != 2 or matrix.shape[1] == 0:
+        raise VotesError(f"a label matrix has two axes, [n_rows, n_functions >= 1]; got shape {matrix.shape}")
+    if matrix.dtype.kind == "O":
+        matrix = _from_objects(matrix)
+    if matrix.dtype.kind == "f":
+        _refuse(matrix, np.isnan(matrix), "is not a vote: use -1 to abstain")
+        _refuse(matrix, matrix != np.floor(matrix), "is not a whole number: votes are class indices")
+        _refuse(matrix, np.abs(matrix) > np.iinfo(np.int16).max, "is not a class index")
+        matrix = matrix.astype(np.int64)
+    if matrix.dtype.kind not in "iu":
+        raise VotesError(f"votes are class indices or -1; got an array of {matrix.dtype}")
+    return matrix
+
+
+def _from_objects(matrix: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
+    numbers = np.frompyfunc(lambda vote: isinstance(vote, int | float | np.integer | np.floating) and not isinstance(vote, bool), 1, 1)
+    _refuse(matrix, ~numbers(matrix).astype(bool), "is not a vote: use -1 to abstain")
+    return matrix.astype(np.float64)
+
+
+def _refuse(matrix: npt.NDArray[Any], offending: BoolArray | None, why: str) -> None:
+    if offending is not None and offending.any():
+        row, column = _first(offending)
+        raise VotesError(f"the vote at row {row}, column {column} is {matrix[row, column]}, which {why}")
+
+
+def _first(flags: BoolArray) -> tuple[int, int]:
+    row, column = np.unravel_index(int(np.argmax(flags)), flags.shape)
+    return int(row), int(column)
+
+
+def require_rows(votes: Votes) -> None:
+    """Raises EmptyVotesError when there are no rows."""
+    if votes.shape[0] == 0:
+        raise EmptyVotesError("the label matrix has no rows")
+
+
+def covered_rows(votes: Votes) -> BoolArray:
+    """Rows with at least one vote, as bool [n_rows]."""
+    covered: BoolArray = (votes != ABSTAIN).any(axis=1)
+    return covered
+
+
+def conflicting_rows(votes: Votes) -> BoolArray:
+    """Rows whose votes name at least two classes, as bool [n_rows]."""
+    highest = votes.max(axis=1, initial=ABSTAIN)
+    lowest = np.where(votes == ABSTAIN, np.iinfo(votes.dtype).max, votes).min(axis=1, initial=np.iinfo(votes.dtype).max)
+    conflicting: BoolArray = lowest < highest
+    return conflicting
+
+
+def coverage(votes: Votes) -> FloatArray:
+    """Share of rows each labeling function votes on.
+
+    Args:
+        votes: int8 [n_rows, n_functions]; ABSTAIN (-1) or a class index.
+    Returns:
+        float64 [n_functions], each in [0, 1].
+    Raises:
+        EmptyVotesError: there are no rows.
+    """
+    return _share_of_rows(votes, votes != ABSTAIN)
+
+
+def overlaps(votes: Votes) -> FloatArray:
+    """Share of rows on which a labeling function and at least one other vote.
+
+    Args, Returns, Raises: as `coverage`.
+    """
+    voted = votes != ABSTAIN
+    return _share_of_rows(votes, voted & (voted.sum(axis=1, keepdims=True) > 1))
+
+
+def conflicts(votes: Votes) -> FloatArray:
+    """Share of rows on which a labeling function votes and at least one other names a different class.
+
+    Args, Returns, Raises: as `coverage`.
+    """
+    return _share_of_rows(votes, (votes != ABSTAIN) & conflicting_rows(votes)[:, None])
+
+
+def polarity(votes: Votes) -> list[list[int]]:
+    """The classes each labeling function votes for, ascending; empty for one that never votes."""
+    present = [np.unique(votes[:, j]) for j in range(votes.shape[1])]
+    return [[int(vote) for vote in values if vote != ABSTAIN] for values in present]
+
+
+def error_rates(batch: VoteBatch) -> FloatArray:
+    """Errors ÷ rows evaluated for each labeling function, float64 [n_functions]; EmptyVotesError without rows."""
+    return _share_of_rows(batch.votes, batch.errors)
+
+
+def _share_of_rows(votes: Votes, flags: BoolArray) -> FloatArray:
+    require_rows(votes)
+    share: FloatArray = flags.mean(axis=0, dtype=np.float64)
+    return share
