@@ -1,0 +1,62 @@
+"""Files whose identity is the SHA-256 of their content, checked on the very file that was read (C1, X16)."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from labeljob.contract.reasons import JobReason
+from labeljob.errors import JobError
+
+_CHUNK = 1 << 20
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of one file's content, as 64 hex digits."""
+    with path.open("rb") as file:
+        return _digest(file)
+
+
+def folder_digest(files: Sequence[tuple[str, str]]) -> str:
+    """SHA-256 over (relative path, SHA-256 of content), sorted."""
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+@contextmanager
+def verified(path: Path, digest: str | None, uri: str) -> Iterator[BinaryIO]:
+    """The open file; once it has been read its content must be what `digest` says (None: not checked).
+
+    Raises:
+        JobError: PIN_BROKEN when the content differs, also where it could not even be read for that reason.
+    """
+    with path.open("rb") as kept:
+        try:
+            with os.fdopen(os.dup(kept.fileno()), "rb") as file:
+                yield file
+        except Exception:
+            _require(kept, digest, uri)
+            raise
+        _require(kept, digest, uri)
+
+
+def _require(file: BinaryIO, digest: str | None, uri: str) -> None:
+    if digest is None:
+        return
+    file.seek(0)
+    if _digest(file) != digest:
+        raise pin_broken(uri, "its content changed after it was pinned")
+
+
+def pin_broken(uri: str, why: str) -> JobError:
+    """The pinned state is gone; a new pin is a decision, never made silently."""
+    return JobError(JobReason.PIN_BROKEN, f"{uri}: {why}: restore it, or set the annotation labelplane.dev/reconcile-at to pin it again")
+
+
+def _digest(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,93 @@
+"""Delta tables, read at a pinned version. Identity = table id, version, and a fingerprint of the data files (C1).
+
+A table created anew has version 0 again under another id, and log clean-up may remove old commits: hence all three.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from labeljob.contract.columns import ColumnType
+from labeljob.contract.datasets import DatasetPin
+from labeljob.contract.digests import digest_of
+from labeljob.contract.reasons import JobReason
+from labeljob.errors import JobError
+from labeljob.io import typed
+from labeljob.io.content import pin_broken
+from labeljob.io.source import BATCH_ROWS, Rows, rebatch
+
+
+class DeltaSource:
+    """One version of a Delta table."""
+
+    def __init__(self, table: DeltaTable, uri: str) -> None:
+        self._table, self._uri = table, uri
+
+    def types(self) -> Mapping[str, pa.DataType | None]:
+        schema = pa.schema(self._table.schema().to_arrow())
+        return {field.name: field.type for field in schema}
+
+    def batches(self, columns: Mapping[str, ColumnType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
+        for batch in rebatch(self._stored(list(columns)), batch_rows):
+            yield typed.rows({name: typed.widen(batch.column(name), kind) for name, kind in columns.items()})
+
+    def _stored(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        try:
+            reader = pa.RecordBatchReader.from_stream(self._table.scan(columns=columns))
+            for batch in reader:
+                yield batch.select(columns)
+        except Exception as error:  # noqa: BLE001 the engine raises bare Exception through the C stream
+            raise _reading_failed(error, self._uri) from None
+
+
+def open_latest(path: Path, uri: str, version: int | None = None) -> DeltaTable:
+    """The table at `version`, or at its newest one.
+
+    Raises:
+        JobError: SOURCE_UNREADABLE: not a Delta table, or a broken log; SOURCE_NOT_FOUND: no such version.
+    """
+    if not (path / "_delta_log").is_dir():
+        raise JobError(JobReason.SOURCE_UNREADABLE, f"{uri}: it is not a Delta table (no _delta_log): correct format or uri")
+    try:
+        newest = DeltaTable(path)
+        if version is None or version == newest.version():
+            return newest
+    except DeltaError:
+        raise JobError(JobReason.SOURCE_UNREADABLE, f"{uri}: its Delta log cannot be read") from None
+    try:
+        return DeltaTable(path, version=version)
+    except DeltaError:
+        have = f"the newest is {newest.version()}"
+        raise JobError(JobReason.SOURCE_NOT_FOUND, f"{uri}: version {version} is not there, {have}: correct version") from None
+
+
+def open_pinned(path: Path, pin: DatasetPin) -> DeltaSource:
+    """The pinned version, after checking that it still is what was pinned; PIN_BROKEN otherwise, never another version."""
+    try:
+        table = DeltaTable(path, version=pin.version)
+    except DeltaError:
+        raise pin_broken(pin.uri, f"version {pin.version} of the table is gone") from None
+    found = pin_of(table, pin.uri)
+    if found.table_id != pin.table_id:
+        raise pin_broken(pin.uri, "the table was deleted and created anew")
+    if found != pin:
+        raise pin_broken(pin.uri, f"version {pin.version} of the table has other data files")
+    return DeltaSource(table, pin.uri)
+
+
+def pin_of(table: DeltaTable, uri: str) -> DatasetPin:
+    """The identity of an open version."""
+    table_id, version = str(table.metadata().id), int(table.version())
+    files = pa.table(table.get_add_actions(flatten=True)).select(["path", "size_bytes", "num_records"]).to_pylist()
+    listed = sorted([file["path"], file["size_bytes"], file["num_records"]] for file in files)
+    digest = digest_of({"tableId": table_id, "version": version, "files": listed})
+    return DatasetPin(uri=uri, format="delta", table_id=table_id, version=version, digest=digest)
+
+
+def _reading_failed(error: Exception, uri: str) -> JobError:
+    if "not found" in str(error).lower() or isinstance(error, FileNotFoundError):
+        return pin_broken(uri, "data files of the pinned version are gone (vacuumed?)")
+    return JobError(JobReason.SOURCE_UNREADABLE, f"{uri}: a data file of the table cannot be read")

@@ -1,0 +1,106 @@
+"""What stands in an output table: whose it is, and what its last commit says of itself (DESIGN §4.1, C5)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+from pydantic import ValidationError
+
+from labeljob.contract.reasons import JobReason
+from labeljob.contract.result import Commit, FunctionColumns
+from labeljob.errors import JobError
+
+COMMIT_KEY = "labelplane"
+FUNCTIONS_KEY = "labelplaneFunctions"
+APP_KEY = "labelplaneApp"
+ATTEMPT_KEY = "labelplaneAttempt"
+
+
+@dataclass(frozen=True)
+class CommitRecord:
+    """A commit of ours as the log has it; `version` and `table_id` are the table's own."""
+
+    app_id: str
+    attempt: str
+    commit: Commit
+    functions: FunctionColumns
+
+
+def open_output(folder: Path, uri: str, app_id: str) -> DeltaTable | None:
+    """The table at `folder` when this LabelJob may write it; None when nothing is there yet.
+
+    Raises:
+        JobError: OUTPUT_CONFLICT: another LabelJob wrote it last, data of someone else is in it, or it is no table.
+    """
+    if not (folder / "_delta_log").is_dir():
+        if folder.exists() and (not folder.is_dir() or _holds_data(folder)):
+            raise _conflict(uri, "it holds files that are not a Delta table")
+        return None
+    table = _opened(folder, uri)
+    if table is not None and (owner := _owner(table)) != app_id:
+        if owner is not None:
+            raise _conflict(uri, f"it is the output of {owner}")
+        if table.file_uris():
+            raise _conflict(uri, "it is a Delta table that no LabelJob wrote")
+    return table
+
+
+def committed(table: DeltaTable | None, uri: str, app_id: str, sequence: int) -> CommitRecord | None:
+    """The record of `sequence` when it has been committed, None when it may still be.
+
+    Raises:
+        JobError: SUPERSEDED: a later sequence has been committed, so this one must not write.
+    """
+    newest = table.transaction_version(app_id) if table is not None else None
+    if table is None or newest is None or newest < sequence:  # 0 is a version
+        return None
+    record = last_record(table, app_id)
+    if newest > sequence or record is None or record.commit.sequence != sequence:
+        message = f"{uri}: run {newest} of this LabelJob has been committed, so run {sequence} must not write: nothing to do"
+        raise JobError(JobReason.SUPERSEDED, message)
+    return record
+
+
+def last_record(table: DeltaTable, app_id: str) -> CommitRecord | None:
+    """Our newest commit in the log, looking past what maintenance (optimize, vacuum) wrote since."""
+    for entry in table.history():
+        if entry.get(APP_KEY) == app_id and (record := _record(entry, str(table.metadata().id))) is not None:
+            return record
+    return None
+
+
+def _opened(folder: Path, uri: str) -> DeltaTable | None:
+    """None when a log has been begun but holds no version: a writer was killed, or is at work."""
+    try:
+        return DeltaTable(folder)
+    except DeltaError:
+        if not any((folder / "_delta_log").glob("*.json")):
+            return None
+        raise _conflict(uri, "its Delta log cannot be read") from None
+
+
+def _owner(table: DeltaTable) -> str | None:
+    return next((str(entry[APP_KEY]) for entry in table.history() if APP_KEY in entry), None)
+
+
+def _record(entry: dict[str, Any], table_id: str) -> CommitRecord | None:
+    try:
+        stored = Commit.model_validate_json(entry[COMMIT_KEY])
+        functions = FunctionColumns.model_validate_json(entry[FUNCTIONS_KEY])
+    except (KeyError, ValidationError):
+        return None
+    commit = stored.model_copy(update={"table_id": table_id, "version": int(entry["version"])})
+    return CommitRecord(str(entry[APP_KEY]), str(entry.get(ATTEMPT_KEY)), commit, functions)
+
+
+def _holds_data(folder: Path) -> bool:
+    """Whether someone else's files are there; our own that no version names yet do not count."""
+    entries = (path for path in folder.iterdir() if path.name != "lost+found")
+    return any(not (path.name.startswith("labels-") and path.suffix == ".parquet") for path in entries)
+
+
+def _conflict(uri: str, why: str) -> JobError:
+    message = f"{uri}: {why}: give this LabelJob a folder of its own in spec.output.uri; nothing was written"
+    return JobError(JobReason.OUTPUT_CONFLICT, message)

@@ -1,0 +1,170 @@
+"""Writes the rows of a run as files, then makes them visible in one commit, exactly once (C5, DESIGN §4.1 and §4.3).
+
+    files (fsync) -> commit N+1 with txn(app_id, sequence) -> done
+                          | fails, or the reply is lost
+                          v
+             reopen: txn == mine  -> it is there: take its record     txn > mine -> SUPERSEDED
+                     txn <  mine  -> another writer took N+1: commit on top of it
+
+A kill before the commit leaves files no version names; a kill after it leaves a complete version. Files of other attempts at the same
+sequence can never become visible once it is committed, and are removed then.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction, create_table_with_add_actions
+
+from labeljob.contract.reasons import JobReason
+from labeljob.contract.result import Commit, FunctionColumns
+from labeljob.errors import JobError
+from labeljob.io.delta_commits import APP_KEY, ATTEMPT_KEY, COMMIT_KEY, FUNCTIONS_KEY, CommitRecord, committed, open_output
+from labeljob.io.durable import flush, flush_folder
+from labeljob.io.failures import writing
+
+FILE_ROWS = 4_000_000
+ATTEMPTS = 50
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A finished data file that no version names yet."""
+
+    name: str
+    rows: int
+    size: int
+
+
+class DeltaWriter:
+    """One attempt at one sequence of one output table."""
+
+    def __init__(self, folder: Path, uri: str, app_id: str, sequence: int) -> None:
+        self._folder, self._uri = folder, uri
+        self._app_id, self._sequence = app_id, sequence
+        self._attempt = uuid.uuid4().hex
+        self._files: list[DataFile] = []
+
+    def write(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
+        """The rows as data files beside the table's; what this attempt wrote is removed when it fails."""
+        try:
+            with writing(self._uri):
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._write(batches, schema)
+                flush_folder(self._folder)
+        except BaseException:
+            self.discard()
+            raise
+
+    def commit(self, commit: Commit, functions: FunctionColumns, schema: pa.Schema) -> CommitRecord:
+        """Make the files visible, or find that an earlier attempt at this sequence did.
+
+        Raises:
+            JobError: SUPERSEDED, OUTPUT_CONFLICT, VOLUME_FULL, OUTPUT_NOT_WRITABLE. The table is as it was then.
+        """
+        try:
+            with writing(self._uri):
+                record = self._commit(commit, functions, schema)
+        except BaseException:
+            self._discard_unless_committed()
+            raise
+        self._remove_other_attempts(record.attempt)
+        return record
+
+    def discard(self) -> None:
+        """Remove the files of this attempt."""
+        for path in self._folder.glob(f"labels-*-{self._attempt}-*.parquet"):
+            path.unlink(missing_ok=True)
+
+    def _write(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
+        writer: pq.ParquetWriter | None = None
+        rows = 0
+        try:
+            for batch in batches:
+                if writer is None:
+                    writer, rows = pq.ParquetWriter(self._path(len(self._files)), schema, compression="zstd"), 0
+                writer.write_batch(batch)
+                rows += batch.num_rows
+                if rows >= FILE_ROWS:
+                    self._finish(writer, rows)
+                    writer = None
+            if writer is not None:
+                self._finish(writer, rows)
+        except BaseException:
+            if writer is not None:
+                _abandon(writer)
+            raise
+
+    def _finish(self, writer: pq.ParquetWriter, rows: int) -> None:
+        writer.close()
+        path = self._path(len(self._files))
+        flush(path)
+        self._files.append(DataFile(path.name, rows, path.stat().st_size))
+
+    def _path(self, index: int) -> Path:
+        return self._folder / f"labels-{self._sequence:08d}-{self._attempt}-{index:05d}.parquet"
+
+    def _commit(self, commit: Commit, functions: FunctionColumns, schema: pa.Schema) -> CommitRecord:
+        for _ in range(ATTEMPTS):
+            table = open_output(self._folder, self._uri, self._app_id)
+            if (done := committed(table, self._uri, self._app_id, self._sequence)) is not None:
+                return done
+            try:
+                self._submit(table, self._properties(commit, functions), schema)
+            except DeltaError as error:  # another writer was first, or the reply was lost: look again
+                if not (isinstance(error, CommitFailedError) or "already exists" in str(error)):
+                    raise
+        raise CommitFailedError(f"{ATTEMPTS} other writers were first")
+
+    def _submit(self, table: DeltaTable | None, properties: CommitProperties, schema: pa.Schema) -> None:
+        actions = [
+            AddAction(file.name, file.size, {}, 0, data_change=True, stats=json.dumps({"numRecords": file.rows})) for file in self._files
+        ]
+        delta_schema = Schema.from_arrow(schema)
+        if table is None:
+            create_table_with_add_actions(str(self._folder), delta_schema, actions, mode="error", commit_properties=properties)
+        else:
+            table.create_write_transaction(actions, "overwrite", delta_schema, commit_properties=properties)
+
+    def _properties(self, commit: Commit, functions: FunctionColumns) -> CommitProperties:
+        metadata = {
+            COMMIT_KEY: json.dumps(commit.wire(), separators=(",", ":")),
+            FUNCTIONS_KEY: json.dumps(functions.wire(), separators=(",", ":")),
+            APP_KEY: self._app_id,
+            ATTEMPT_KEY: self._attempt,
+        }
+        return CommitProperties(
+            custom_metadata=metadata, max_commit_retries=0, app_transactions=[Transaction(self._app_id, self._sequence)]
+        )
+
+    def _discard_unless_committed(self) -> None:
+        """After a failure. Where the log cannot be read the files stay: they may be visible."""
+        try:
+            table = open_output(self._folder, self._uri, self._app_id)
+            done = committed(table, self._uri, self._app_id, self._sequence)
+        except JobError as error:
+            if error.reason not in (JobReason.SUPERSEDED, JobReason.OUTPUT_CONFLICT):
+                return
+            done = None
+        except DeltaError:
+            return
+        if done is None or done.attempt != self._attempt:
+            self.discard()
+
+    def _remove_other_attempts(self, visible: str) -> None:
+        for path in self._folder.glob(f"labels-{self._sequence:08d}-*.parquet"):
+            if f"-{visible}-" not in path.name:
+                path.unlink(missing_ok=True)
+
+
+def _abandon(writer: pq.ParquetWriter) -> None:
+    """Close a file that will be removed; a full volume makes that fail too."""
+    with suppress(OSError, pa.ArrowException):
+        writer.close()

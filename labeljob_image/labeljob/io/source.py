@@ -1,0 +1,53 @@
+"""The one protocol by which data is read: named columns, typed as declared, in batches, of a pinned state (C1)."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+
+from labeljob.contract.columns import ColumnType
+
+BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A batch of rows in the declared types.
+
+    Attributes:
+        batch: the columns asked for; a value that is not of its type is null here.
+        unreadable: column -> number of values that are not of its type; only columns with some.
+    """
+
+    batch: pa.RecordBatch
+    unreadable: Mapping[str, int] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """A dataset at one state. Reading raises PIN_BROKEN when that state is gone or changes meanwhile."""
+
+    def types(self) -> Mapping[str, pa.DataType | None]:
+        """Every column of the data with its stored type; None where values are text to be parsed."""
+
+    def batches(self, columns: Mapping[str, ColumnType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
+        """Only `columns`, in that order; nothing else leaves the reader (F5). Row order is not promised."""
+
+
+def rebatch(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of `rows` (the last may be shorter), holding at most one batch more than that."""
+    held: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        held.append(batch)
+        count += batch.num_rows
+        while count >= rows:
+            table = pa.Table.from_batches(held)
+            yield _one(table.slice(0, rows))
+            held, count = table.slice(rows).to_batches(), count - rows
+    if count:
+        yield _one(pa.Table.from_batches(held))
+
+
+def _one(table: pa.Table) -> pa.RecordBatch:
+    return table.combine_chunks().to_batches()[0]

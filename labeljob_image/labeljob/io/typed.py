@@ -1,0 +1,116 @@
+"""Values in the types that a contract declares: widened when nothing is lost, parsed when they are text, never guessed (F3).
+
+A value that is not of its type becomes null and is counted; the contract check then refuses the data.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labeljob.contract.columns import ColumnType
+from labeljob.io.source import Rows
+
+ARROW_TYPES: dict[str, pa.DataType] = {
+    "string": pa.string(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "boolean": pa.bool_(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+_TEXT_FORMS = {
+    "int64": r"^[+-]?[0-9]+$",
+    "float64": r"(?i)^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?$|^[+-]?(nan|inf|infinity)$",
+    "boolean": r"(?i)^(true|false)$",
+}
+Typed = tuple[pa.Array, int]
+
+
+def holds(stored: pa.DataType, declared: ColumnType) -> bool:
+    """Whether values stored so can be of the declared type without loss (exactness of each value is checked while reading)."""
+    if pa.types.is_dictionary(stored):
+        return holds(stored.value_type, declared)
+    if pa.types.is_null(stored):
+        return True
+    tests: dict[str, Callable[[pa.DataType], bool]] = {
+        "string": lambda t: pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t),
+        "int64": pa.types.is_integer,
+        "float64": lambda t: pa.types.is_floating(t) or pa.types.is_integer(t),
+        "boolean": pa.types.is_boolean,
+        "timestamp": lambda t: pa.types.is_timestamp(t) or pa.types.is_date(t),
+    }
+    return tests[declared](stored)
+
+
+def widen(values: pa.Array, declared: ColumnType) -> Typed:
+    """Stored values as the declared type. Digits below a microsecond are dropped; a time without zone is UTC."""
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    target = ARROW_TYPES[declared]
+    if values.type == target:
+        return values, 0
+    nanoseconds = pa.types.is_timestamp(values.type) and values.type.unit == "ns"
+    return _each(values, lambda part: pc.cast(part, target, safe=not nanoseconds), target)
+
+
+def parse(values: pa.Array, declared: ColumnType) -> Typed:
+    """Text as the declared type; null stays null."""
+    if declared == "string":
+        return values, 0
+    text = pc.utf8_trim_whitespace(values)
+    if declared == "timestamp":
+        return _times(text)
+    fits = pc.fill_null(pc.match_substring_regex(text, _TEXT_FORMS[declared]), fill_value=True)
+    text = pc.if_else(fits, pc.utf8_ltrim(pc.utf8_lower(text), "+"), None)
+    target = ARROW_TYPES[declared]
+    typed, overflowing = _each(text, lambda part: pc.cast(part, target), target)
+    return typed, overflowing + pc.sum(pc.invert(fits), min_count=0).as_py()
+
+
+def from_json(values: Sequence[object], declared: ColumnType) -> Typed:
+    """JSON values as the declared type: a number is never a string, nor a string a number."""
+    fits = _JSON_FORMS[declared]
+    kept = [value if value is not None and fits(value) else None for value in values]
+    wrong = sum(1 for value, keep in zip(values, kept, strict=True) if value is not None and keep is None)
+    if declared == "timestamp":
+        typed, unparsable = _times(pa.array(kept, pa.string()))
+        return typed, wrong + unparsable
+    return pa.array(kept, ARROW_TYPES[declared]), wrong
+
+
+_JSON_FORMS: dict[str, Callable[[object], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "timestamp": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "int64": lambda value: isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63,
+    "float64": lambda value: isinstance(value, float)
+    or (isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53),
+}
+
+
+def rows(columns: Mapping[str, Typed]) -> Rows:
+    """A batch out of typed columns and their numbers of unreadable values."""
+    batch = pa.RecordBatch.from_arrays([values for values, _ in columns.values()], names=list(columns))
+    return Rows(batch, {name: wrong for name, (_, wrong) in columns.items() if wrong})
+
+
+def _times(text: pa.Array) -> Typed:
+    """ISO 8601 as UTC microseconds."""
+    import pandas as pd
+
+    parsed = pd.to_datetime(pd.Series(text.to_pylist(), dtype="object"), utc=True, format="ISO8601", errors="coerce")
+    typed = pa.Array.from_pandas(parsed.dt.tz_convert(UTC).dt.as_unit("us")).cast(ARROW_TYPES["timestamp"])
+    return typed, typed.null_count - text.null_count
+
+
+def _each(values: pa.Array, cast: Callable[[pa.Array], pa.Array], target: pa.DataType) -> Typed:
+    """Cast all at once; where that fails, halve until the values that cannot be cast are alone."""
+    try:
+        return cast(values), 0
+    except pa.ArrowInvalid:
+        if len(values) == 1:
+            return pa.nulls(1, target), 1
+    half = len(values) // 2
+    left, right = _each(values.slice(0, half), cast, target), _each(values.slice(half), cast, target)
+    return pa.concat_arrays([left[0], right[0]]), left[1] + right[1]

@@ -1,0 +1,95 @@
+"""What a model version holds, as files and back: all that labelling needs, frozen when it was fitted (F6)."""
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from labeljob.contract.digests import canonical_json
+from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.reasons import JobReason
+from labeljob.contract.result import FunctionColumns
+from labeljob.errors import JobError
+from labeljob.figures import FunctionCounts, RunFigures
+from labeljob.label_model import FittedLabelModel, ModelFormatError, from_dict, to_dict
+from labeljob.labeling_functions.lookups import LookupData, function_set_digest
+
+
+@dataclass(frozen=True)
+class ModelArtifact:
+    """The frozen functions, their lookup tables by function name, the label model, and figures of the fit."""
+
+    function_set: FunctionSet
+    function_set_digest: str
+    lookups: Mapping[str, LookupData]
+    model: FittedLabelModel
+    functions: FunctionColumns
+
+
+def to_files(
+    function_set: FunctionSet, lookups: Mapping[str, LookupData], model: FittedLabelModel, functions: FunctionColumns, reference: object
+) -> dict[str, bytes]:
+    """Relative path -> content; equal inputs give equal bytes."""
+    declared = {"digest": function_set_digest(function_set, lookups), "canonical": function_set.canonical(), "spec": function_set.wire()}
+    files = {
+        "model.json": canonical_json(to_dict(model)),
+        "functionset.json": canonical_json(declared),
+        "functions.json": canonical_json(functions.wire()),
+        "reference.json": canonical_json(reference),
+    }
+    return files | {f"lookups/{name}.parquet": _parquet(lookup.to_arrow()) for name, lookup in lookups.items()}
+
+
+def from_files(files: Mapping[str, bytes], uri: str) -> ModelArtifact:
+    """The artifact that `to_files` wrote.
+
+    Raises:
+        JobError: MODEL_MISMATCH when the functions are not those it was fitted with, or this build cannot read it.
+    """
+    try:
+        declared = json.loads(files["functionset.json"])
+        function_set = FunctionSet.model_validate(declared["spec"])
+        model = from_dict(json.loads(files["model.json"]))
+        lookups = _lookups(files)
+        functions = FunctionColumns.model_validate_json(files["functions.json"])
+    except (KeyError, ValueError, ModelFormatError, pa.ArrowException) as error:
+        raise _mismatch(uri, f"cannot be read by this build ({type(error).__name__}): fit a new version") from None
+    digest = function_set_digest(function_set, lookups)
+    if digest != declared["digest"]:
+        raise _mismatch(uri, "holds other functions or lookup tables than it was fitted with: fit a new version")
+    regular = sum(not function.is_fallback for function in function_set.enabled_functions)
+    if (model.functions, model.cardinality) != (regular, len(function_set.classes)):
+        raise _mismatch(uri, "was fitted with other functions or classes: fit a new version")
+    return ModelArtifact(function_set, digest, lookups, model, functions)
+
+
+def drift_reference(counts: FunctionCounts, figures: RunFigures, classes: list[str]) -> dict[str, object]:
+    """What later runs are compared with: how often each function votes for each class, and the labels' distribution."""
+    rates = np.round(counts.votes / max(counts.rows, 1), 9).tolist()
+    return {
+        "rows": counts.rows,
+        "voteRates": {name: dict(zip(classes, row, strict=True)) for name, row in zip(counts.voters.names, rates, strict=True)},
+        "labelDistribution": figures.label_distribution(classes),
+    }
+
+
+def _lookups(files: Mapping[str, bytes]) -> dict[str, LookupData]:
+    prefix, suffix = "lookups/", ".parquet"
+    names = [name for name in files if name.startswith(prefix)]
+    return {
+        name.removeprefix(prefix).removesuffix(suffix): LookupData.from_arrow(pq.read_table(io.BytesIO(files[name]))) for name in names
+    }
+
+
+def _parquet(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def _mismatch(uri: str, why: str) -> JobError:
+    return JobError(JobReason.MODEL_MISMATCH, f"{uri}: the model version {why}")

@@ -1,0 +1,51 @@
+"""What this process may use: the container's CPU quota and memory limit, read from cgroup v2 (v1 as second)."""
+
+import os
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+SHARE = 0.25  # of the memory limit for each DuckDB instance (functions, spool); Arrow batches and Python live in the rest
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Threads to use and bytes for DuckDB."""
+
+    threads: int
+    memory_bytes: int
+
+    @property
+    def memory_limit(self) -> str:
+        """As DuckDB writes it."""
+        return f"{max(64, self.memory_bytes >> 20)}MiB"
+
+
+def available(cgroup: Path = CGROUP) -> Resources:
+    """Threads = min(CPU quota rounded up, CPUs allowed); memory = a quarter of the smaller of limit and machine."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = _memory(cgroup)
+    return Resources(max(1, min(cpus, _quota(cgroup) or cpus)), int(SHARE * min(machine, limit or machine)))
+
+
+def _quota(cgroup: Path) -> int | None:
+    words = _read(cgroup / "cpu.max").split()
+    if not words:
+        words = [_read(cgroup / "cpu/cpu.cfs_quota_us").strip(), _read(cgroup / "cpu/cpu.cfs_period_us").strip()]
+    if len(words) != 2 or not all(word.isdigit() for word in words):
+        return None
+    return max(1, ceil(int(words[0]) / int(words[1])))
+
+
+def _memory(cgroup: Path) -> int | None:
+    text = _read(cgroup / "memory.max").strip() or _read(cgroup / "memory/memory.limit_in_bytes").strip()
+    return int(text) if text.isdigit() else None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

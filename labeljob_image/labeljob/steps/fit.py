@@ -1,0 +1,178 @@
+"""The fit step: contract check, votes, statistics, label model, one new version (C3, F3, F6, X9).
+
+    pinned data -> contract check -> votes -> statistics -> label model -> v<N>/
+                     SchemaBroken     FunctionsFailing  NoCoverage
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labeljob.artifacts import ArtifactHome
+from labeljob.contract.config import FitTask
+from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.reasons import JobReason
+from labeljob.contract.result import FitResult, FunctionColumns, ModelVersion
+from labeljob.errors import JobError
+from labeljob.figures import FunctionCounts, RunFigures
+from labeljob.gold import Gold
+from labeljob.io.content import pin_broken
+from labeljob.io.datasets import open_pinned
+from labeljob.label_model import FittedLabelModel, VoteStatistics, fit_statistics, from_votes, merge, merge_all
+from labeljob.labeling_functions.lookups import LookupData, function_set_digest
+from labeljob.labelled import Voters, label_votes, voters_of
+from labeljob.logs import now_text
+from labeljob.model_artifact import drift_reference, to_files
+from labeljob.schema import check_contract
+from labeljob.steps.context import StepContext, gold_of
+from labeljob.steps.evaluate import vote_batches
+from labeljob.steps.lookup_tables import read_lookups
+from labeljob.votes import ABSTAIN, IntArray, Votes
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What one pass over the data leaves: its size does not depend on the number of rows (G9) but for distinct patterns and gold.
+
+    Attributes:
+        statistics: of the functions that are no fallbacks.
+        gold_votes: int8 [n_gold, n_functions] and gold_classes: int64 [n_gold], in order of id.
+    """
+
+    voters: Voters
+    counts: FunctionCounts
+    statistics: VoteStatistics
+    gold_votes: Votes
+    gold_classes: IntArray
+
+
+def run_fit(task: FitTask, context: StepContext) -> FitResult:
+    """Fit and publish one version; on a retry, the version that this fit made already."""
+    home = ArtifactHome(context.locations.path(task.artifacts), task.artifacts)
+    if (standing := home.find(task.fit_digest)) is not None:
+        return _found(home, standing)
+    lookups = _pinned_lookups(task, context)
+    gold = gold_of(task.gold, task.gold_label_column, task.function_set, context)
+    evaluated = _evaluate(task, lookups, gold, context)
+    model = _fit(task, evaluated)
+    return _publish(task, context, home, lookups, gold, evaluated, model)
+
+
+def _found(home: ArtifactHome, version: ModelVersion) -> FitResult:
+    files = home.load(version.version, version.sha256)
+    return FitResult(version=version, functions=FunctionColumns.model_validate_json(files["functions.json"]))
+
+
+def _pinned_lookups(task: FitTask, context: StepContext) -> dict[str, LookupData]:
+    lookups = read_lookups(task.function_set, context)
+    if function_set_digest(task.function_set, lookups) != task.function_set_digest:
+        raise pin_broken("spec.functions", "a lookup table changed after the set was pinned")
+    return lookups
+
+
+def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: Gold, context: StepContext) -> Evaluated:
+    """Contract check, then votes; raises before anything is written."""
+    function_set, source = task.function_set, open_pinned(task.data, context.locations)
+    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows)
+    if rows == 0:
+        raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
+    voters = voters_of(function_set)
+    counts = FunctionCounts(voters, len(function_set.classes))
+    statistics = merge_all([], max(len(voters.regular), 1))
+    known: list[tuple[pa.Array, Votes, IntArray]] = []
+    for ids, batch in vote_batches(source, function_set, lookups, context, context.log.progress("vote", rows)):
+        classes = gold.match(ids)
+        counts.add(batch, classes)
+        if len(voters.regular):
+            statistics = merge(statistics, from_votes(batch.votes[:, voters.regular], len(function_set.classes)))
+        if (chosen := classes != ABSTAIN).any():
+            known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], classes[chosen]))
+    counts.check_errors(function_set)
+    _require_coverage(counts)
+    return Evaluated(voters, counts, statistics, *_in_id_order(known, len(voters.names)))
+
+
+def _require_coverage(counts: FunctionCounts) -> None:
+    if not counts.votes[counts.voters.regular].any():
+        message = "no labeling function votes on any row, so there is nothing to learn from: check the functions against the data"
+        raise JobError(JobReason.NO_COVERAGE, message)
+
+
+def _in_id_order(known: list[tuple[pa.Array, Votes, IntArray]], functions: int) -> tuple[Votes, IntArray]:
+    """Readers promise no order; sums of floats need one."""
+    if not known:
+        return np.empty((0, functions), dtype=np.int8), np.empty(0, dtype=np.int64)
+    order = pc.sort_indices(pa.concat_arrays([ids for ids, _, _ in known])).to_numpy()
+    return np.concatenate([votes for _, votes, _ in known])[order], np.concatenate([classes for _, _, classes in known])[order]
+
+
+def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
+    """DESIGN §3: what an abstain means is declared by the functions, not inferred."""
+    regular = [function for function in task.function_set.enabled_functions if not function.is_fallback]
+    given = task.parameters
+    optional = {"max_iterations": given.get("maxIterations"), "tolerance": given.get("tolerance"), "seed": given.get("seed")}
+    return fit_statistics(
+        evaluated.statistics,
+        len(task.function_set.classes),
+        algorithm=task.algorithm,  # type: ignore[arg-type]
+        abstain=["missing" if function.abstain_is_missing else "evidence" for function in regular],
+        class_balance=_class_balance(given.get("classBalance"), task.function_set),
+        **{name: value for name, value in optional.items() if value is not None},
+    )
+
+
+def _class_balance(given: Any, function_set: FunctionSet) -> list[float] | None:
+    if given is None or given == "auto":
+        return None
+    if set(given) != set(function_set.classes):
+        odd = sorted(set(given) ^ set(function_set.classes))[0]
+        message = f"spec.parameters.classBalance must give a share to each class and nothing else: look at {odd}"
+        raise JobError(JobReason.FUNCTIONS_INVALID, message)
+    return [float(given[name]) for name in function_set.classes]
+
+
+def _publish(
+    task: FitTask,
+    context: StepContext,
+    home: ArtifactHome,
+    lookups: dict[str, LookupData],
+    gold: Gold,
+    evaluated: Evaluated,
+    model: FittedLabelModel,
+) -> FitResult:
+    figures = _figures(evaluated, model)
+    functions = evaluated.counts.columns(model)
+    reference = drift_reference(evaluated.counts, figures, task.function_set.classes)
+    record = ModelVersion(
+        version=task.version,
+        fit_digest=task.fit_digest,
+        sha256="",
+        function_set_digest=task.function_set_digest,
+        data=task.data,
+        gold=task.gold,
+        image=task.image,
+        build=context.build,
+        algorithm=model.algorithm,
+        why=model.why,
+        iterations=model.iterations,
+        converged=model.converged,
+        fitted_at=now_text(context.clock()),
+        metrics=figures.metrics(len(gold.classes) if task.gold else None),
+    )
+    placed = home.publish(record, to_files(task.function_set, lookups, model, functions, reference))
+    return FitResult(version=placed, functions=functions)
+
+
+def _figures(evaluated: Evaluated, model: FittedLabelModel) -> RunFigures:
+    """Indicators from distinct patterns; fallbacks do not count but for the labels of gold rows."""
+    voters, statistics = evaluated.voters, evaluated.statistics
+    votes = np.full((len(statistics.counts), len(voters.names)), ABSTAIN, dtype=np.int8)
+    votes[:, voters.regular] = statistics.patterns
+    unknown = np.full(len(votes), ABSTAIN, dtype=np.int64)
+    figures = RunFigures(voters, evaluated.counts.classes)
+    figures.add(votes, label_votes(model, voters, votes), unknown, statistics.counts)
+    figures.add_gold(label_votes(model, voters, evaluated.gold_votes), evaluated.gold_classes)
+    return figures

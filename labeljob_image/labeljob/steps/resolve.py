@@ -1,0 +1,60 @@
+"""The resolve step: find the state of every dataset, the versions of a model, and what stands in the output (C1, DESIGN §4.1)."""
+
+from labeljob.artifacts import ArtifactHome
+from labeljob.contract.config import ResolveTask
+from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.result import Commit, FunctionColumns, ModelVersion, ResolveResult, VersionLine
+from labeljob.io.datasets import pin
+from labeljob.io.delta_commits import last_record, open_output
+from labeljob.labeling_functions.lookups import function_set_digest
+from labeljob.steps.context import StepContext
+from labeljob.steps.lookup_tables import read_lookups
+
+VERSIONS = 10
+
+
+def run_resolve(task: ResolveTask, context: StepContext) -> ResolveResult:
+    """Pins of what is there now. Nothing is written."""
+    versions = _home(task, context).versions() if task.artifacts else []
+    current = _current(versions, task.pin)
+    return ResolveResult(
+        data=pin(task.data, context.locations),
+        gold=pin(task.gold, context.locations) if task.gold else None,
+        function_set_digest=_set_digest(task.function_set, context),
+        versions=[VersionLine(version=v.version, fit_digest=v.fit_digest, fitted_at=v.fitted_at) for v in versions[:VERSIONS]],
+        current=current,
+        current_functions=_functions(task, current, context),
+        pin_found=None if task.pin is None else current is not None,
+        commit=_last_commit(task, context),
+    )
+
+
+def _home(task: ResolveTask, context: StepContext) -> ArtifactHome:
+    uri = task.artifacts or ""
+    return ArtifactHome(context.locations.path(uri), uri)
+
+
+def _current(versions: list[ModelVersion], pinned: int | None) -> ModelVersion | None:
+    """The pinned version, or the newest."""
+    return next((version for version in versions if pinned in (None, version.version)), None)
+
+
+def _functions(task: ResolveTask, current: ModelVersion | None, context: StepContext) -> FunctionColumns | None:
+    if current is None:
+        return None
+    files = _home(task, context).load(current.version, current.sha256)
+    return FunctionColumns.model_validate_json(files["functions.json"])
+
+
+def _set_digest(function_set: FunctionSet | None, context: StepContext) -> str | None:
+    if function_set is None:
+        return None
+    return function_set_digest(function_set, read_lookups(function_set, context))
+
+
+def _last_commit(task: ResolveTask, context: StepContext) -> Commit | None:
+    if task.output is None or task.app_id is None:
+        return None
+    table = open_output(context.locations.path(task.output), task.output, task.app_id)
+    record = last_record(table, task.app_id) if table is not None else None
+    return record.commit if record else None
