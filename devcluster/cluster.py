@@ -1,0 +1,124 @@
+"""Bring a cluster up and take it down again, leaving nothing behind."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from devcluster import control_plane, images, node
+from devcluster.folders import ClusterFolders, program
+from devcluster.go_build import build_all
+from devcluster.processes import Component, is_running, log_tail, running, start, stop
+from devcluster.system_packages import require_node_packages
+
+STOP_ORDER = ("kube-proxy", "kubelet", "containerd", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd")
+
+
+class ClusterError(Exception):
+    """The cluster did not come up; the message holds the end of the guilty component's log."""
+
+
+def up(name: str, *, api_only: bool = False) -> ClusterFolders:
+    """Start what does not run yet and wait until it is ready."""
+    if not api_only:
+        require_node_packages()
+    build_all(api_only=api_only)
+    folders = ClusterFolders(name)
+    folders.make()
+    plane = control_plane.control_plane_of(folders)
+    control_plane.prepare(folders, plane)
+    _start(folders, *control_plane.api_components(folders, plane))
+    _wait(folders, "kube-apiserver", lambda: _kubectl(folders, "get", "--raw", "/readyz"))
+    _wait(folders, "kube-controller-manager", lambda: _kubectl(folders, "-n", "default", "get", "serviceaccount", "default"))
+    if not api_only:
+        _start_node(folders, plane)
+    return folders
+
+
+def down(name: str) -> None:
+    """Remove the cluster and all that it made; the cache of programs stays."""
+    folders = ClusterFolders(name)
+    if not folders.root.exists():
+        return
+    if is_running(folders, "containerd"):
+        stop(folders, "kubelet")
+        _remove_containers(folders)
+    for component in (*STOP_ORDER, *running(folders)):
+        stop(folders, component)
+    _unmount_below(folders.root)
+    _remove_network(folders)
+    shutil.rmtree(folders.root)
+
+
+def kubectl(folders: ClusterFolders, *arguments: str, check: bool = True, text_in: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run kubectl as the administrator."""
+    command = [str(program("kubectl")), "--kubeconfig", str(folders.kubeconfig), *arguments]
+    return subprocess.run(command, check=check, capture_output=True, text=True, input=text_in)
+
+
+def _start_node(folders: ClusterFolders, plane: control_plane.ControlPlane) -> None:
+    node.prepare(folders, plane)
+    _allow_proxy(folders)
+    _start(folders, node.containerd(folders), control_plane.scheduler(folders, plane))
+    _wait(folders, "containerd", lambda: bool(node.ctr(folders, "version")))
+    images.ensure_pause_image(folders)
+    _start(folders, node.kubelet(folders, plane), node.proxy(folders, plane))
+    ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
+    _wait(folders, "kubelet", lambda: kubectl(folders, "get", "node", plane.node, "-o", ready, check=False).stdout == "True")
+
+
+def _allow_proxy(folders: ClusterFolders) -> None:
+    made = kubectl(
+        folders, "create", "clusterrolebinding", "devcluster-proxy", "--clusterrole=system:node-proxier", "--user=system:kube-proxy", check=False
+    )
+    if made.returncode and "already exists" not in made.stderr:
+        raise ClusterError(made.stderr)
+
+
+def _start(folders: ClusterFolders, *components: Component) -> None:
+    for component in components:
+        if start(folders, component):
+            print(f"started {component.name}", file=sys.stderr, flush=True)
+
+
+def _kubectl(folders: ClusterFolders, *arguments: str) -> bool:
+    return kubectl(folders, *arguments, check=False).returncode == 0
+
+
+def _wait(folders: ClusterFolders, component: str, ready: Callable[[], bool], *, timeout: float = 90.0) -> None:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if not is_running(folders, component):
+            break
+        try:
+            if ready():
+                return
+        except subprocess.CalledProcessError:
+            pass
+        time.sleep(0.25)
+    raise ClusterError(f"{component} is not ready; the end of its log:\n{log_tail(folders, component)}")
+
+
+def _remove_containers(folders: ClusterFolders) -> None:
+    """End every container, then its sandbox, as the runtime itself lists them."""
+    for task in node.ctr(folders, "task", "ls", "-q").split():
+        subprocess.run([str(program("ctr")), "-a", node.socket_path(folders), "-n", "k8s.io", "task", "rm", "-f", task], check=False, capture_output=True)
+    for container in node.ctr(folders, "container", "ls", "-q").split():
+        subprocess.run([str(program("ctr")), "-a", node.socket_path(folders), "-n", "k8s.io", "container", "rm", container], check=False, capture_output=True)
+
+
+def _unmount_below(root: Path) -> None:
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for mount in sorted((m for m in mounts if m.startswith(f"{root}/")), reverse=True):
+        subprocess.run(["umount", "-l", mount], check=False)
+
+
+def _remove_network(folders: ClusterFolders) -> None:
+    """The bridge, and what kube-proxy and the bridge plugin put into iptables."""
+    bridge = node.bridge_name(folders)
+    if not (Path("/sys/class/net") / bridge).exists() and not (folders.root / "kube-proxy.yaml").exists():
+        return
+    subprocess.run(["ip", "link", "delete", bridge], check=False, capture_output=True)
+    subprocess.run([str(program("kube-proxy")), "--cleanup"], check=False, capture_output=True)
