@@ -108,7 +108,7 @@ def lower_bound(successes: int, trials: int) -> float:
     share, z2 = successes / trials, Z95 * Z95
     centre = share + z2 / (2 * trials)
     spread = Z95 * np.sqrt(share * (1 - share) / trials + z2 / (4 * trials * trials))
-    return max(0.0, float((centre - spread) / (1 + z2 / trials)))
+    return float((centre - spread) / (1 + z2 / trials)) if successes else 0.0
 
 
 def brier(P: FloatArray, gold: IntArray) -> float:

@@ -8,7 +8,7 @@ Free functions on arrays do the mathematics; `LabelModel` is a thin class around
 
 from labeljob.label_model.api import LabelModel, MajorityLabelVoter, NotFittedError
 from labeljob.label_model.fitting import fit_statistics
-from labeljob.label_model.model import FittedLabelModel, contributions, estimated_accuracy, posterior, weights
+from labeljob.label_model.model import FittedLabelModel, contributions, estimated_accuracy, fallback_posterior, posterior, weights
 from labeljob.label_model.serialization import FORMAT_VERSION, ModelFormatError, from_dict, to_dict
 from labeljob.label_model.statistics import VoteStatistics, from_votes, merge, merge_all
 
@@ -22,6 +22,7 @@ __all__ = [
     "VoteStatistics",
     "contributions",
     "estimated_accuracy",
+    "fallback_posterior",
     "fit_statistics",
     "from_dict",
     "from_votes",

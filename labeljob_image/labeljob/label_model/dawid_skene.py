@@ -168,7 +168,7 @@ def run_em(patterns: Votes, counts: FloatArray, problem: Problem, max_iterations
     while not converged and len(trace) < max_iterations:
         posterior, evidence = e_step(packed, parameters)
         trace.append(float(evidence @ counts) + log_prior_density(parameters, problem))
-        converged = len(trace) > 1 and trace[-1] - trace[-2] <= tolerance * counts.sum()
+        converged = len(trace) > 1 and trace[-1] - trace[-2] <= tolerance * float(counts.sum())
         if not converged:
             parameters = m_step(packed, posterior * counts, problem)
     return EmResult(parameters, len(trace), converged, tuple(trace))

@@ -80,7 +80,7 @@ def fit_statistics(
         EmptyVotesError: there are no rows. VotesError: a vote beyond `cardinality`. ValueError: an argument that cannot be.
     """
     _check_arguments(statistics, cardinality, algorithm, max_iterations, tolerance)
-    balance = None if class_balance is None or isinstance(class_balance, str) else check_class_balance(class_balance, cardinality)
+    balance = check_class_balance(class_balance, cardinality)
     evidence = _gather(statistics, cardinality, abstain, balance)
     if algorithm == "auto":
         choice = choose_algorithm(evidence.vote_counts, evidence.comparable, evidence.abstain)
@@ -103,8 +103,12 @@ def _check_arguments(statistics: VoteStatistics, cardinality: int, algorithm: st
         raise VotesError(f"there is a vote for class {highest}, which is not one of {cardinality} classes (0 to {cardinality - 1})")
 
 
-def check_class_balance(class_balance: Any, cardinality: int) -> FloatArray:
-    """The class balance as float64 [n_classes]; ValueError names the class whose share cannot be."""
+def check_class_balance(class_balance: Any, cardinality: int) -> FloatArray | None:
+    """The class balance as float64 [n_classes], None when it is to be learned; ValueError names the class whose share cannot be."""
+    if class_balance is None or (isinstance(class_balance, str) and class_balance == "auto"):
+        return None
+    if isinstance(class_balance, str):
+        raise ValueError(f"class_balance is {class_balance!r}: use auto, or one share for each class")
     balance = np.array(class_balance, dtype=np.float64)
     if balance.shape != (cardinality,):
         raise ValueError(f"class_balance has one share for each of {cardinality} classes; got shape {balance.shape}")

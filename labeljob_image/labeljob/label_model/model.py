@@ -12,9 +12,11 @@ import numpy as np
 from labeljob.label_model.majority_vote import tally, vote_shares
 from labeljob.label_model.packing import pack, sum_tables
 from labeljob.label_model.selection import Abstain, Algorithm, Reason
+from labeljob.label_model.weighted_vote import one_coin_log_weights
 from labeljob.votes import ABSTAIN, FloatArray, Votes, VotesError, validate_votes
 
 CHUNK_ROWS = 1 << 16
+SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +91,23 @@ def normalised(joint: FloatArray) -> FloatArray:
     for of_class in scaled:  # in class order: the same last bit for any number of rows
         total += of_class
     return np.asarray(scaled / total)
+
+
+def fallback_posterior(model: FittedLabelModel, L: Any, accuracies: FloatArray) -> FloatArray:
+    """Probability of each class for rows on which only fallback functions vote, which the model was not fitted on.
+
+    The posterior given that all fitted functions abstained is updated by each fallback vote, right with its declared accuracy.
+
+    Args:
+        L: [n_rows, n_fallbacks] votes; accuracies: float64 [n_fallbacks], strictly between 0 and 1.
+    Returns:
+        float64 [n_rows, n_classes].
+    """
+    votes = validate_votes(L, model.cardinality)
+    abstained = posterior(model, np.full((1, model.functions), ABSTAIN))[0]
+    packed = pack(votes, 1 + model.cardinality)
+    joint = sum_tables(packed, one_coin_log_weights(accuracies, model.cardinality)) + np.log(np.maximum(abstained, SMALLEST))[:, None]
+    return normalised(joint).T
 
 
 def _votes_of(model: FittedLabelModel, L: Any) -> Votes:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from labeljob.label_model.packing import outcome_counts, pack, sum_tables
 from labeljob.label_model.statistics import empty, from_votes, merge, merge_all
 from labeljob.votes import VotesError
-
 from tests.unit.label_model.generators import independent, label_matrices
 
 
@@ -20,7 +20,7 @@ def test_row_order_does_not_matter(L, random):
 
 @given(label_matrices(min_rows=3), st.data())
 def test_any_sharding_gives_the_same_statistics(L, data):
-    """X19 (mergeable statistics): associative, commutative, with an identity."""
+    """Shards reduce votes to statistics that merge: associative, commutative, with an identity."""
     cuts = sorted(data.draw(st.lists(st.integers(0, len(L)), min_size=2, max_size=2)))
     a, b, c = (from_votes(part) for part in np.split(L, cuts))
     whole = from_votes(L)
@@ -69,4 +69,4 @@ def test_packed_sums_and_histograms_equal_the_plain_ones(L):
     np.testing.assert_allclose(sum_tables(packed, log_weights), plain.T, atol=1e-12)
     counts = outcome_counts(packed, row_weights)
     for outcome in range(5):
-        np.testing.assert_allclose(counts[:, outcome, :], (L + 1 == outcome).T @ row_weights.T, atol=1e-12)
+        np.testing.assert_allclose(counts[:, outcome, :], (outcome == L + 1).T @ row_weights.T, atol=1e-12)

@@ -1,0 +1,158 @@
+"""`algorithm: auto`: what it reads into an abstain, what it picks, and that it says why."""
+
+import numpy as np
+import pytest
+
+from labeljob.label_model import fit_statistics, from_votes, posterior
+from labeljob.label_model.selection import identifiable
+from tests.unit.label_model.generators import expected_accuracy, independent, one_sided_rules, vote_set
+
+
+def auto(L, classes, **arguments):
+    return fit_statistics(from_votes(L, classes), classes, **arguments)
+
+
+@pytest.mark.parametrize("balance", [(0.69, 0.31), (0.9, 0.1), (0.4, 0.3, 0.2, 0.1)])
+def test_one_sided_rules_are_read_as_evidence(balance):
+    model = auto(one_sided_rules(4000, 12, balance, seed=0).L, len(balance))
+    assert set(model.abstain) == {"evidence"}
+    assert (model.algorithm, model.reason) == ("dawid-skene", "ConfusionsEstimable")
+    assert "overlapping votes" in model.why
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_abstains_that_do_not_depend_on_the_class_are_missing(seed):
+    assert set(auto(independent(3000, 12, (0.6, 0.4), seed).L, 2).abstain) == {"missing"}
+
+
+def test_the_reading_is_decided_for_each_function():
+    crowd = independent(4000, 8, (0.5, 0.5), seed=0)
+    L = crowd.L.copy()
+    L[crowd.Y == 1, 0] = -1
+    model = auto(L, 2)
+    assert model.abstain == ("evidence",) + ("missing",) * 7
+    assert auto(L, 2, abstain=["missing"] * 8).abstain == ("missing",) * 8
+    assert auto(L, 2, abstain=["auto"] * 7 + ["evidence"]).abstain == ("evidence", *["missing"] * 6, "evidence")
+
+
+@pytest.mark.parametrize(
+    ("L", "algorithm", "reason"),
+    [
+        ([[-1, -1], [-1, -1]], "majority-vote", "NoVotes"),
+        ([[0], [1], [0]], "majority-vote", "TooFewFunctions"),
+        ([[0, 1], [1, 1], [0, 0]], "majority-vote", "TooFewFunctions"),
+        ([[0, -1, -1], [-1, 1, -1], [-1, -1, 1]], "majority-vote", "TooFewFunctions"),
+        ([[1, 1, 1], [1, 1, -1]], "majority-vote", "OneClassVoted"),
+        ([[0, 0, 1], [1, 1, 1], [1, 0, 1]], "weighted-vote", "NotIdentifiable"),
+        ([[0, 0, 1], [1, 1, 0], [1, 0, 1]], "weighted-vote", "TooFewVotesForConfusions"),
+    ],
+)
+def test_what_cannot_be_learned_is_not_pretended(L, algorithm, reason):
+    model = auto(np.array(L), 2)
+    assert (model.algorithm, model.reason) == (algorithm, reason)
+    assert len(model.why) > 20
+
+
+IDENTIFIABLE = [
+    ([2, 2, 2], 2, True),
+    ([2, 2, 1], 2, False),
+    ([2, 2, 2, 2], 3, False),
+    ([2, 2, 2, 2, 2], 3, True),
+    ([3, 3, 2], 3, True),
+    ([2, 2, 3], 3, False),
+]
+
+
+@pytest.mark.parametrize(("outcomes", "classes", "expected"), IDENTIFIABLE)
+def test_identifiability_follows_from_outcomes_and_classes(outcomes, classes, expected):
+    assert identifiable(np.array(outcomes), classes) is expected
+
+
+def test_four_one_sided_rules_do_not_identify_three_classes():
+    """EM loses ten points to majority vote here when it tries."""
+    data = one_sided_rules(2185, 4, (0.14, 0.44, 0.42), seed=19)
+    model = auto(data.L, 3)
+    assert (model.algorithm, model.reason) == ("weighted-vote", "NotIdentifiable")
+    majority = expected_accuracy(posterior(auto(data.L, 3, algorithm="majority-vote"), data.L), data.L, data.Y)
+    assert expected_accuracy(posterior(model, data.L), data.L, data.Y) >= majority - 0.01
+
+
+def test_a_requested_algorithm_is_used_and_said():
+    model = auto([[0, 0, 1], [1, 1, 1]], 2, algorithm="dawid-skene")
+    assert (model.algorithm, model.reason, model.why) == ("dawid-skene", "Requested", "dawid-skene was asked for")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_auto_is_not_worse_than_majority_vote_on_generated_votes(seed):
+    """C3, X4: compared with majority vote on rules and crowds of many sizes."""
+    rng = np.random.default_rng(seed)
+    balance = (0.6, 0.4) if seed % 2 else (0.4, 0.3, 0.2, 0.1)
+    make = one_sided_rules if seed % 4 < 2 else independent
+    data = make(int(rng.integers(200, 3000)), int(rng.integers(5, 30)), balance, seed)
+    scores = {}
+    for algorithm in ("auto", "majority-vote"):
+        P = posterior(auto(data.L, len(balance), algorithm=algorithm), data.L)
+        scores[algorithm] = expected_accuracy(P, data.L, data.Y)
+    assert scores["auto"] >= scores["majority-vote"] - 0.01
+
+
+CROWDS = ("weather", "rte", "dog", "bluebird", "sp", "zencrowd-us", "barzan")
+
+
+@pytest.mark.parametrize("name", CROWDS)
+def test_a_missing_vote_of_a_real_crowd_is_missing(name):
+    L, _, classes = vote_set(name)
+    assert set(auto(L, classes).abstain) == {"missing"}
+
+
+def test_abstains_of_real_rules_are_evidence():
+    L, _, classes = vote_set("sms")
+    votes = (L >= 0).sum(axis=0)
+    readings = np.array(auto(L, classes).abstain)
+    assert (readings[votes > 0] == "evidence").all()
+    assert "evidence" in auto(vote_set("tennis")[0], 2).abstain
+
+
+LEAST = {
+    "tennis": 0.88,
+    "sms": 0.96,
+    "weather": 0.985,
+    "rte": 0.92,
+    "dog": 0.82,
+    "bluebird": 0.88,
+    "sp": 0.90,
+    "zencrowd-us": 0.87,
+}
+
+
+@pytest.mark.parametrize(("name", "least"), LEAST.items())
+def test_auto_on_real_vote_sets(name, least):
+    """C3: labels of real rules and crowds without gold, against their gold and against majority vote."""
+    L, Y, classes = vote_set(name)
+    score = expected_accuracy(posterior(auto(L, classes), L), L, Y)
+    majority = expected_accuracy(posterior(auto(L, classes, algorithm="majority-vote"), L), L, Y)
+    assert score >= least
+    assert score >= majority - 0.001
+
+
+def test_auto_on_barzan_stays_near_majority_vote():
+    """Its crowd leans to one class (.71 of the votes against .51 of the truth), which a learned class balance follows."""
+    L, Y, classes = vote_set("barzan")
+    score = expected_accuracy(posterior(auto(L, classes), L), L, Y)
+    assert score >= expected_accuracy(posterior(auto(L, classes, algorithm="majority-vote"), L), L, Y) - 0.02
+
+
+@pytest.mark.parametrize(("name", "errors"), [("weather", 40), ("tennis", 85)])
+def test_dawid_skene_on_real_vote_sets(name, errors):
+    L, Y, classes = vote_set(name)
+    P = posterior(auto(L, classes, algorithm="dawid-skene"), L)
+    gold = int(((Y >= 0) & (L >= 0).any(axis=1)).sum())
+    assert (1 - expected_accuracy(P, L, Y)) * gold <= errors
+
+
+def test_a_collapse_on_real_sparse_rules_is_held_back():
+    """Read as missing, 73 sparse one-sided rules send plain EM to the rare class."""
+    L, Y, classes = vote_set("sms")
+    for reading in ("missing", "evidence"):
+        model = auto(L, classes, algorithm="dawid-skene", abstain=[reading] * L.shape[1])
+        assert expected_accuracy(posterior(model, L), L, Y) >= 0.9
