@@ -1,5 +1,6 @@
 """Bring a cluster up and take it down again, leaving nothing behind."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -117,8 +118,23 @@ def _unmount_below(root: Path) -> None:
 
 def _remove_network(folders: ClusterFolders) -> None:
     """The bridge, and what kube-proxy and the bridge plugin put into iptables."""
-    bridge = node.bridge_name(folders)
-    if not (Path("/sys/class/net") / bridge).exists() and not (folders.root / "kube-proxy.yaml").exists():
+    if not (folders.root / "kube-proxy.yaml").exists():
         return
+    bridge = node.bridge_name(folders)
     subprocess.run(["ip", "link", "delete", bridge], check=False, capture_output=True)
     subprocess.run([str(program("kube-proxy")), "--cleanup"], check=False, capture_output=True)
+    _remove_masquerade(bridge)
+
+
+def _remove_masquerade(network: str) -> None:
+    """Rules and chains that the bridge plugin made for pods of this network (it names the network in a comment)."""
+    listed = subprocess.run(["iptables-save", "-t", "nat"], capture_output=True, text=True, check=False).stdout
+    mark = f'name: \\"{network}\\"'
+    rules = [shlex.split(line) for line in listed.splitlines() if line.startswith("-A") and mark in line]
+    chains = {rule[rule.index("-j") + 1] for rule in rules if rule[1] == "POSTROUTING"}
+    for rule in rules:
+        if rule[1] == "POSTROUTING":
+            subprocess.run(["iptables", "-t", "nat", "-D", *rule[1:]], check=False, capture_output=True)
+    for chain in chains:
+        for flag in ("-F", "-X"):
+            subprocess.run(["iptables", "-t", "nat", flag, chain], check=False, capture_output=True)

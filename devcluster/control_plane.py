@@ -24,6 +24,7 @@ class ControlPlane:
     api_port: int
     manager_port: int
     scheduler_port: int
+    proxy_port: int
 
     @property
     def server(self) -> str:
@@ -35,7 +36,7 @@ def control_plane_of(folders: ClusterFolders) -> ControlPlane:
     path = folders.root / "control-plane.json"
     if path.exists():
         return ControlPlane(**json.loads(path.read_text()))
-    ports = _free_ports(5)
+    ports = _free_ports(6)
     plane = ControlPlane(machine_address(), socket.gethostname().lower(), *ports)
     path.write_text(json.dumps(plane.__dict__))
     return plane

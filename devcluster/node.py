@@ -32,7 +32,7 @@ def prepare(folders: ClusterFolders, plane: ControlPlane) -> None:
     (folders.root / "containerd.toml").write_text(_containerd(folders))
     (folders.root / "cni" / "10-bridge.conflist").write_text(json.dumps(_network(folders)))
     (folders.root / "kubelet.yaml").write_text(yaml.safe_dump(_kubelet(folders)))
-    (folders.root / "kube-proxy.yaml").write_text(yaml.safe_dump(_proxy(folders)))
+    (folders.root / "kube-proxy.yaml").write_text(yaml.safe_dump(_proxy(folders, plane)))
     for switch in ("net.ipv4.ip_forward=1",):
         subprocess.run(["sysctl", "-q", "-w", switch], check=True)
 
@@ -135,7 +135,7 @@ def _kubelet(folders: ClusterFolders) -> dict[str, object]:
     }
 
 
-def _proxy(folders: ClusterFolders) -> dict[str, object]:
+def _proxy(folders: ClusterFolders, plane: ControlPlane) -> dict[str, object]:
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
@@ -143,6 +143,6 @@ def _proxy(folders: ClusterFolders) -> dict[str, object]:
         "clientConnection": {"kubeconfig": f"{folders.root}/kube-proxy.kubeconfig"},
         "clusterCIDR": POD_RANGE,
         "healthzBindAddress": "",
-        "metricsBindAddress": "127.0.0.1:0",
+        "metricsBindAddress": f"127.0.0.1:{plane.proxy_port}",
         "conntrack": {"maxPerCore": 0},
     }

@@ -39,7 +39,15 @@ class Schema(Wire):
         Literal["allow", "refuse"] | None,
         Field(description="Whether the data may have columns that are not declared. When left out: allow."),
     ] = None
-    columns: Annotated[list[Column], Field(min_length=1, max_length=500, description="The declared columns.")]
+    columns: Annotated[
+        list[Column],
+        Field(
+            min_length=1,
+            max_length=500,
+            description="The declared columns; names are unique.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ]
 
     @property
     def refuses_additional(self) -> bool:

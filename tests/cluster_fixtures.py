@@ -1,0 +1,164 @@
+"""Fixtures around a real cluster. They fail, and never skip, when it cannot be had."""
+
+import json
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devcluster import cluster as devcluster
+from devcluster import control_plane, images, processes
+from devcluster.folders import ClusterFolders, program
+from devcluster.project_images import IMAGES
+from devcluster.volumes import Volume, make_volume, remove_volume
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class RealCluster:
+    """A running cluster and the tools to work with it."""
+
+    folders: ClusterFolders
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.folders.kubeconfig
+
+    def kubectl(self, *arguments: str, check: bool = True, text_in: str | None = None) -> str:
+        """Output of kubectl; with check=False, of stderr too. A failure shows what kubectl said."""
+        done = devcluster.kubectl(self.folders, *arguments, check=False, text_in=text_in)
+        if check and done.returncode:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
+        return done.stdout if check else done.stdout + done.stderr
+
+    def get(self, *arguments: str) -> dict[str, Any]:
+        """`kubectl get … -o json`, parsed."""
+        parsed: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "-o", "json"))
+        return parsed
+
+    def apply(self, *manifests: dict[str, Any]) -> None:
+        """Apply manifests as a user does."""
+        self.kubectl("apply", "-f", "-", text_in=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)}))
+
+    def helm(self, *arguments: str) -> str:
+        command = [str(program("helm")), "--kubeconfig", str(self.kubeconfig), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def wait(self, what: str, found: Callable[[], Any], *, timeout: float = 60.0) -> Any:
+        """Poll until `found` gives something true; its last answer is in the error."""
+        deadline, last = time.monotonic() + timeout, None
+        while time.monotonic() < deadline:
+            last = found()
+            if last:
+                return last
+            time.sleep(0.2)
+        raise AssertionError(f"waited {timeout:.0f} s for {what}; last: {last}")
+
+    def stop_component(self, name: str) -> None:
+        processes.stop(self.folders, name)
+
+    def pid(self, name: str) -> int:
+        return processes.pid_of(self.folders, name)
+
+    def restart_apiserver(self) -> None:
+        """End the API server and start it again; returns when it answers."""
+        processes.stop(self.folders, "kube-apiserver")
+        self.bring_up()
+
+    def bring_up(self) -> None:
+        """Start every component that does not run."""
+        node = (self.folders.root / "kubelet.yaml").exists()
+        devcluster.up(self.folders.name, api_only=not node)
+
+    @contextmanager
+    def new_namespace(self) -> Iterator[str]:
+        name = f"test-{secrets.token_hex(4)}"
+        self.kubectl("create", "namespace", name)
+        self.wait("the default ServiceAccount", lambda: "default" in self.kubectl("-n", name, "get", "sa", "-o", "name", check=False))
+        try:
+            yield name
+        finally:
+            self.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def api_server() -> Iterator[RealCluster]:
+    """etcd, API server and controller-manager with our CRDs; no node, so pods stay pending."""
+    name = f"api-{os.getpid()}"
+    folders = devcluster.up(name, api_only=True)
+    real = RealCluster(folders)
+    try:
+        _install_crds(real)
+        yield real
+    finally:
+        devcluster.down(name)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[RealCluster]:
+    """A cluster that runs pods, with our CRDs and both images loaded.
+
+    `LABELPLANE_TEST_CLUSTER=name` uses (and keeps) a devcluster of that name instead of a new one.
+    """
+    kept = os.environ.get("LABELPLANE_TEST_CLUSTER")
+    name = kept or "test"
+    folders = devcluster.up(name)
+    real = RealCluster(folders)
+    try:
+        for image in IMAGES:
+            images.build(image)
+            images.load(folders, image.tag)
+        _install_crds(real)
+        yield real
+    finally:
+        if not kept:
+            devcluster.down(name)
+
+
+@pytest.fixture
+def api_namespace(api_server: RealCluster) -> Iterator[str]:
+    """A fresh namespace on `api_server`."""
+    with api_server.new_namespace() as name:
+        yield name
+
+
+@pytest.fixture
+def namespace(cluster: RealCluster) -> Iterator[str]:
+    """A fresh namespace on `cluster`."""
+    with cluster.new_namespace() as name:
+        yield name
+
+
+@pytest.fixture
+def volume(cluster: RealCluster, namespace: str) -> Iterator[Callable[..., Volume]]:
+    """Makes claims in `namespace`: `volume("lake")`, `volume("tiny", small_mebibytes=8)`."""
+    made: list[Volume] = []
+
+    def make(claim: str, **options: Any) -> Volume:
+        made.append(make_volume(cluster.folders, namespace, claim, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        cluster.kubectl("-n", namespace, "delete", "pods", "--all", "--force", "--grace-period=0", check=False)
+        remove_volume(cluster.folders, one)
+
+
+def plane_of(real: RealCluster) -> control_plane.ControlPlane:
+    """Addresses of a cluster."""
+    return control_plane.control_plane_of(real.folders)
+
+
+def _install_crds(real: RealCluster) -> None:
+    real.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
+    real.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(ROOT / "crds"))

@@ -1,0 +1,94 @@
+"""What the real API server says to good, bad and maximal manifests."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cluster_fixtures import RealCluster
+from tests.malformed import ADMISSION, CHECK, Malformed
+from tests.manifests import changed, function_set, label_job, label_model
+
+pytestmark = pytest.mark.apiserver
+
+
+def dry_run(server: RealCluster, manifest: dict[str, Any]) -> str:
+    """What kubectl prints when it asks the server to create the manifest without doing so."""
+    return server.kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", check=False, text_in=json.dumps(manifest))
+
+
+@pytest.mark.parametrize("manifest", [function_set(), label_model(), label_job()], ids=lambda manifest: manifest["kind"])
+def test_good_manifests_are_admitted(api_server: RealCluster, manifest: dict[str, Any]) -> None:
+    assert "created (server dry run)" in dry_run(api_server, manifest)
+
+
+@pytest.mark.parametrize("bad", ADMISSION, ids=lambda bad: bad.id)
+def test_bad_manifest_is_refused_and_named(api_server: RealCluster, bad: Malformed) -> None:
+    """O9: the message names the field, and what to do."""
+    said = dry_run(api_server, bad.manifest)
+    assert "created" not in said
+    assert bad.field in said
+    assert bad.words in said
+
+
+@pytest.mark.parametrize("bad", CHECK, ids=lambda bad: bad.id)
+def test_what_only_the_check_can_know_is_admitted(api_server: RealCluster, bad: Malformed) -> None:
+    assert "created (server dry run)" in dry_run(api_server, bad.manifest)
+
+
+def largest_function_set() -> dict[str, Any]:
+    """127 classes, 500 columns, 200 functions, 500 tests, names as long as they may be."""
+    classes = [f"{index:03d}{'c' * 60}" for index in range(127)]
+    columns = [{"name": f"{index:03d}{'k' * 100}", "type": "string"} for index in range(499)]
+    functions = [
+        {"name": f"{index:03d}{'f' * 60}", "label": classes[index % 127], "keywords": {"column": columns[0]["name"], "any": ["word"]}}
+        for index in range(200)
+    ]
+    tests = [{"row": {columns[0]["name"]: "word"}, "expect": {functions[0]["name"]: classes[0]}} for _ in range(500)]
+    manifest = changed(function_set(), "spec.classes", classes)
+    manifest = changed(manifest, "spec.schema.columns", [{"name": "event_id", "type": "string"}, *columns])
+    manifest = changed(manifest, "spec.functions", functions)
+    return changed(manifest, "spec.tests", tests)
+
+
+def test_largest_set_is_within_the_cost_budget(api_server: RealCluster) -> None:
+    """Every rule still evaluates at maximum size: no 'cost budget exceeded'."""
+    assert "created (server dry run)" in dry_run(api_server, largest_function_set())
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("spec.functions[199].name", f"000{'f' * 60}", "unique"),
+        ("spec.functions[199].label", "absent", "classes"),
+        ("spec.classes[126]", f"000{'C' * 60}", "unique"),
+        ("spec.functions[199].regex", {"column": "x", "pattern": "y"}, "exactly one"),
+    ],
+)
+def test_rules_act_at_maximum_size(api_server: RealCluster, path: str, value: Any, words: str) -> None:
+    said = dry_run(api_server, changed(largest_function_set(), path, value))
+    assert "created" not in said
+    assert words in said
+
+
+def test_output_cannot_move(api_server: RealCluster, api_namespace: str) -> None:
+    """uri and format of the output are immutable."""
+    job = label_job(namespace=api_namespace)
+    api_server.apply(job)
+    moved = changed(job, "spec.output.uri", "pvc://lake/elsewhere")
+    said = api_server.kubectl("apply", "-f", "-", check=False, text_in=json.dumps(moved))
+    assert "cannot change" in said
+
+
+def test_status_says_not_yet_observed(api_server: RealCluster, api_namespace: str) -> None:
+    """kstatus must not take a resource for Current before we have looked."""
+    api_server.apply(label_job(namespace=api_namespace))
+    assert api_server.get("-n", api_namespace, "labeljob", "rollout-risk")["status"] == {"observedGeneration": -1}
+
+
+def test_short_names_columns_and_category(api_server: RealCluster, api_namespace: str) -> None:
+    api_server.apply(function_set(namespace=api_namespace), label_model(namespace=api_namespace), label_job(namespace=api_namespace))
+    for short, column in (("lfs", "FUNCTIONS"), ("lm", "ALGORITHM"), ("lj", "COVERAGE")):
+        assert column in api_server.kubectl("-n", api_namespace, "get", short)
+    together = api_server.kubectl("-n", api_namespace, "get", "labelplane")
+    assert all(name in together for name in ("labelingfunctionset", "labelmodel", "labeljob"))
