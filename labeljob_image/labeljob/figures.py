@@ -55,13 +55,13 @@ class FunctionCounts:
         self.judged += voted[known].sum(axis=0)
         self.right += (voted[known] & (batch.votes[known] == gold[known, None])).sum(axis=0)
 
-    def check_errors(self, function_set: FunctionSet) -> None:
-        """Raises JobError FUNCTIONS_FAILING when a function fails on more rows than limits.maxErrorRate allows (X9)."""
+    def check_errors(self, function_set: FunctionSet, total: int) -> None:
+        """Raises JobError FUNCTIONS_FAILING once a function has failed on more of `total` rows than limits.maxErrorRate allows (X9)."""
         limit = function_set.max_error_rate
         rates = self.errors / max(self.rows, 1)
-        failing = [index for index in np.argsort(-rates, kind="stable") if rates[index] > limit]
+        failing = [index for index in np.argsort(-rates, kind="stable") if self.errors[index] > limit * total]
         if failing:
-            named = "; ".join(f"{self.voters.names[i]} on {rates[i]:.2%} of rows ({self.errors[i]})" for i in failing[:10])
+            named = "; ".join(f"{self.voters.names[i]} on {rates[i]:.2%} of {self.rows} rows" for i in failing[:10])
             message = f"labeling functions fail too often: {named}; limits.maxErrorRate is {limit:g}: fix or disable them"
             raise JobError(JobReason.FUNCTIONS_FAILING, f"{message}; nothing was written")
 

@@ -16,7 +16,7 @@ from labeljob.contract.result import FunctionColumns
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.label_model import FittedLabelModel, ModelFormatError, from_dict, to_dict
-from labeljob.labeling_functions.lookups import LookupData, function_set_digest
+from labeljob.labeling_functions.lookups import LookupData, from_arrow, function_set_digest, to_arrow
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def to_files(
         "functions.json": canonical_json(functions.wire()),
         "reference.json": canonical_json(reference),
     }
-    return files | {f"lookups/{name}.parquet": _parquet(lookup.to_arrow()) for name, lookup in lookups.items()}
+    return files | {f"lookups/{name}.parquet": _parquet(to_arrow(lookup)) for name, lookup in lookups.items()}
 
 
 def from_files(files: Mapping[str, bytes], uri: str) -> ModelArtifact:
@@ -80,9 +80,7 @@ def drift_reference(counts: FunctionCounts, figures: RunFigures, classes: list[s
 def _lookups(files: Mapping[str, bytes]) -> dict[str, LookupData]:
     prefix, suffix = "lookups/", ".parquet"
     names = [name for name in files if name.startswith(prefix)]
-    return {
-        name.removeprefix(prefix).removesuffix(suffix): LookupData.from_arrow(pq.read_table(io.BytesIO(files[name]))) for name in names
-    }
+    return {name.removeprefix(prefix).removesuffix(suffix): from_arrow(pq.read_table(io.BytesIO(files[name]))) for name in names}
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -102,10 +102,9 @@ def _dispatch(config: JobConfig, log: Log, build: str) -> JobResult:
 
     context = StepContext(Locations(config.mounts), available(), log, build)
     if config.check is not None:
-        from labeljob.io.datasets import read_table
         from labeljob.steps.check import run_check
 
-        return JobResult(build=build, check=run_check(config.check, lambda table: read_table(table, context.locations)))
+        return JobResult(build=build, check=run_check(config.check, context.open_table))
     if config.resolve is not None:
         from labeljob.steps.resolve import run_resolve
 

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from labeljob.contract.datasets import DatasetPin
+import pyarrow as pa
+
+from labeljob.contract.datasets import DatasetPin, LookupTable
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.gold import Gold, no_gold, read_gold
-from labeljob.io.datasets import open_pinned
+from labeljob.io.datasets import open_pinned, read_table
 from labeljob.io.locations import Locations
 from labeljob.io.source import BATCH_ROWS
 from labeljob.logs import Log
@@ -26,6 +28,10 @@ class StepContext:
     build: str
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     batch_rows: int = BATCH_ROWS
+
+    def open_table(self, table: LookupTable) -> pa.Table:
+        """A whole lookup table."""
+        return read_table(table, self.locations)
 
 
 def gold_of(pin: DatasetPin | None, label_column: str | None, function_set: FunctionSet, context: StepContext) -> Gold:

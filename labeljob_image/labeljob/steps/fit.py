@@ -27,9 +27,9 @@ from labeljob.labelled import Voters, label_votes, voters_of
 from labeljob.logs import now_text
 from labeljob.model_artifact import drift_reference, to_files
 from labeljob.schema import check_contract
+from labeljob.steps.check import read_lookups
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.evaluate import vote_batches
-from labeljob.steps.lookup_tables import read_lookups
 from labeljob.votes import ABSTAIN, IntArray, Votes
 
 
@@ -67,7 +67,7 @@ def _found(home: ArtifactHome, version: ModelVersion) -> FitResult:
 
 
 def _pinned_lookups(task: FitTask, context: StepContext) -> dict[str, LookupData]:
-    lookups = read_lookups(task.function_set, context)
+    lookups = read_lookups(task.function_set, context.open_table)
     if function_set_digest(task.function_set, lookups) != task.function_set_digest:
         raise pin_broken("spec.functions", "a lookup table changed after the set was pinned")
     return lookups
@@ -83,14 +83,14 @@ def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: Gold, context
     counts = FunctionCounts(voters, len(function_set.classes))
     statistics = merge_all([], max(len(voters.regular), 1))
     known: list[tuple[pa.Array, Votes, IntArray]] = []
-    for ids, batch in vote_batches(source, function_set, lookups, context, context.log.progress("vote", rows)):
+    for ids, batch in vote_batches(source, rows, function_set, lookups, context, context.log.progress("vote", rows)):
         classes = gold.match(ids)
         counts.add(batch, classes)
+        counts.check_errors(function_set, rows)
         if len(voters.regular):
             statistics = merge(statistics, from_votes(batch.votes[:, voters.regular], len(function_set.classes)))
         if (chosen := classes != ABSTAIN).any():
             known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], classes[chosen]))
-    counts.check_errors(function_set)
     _require_coverage(counts)
     return Evaluated(voters, counts, statistics, *_in_id_order(known, len(voters.names)))
 

@@ -7,8 +7,8 @@ from labeljob.contract.result import Commit, FunctionColumns, ModelVersion, Reso
 from labeljob.io.datasets import pin
 from labeljob.io.delta_commits import last_record, open_output
 from labeljob.labeling_functions.lookups import function_set_digest
+from labeljob.steps.check import read_lookups
 from labeljob.steps.context import StepContext
-from labeljob.steps.lookup_tables import read_lookups
 
 VERSIONS = 10
 
@@ -49,7 +49,7 @@ def _functions(task: ResolveTask, current: ModelVersion | None, context: StepCon
 def _set_digest(function_set: FunctionSet | None, context: StepContext) -> str | None:
     if function_set is None:
         return None
-    return function_set_digest(function_set, read_lookups(function_set, context))
+    return function_set_digest(function_set, read_lookups(function_set, context.open_table))
 
 
 def _last_commit(task: ResolveTask, context: StepContext) -> Commit | None:
