@@ -1,0 +1,163 @@
+"""`compile_functions`: a function set as one vectorised pass over Arrow data."""
+
+import math
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.reasons import JobReason
+from labeljob.errors import JobError
+from labeljob.labeling_functions import lookup, validation
+from labeljob.labeling_functions.connection import ARROW_TYPES, ROWS_NAME, fetch, open_locked
+from labeljob.labeling_functions.fallback import mask_fallbacks
+from labeljob.labeling_functions.isolation import RawVotes, evaluate_isolated
+from labeljob.labeling_functions.lookups import LookupData, with_key_type
+from labeljob.labeling_functions.problem import summarise
+from labeljob.labeling_functions.quoting import identifier
+from labeljob.labeling_functions.scope import ERROR_VOTE, RESERVED_PREFIX, Scope
+from labeljob.labeling_functions.statement import ROW_NUMBER, CompiledFunction, compile_function, select, vote_name
+from labeljob.votes import ABSTAIN, VoteBatch
+
+MIN_ALLOWANCE = 64
+GIVEN = f"{RESERVED_PREFIX}given"
+
+
+def compile_functions(
+    function_set: FunctionSet,
+    lookups: Mapping[str, LookupData],
+    *,
+    threads: int = 1,
+    memory_limit: str = "512MB",
+    statement_timeout: float = 300.0,
+) -> "CompiledFunctions":
+    """The enabled functions of a set, ready to vote.
+
+    Args:
+        function_set: the set; disabled functions are left out.
+        lookups: the table of each `lookup` function, by function name.
+        threads, memory_limit: what DuckDB may use.
+        statement_timeout: seconds for one statement over a batch; a function that alone takes longer is an error there.
+    Raises:
+        JobError: FUNCTIONS_INVALID with every problem (bounded), or LOOKUP_INVALID when a table is not given.
+    """
+    found = validation.problems(function_set)
+    if found:
+        raise JobError(JobReason.FUNCTIONS_INVALID, summarise(found))
+    connection = open_locked(threads=threads, memory_limit=memory_limit)
+    try:
+        _create_lookups(connection, function_set, lookups)
+        return CompiledFunctions(function_set, connection, statement_timeout)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _create_lookups(connection: Any, function_set: FunctionSet, lookups: Mapping[str, LookupData]) -> None:
+    for function in function_set.enabled_functions:
+        if function.lookup is None:
+            continue
+        if function.name not in lookups:
+            raise JobError(JobReason.LOOKUP_INVALID, f"function {function.name}: its table {function.lookup.table.uri} was not read")
+        data = with_key_type(function, lookups[function.name], Scope(function_set, connection).column_type(function.lookup.column))
+        votes = pa.array([function_set.classes.index(label) for label in data.labels], pa.int8())
+        connection.register(GIVEN, pa.table({lookup.KEY: data.keys, lookup.VOTE: votes}))
+        table = identifier(lookup.table_name(function))
+        connection.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM {identifier(GIVEN)}")  # noqa: S608 - quoted
+        connection.unregister(GIVEN)
+
+
+class CompiledFunctions:
+    """Votes on batches. One at a time: the connection inside is not for several threads of the caller.
+
+    Attributes:
+        names: the enabled functions, in vote order.
+        input_columns: the columns that `apply` reads, in schema order.
+        fallback: per function, whether it is a fallback.
+    """
+
+    def __init__(self, function_set: FunctionSet, connection: Any, statement_timeout: float) -> None:
+        functions, scope = function_set.enabled_functions, Scope(function_set, connection)
+        self.names: tuple[str, ...] = tuple(function.name for function in functions)
+        self.fallback: tuple[bool, ...] = tuple(function.is_fallback for function in functions)
+        self._functions: tuple[CompiledFunction, ...] = tuple(compile_function(function, scope) for function in functions)
+        read = {column for function in self._functions for column in function.columns}
+        self._types = {column.name: ARROW_TYPES[column.type] for column in function_set.schema_.columns if column.name in read}
+        self.input_columns: tuple[str, ...] = tuple(self._types)
+        self._connection = connection
+        self._timeout = statement_timeout
+        self._max_error_rate = function_set.max_error_rate
+
+    def apply(self, batch: Any, *, error_allowance: int | None = None) -> VoteBatch:
+        """The votes on a batch; any split of the rows into batches gives the same votes.
+
+        Args:
+            batch: pyarrow.RecordBatch or Table with at least `input_columns`; further columns are not looked at.
+            error_allowance: failing rows to find exactly for one function; beyond, its undecided rows in this batch count
+                as errors. When None, what the set's maxErrorRate allows in this batch (at least 64). A caller who knows
+                the rows of the whole run passes what the run may still have, and stops when it is exceeded.
+        Returns:
+            votes int8 [n_rows, n_functions], errors bool [n_rows, n_functions], rows in the order given.
+        Raises:
+            JobError: SCHEMA_BROKEN when an input column is missing or of a type that cannot be read as declared.
+        """
+        n_rows = batch.num_rows
+        if n_rows == 0:
+            return VoteBatch(np.empty((0, len(self.names)), np.int8), np.empty((0, len(self.names)), np.bool_))
+        rows = self._typed(batch)
+        allowance = max(MIN_ALLOWANCE, math.ceil(self._max_error_rate * n_rows)) if error_allowance is None else error_allowance
+
+        def evaluate(chosen: Sequence[int], start: int, stop: int) -> RawVotes:
+            return self._evaluate(rows, chosen, start, stop)
+
+        raw = evaluate_isolated(evaluate, range(len(self.names)), n_rows, allowance)
+        errors = np.ascontiguousarray(raw.T == ERROR_VOTE)
+        votes: npt.NDArray[np.int8] = np.where(errors, np.int8(ABSTAIN), raw.T)
+        masked = np.ascontiguousarray(mask_fallbacks(votes, self.fallback), dtype=np.int8)
+        return VoteBatch(masked, errors)
+
+    def _typed(self, batch: Any) -> Any:
+        """The input columns in their declared types, and the row numbers."""
+        columns = {name: _typed_column(batch, name, arrow_type) for name, arrow_type in self._types.items()}
+        return pa.table({ROW_NUMBER: np.arange(batch.num_rows, dtype=np.int64), **columns})
+
+    def _evaluate(self, rows: Any, chosen: Sequence[int], start: int, stop: int) -> RawVotes:
+        """int8 [len(chosen), stop - start] in row order, whatever order DuckDB's threads deliver; may raise EvaluationFailed."""
+        self._connection.register(ROWS_NAME, rows.slice(start, stop - start))
+        try:
+            result = fetch(self._connection, select([self._functions[position] for position in chosen]), self._timeout)
+        finally:
+            self._connection.unregister(ROWS_NAME)
+        raw: RawVotes = np.empty((len(chosen), stop - start), dtype=np.int8)
+        places = result[ROW_NUMBER] - start
+        in_order = bool((np.diff(places) == 1).all())
+        for position in range(len(chosen)):
+            raw[position, slice(None) if in_order else places] = result[vote_name(position)]
+        return raw
+
+    def close(self) -> None:
+        """Frees DuckDB's memory."""
+        self._connection.close()
+
+    def __enter__(self) -> "CompiledFunctions":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _typed_column(batch: Any, name: str, arrow_type: Any) -> Any:
+    if name not in batch.schema.names:
+        raise JobError(JobReason.SCHEMA_BROKEN, f"column {name!r} is missing, a labeling function reads it: add it to the data")
+    column = batch.column(name)
+    if column.type == arrow_type:
+        return column
+    try:
+        return column.cast(arrow_type, safe=not pa.types.is_timestamp(column.type))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        what = f"column {name!r} is {column.type}, declared as {arrow_type}: fix the data or the schema"
+        raise JobError(JobReason.SCHEMA_BROKEN, what) from None

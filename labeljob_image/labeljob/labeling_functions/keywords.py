@@ -1,0 +1,45 @@
+"""keywords: literal words, case-insensitive by Unicode simple case folding, both sides in NFC.
+
+One RE2 alternation per function, every word escaped. `match: word` asks that the characters beside the whole word are
+not a Unicode letter, digit or underscore, whatever the word itself holds: `log in` needs its one space, `C++` is found
+in "C++." but not in "C++11", `#sale` is not found in "a#sale". `substring` asks nothing.
+"""
+
+from collections.abc import Iterator
+
+from labeljob.contract.columns import ColumnType
+from labeljob.contract.functions import Keywords, LabelingFunction
+from labeljob.labeling_functions.problem import Problem
+from labeljob.labeling_functions.quoting import text
+from labeljob.labeling_functions.scope import RESERVED_PREFIX, Scope, column_sql, vote_where
+
+TYPES: tuple[ColumnType, ...] = ("string",)
+NORMAL_PREFIX = f"{RESERVED_PREFIX}nfc:"
+BOUNDARY = r"[^\p{L}\p{Nd}_]"
+
+
+def declared(function: LabelingFunction) -> Keywords:
+    assert function.keywords is not None  # noqa: S101 - the kind says so
+    return function.keywords
+
+
+def problems(function: LabelingFunction, path: str, scope: Scope) -> Iterator[Problem]:
+    yield from scope.input_problems(declared(function).column, f"{path}.keywords.column", TYPES)
+
+
+def columns(function: LabelingFunction, scope: Scope) -> tuple[str, ...]:
+    return (declared(function).column,)
+
+
+def normalised(column: str) -> str:
+    """The name, inside a statement, of the column in NFC (computed once for all functions that need it)."""
+    return NORMAL_PREFIX + column
+
+
+def vote_sql(function: LabelingFunction, scope: Scope) -> str:
+    keywords = declared(function)
+    before, after = ("(?i)", "") if keywords.match == "substring" else (rf"(?i)(?:\A|{BOUNDARY})", rf"(?:{BOUNDARY}|\z)")
+    words = ", '|', ".join(f"regexp_escape(nfc_normalize({text(word)}))" for word in keywords.any)
+    pattern = f"concat({text(before + '(?:')}, {words}, {text(')' + after)})"
+    found = f"regexp_matches({column_sql(normalised(keywords.column))}, {pattern})"
+    return vote_where(found, scope.class_index(function.label or ""))

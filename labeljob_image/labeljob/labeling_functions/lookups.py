@@ -1,0 +1,130 @@
+"""Lookup tables: read and checked once, identified by content, frozen into each model version."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from labeljob.contract.columns import ColumnType
+from labeljob.contract.digests import digest_of
+from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.functions import LabelingFunction, Lookup
+from labeljob.contract.reasons import JobReason
+from labeljob.errors import JobError
+from labeljob.labeling_functions.problem import MESSAGE_LIMIT
+
+SHOWN = 3
+KEY_TYPES: Mapping[str, Any] = {"string": pa.string(), "int64": pa.int64()}
+
+
+@dataclass(frozen=True)
+class LookupData:
+    """Distinct keys, ascending, and the class that each stands for.
+
+    Attributes:
+        keys: pyarrow.Array of string or int64, without nulls.
+        labels: as many class names.
+    """
+
+    keys: Any
+    labels: tuple[str, ...]
+
+
+def read_lookup(function: LabelingFunction, table: Any, classes: Sequence[str]) -> LookupData:
+    """A lookup function's table, with identical duplicates collapsed. Whole-number keys stay so, others are text.
+
+    Args:
+        function: a lookup function without problems.
+        table: pyarrow.Table with at least the function's key and label columns.
+        classes: of the set.
+    Raises:
+        JobError: LOOKUP_INVALID: a missing column, a null, an unknown class, conflicting keys.
+    """
+    lookup, where = _declared(function), _where(function)
+    for name in (lookup.key_column, lookup.label_column):
+        if name not in table.column_names:
+            raise _invalid(where, f"has no column {name!r}: it has {', '.join(table.column_names[:10]) or 'none'}")
+    key_type = pa.int64() if pa.types.is_integer(table.column(lookup.key_column).type) else pa.string()
+    keys = _cast(table.column(lookup.key_column), key_type, where, lookup.key_column)
+    labels = _cast(table.column(lookup.label_column), pa.string(), where, lookup.label_column)
+    _refuse_unknown_classes(labels, classes, where)
+    return _collapse(keys, labels, key_type, where)
+
+
+def with_key_type(function: LabelingFunction, data: LookupData, column_type: ColumnType) -> LookupData:
+    """The table with keys of the type of the column that is looked up.
+
+    Raises:
+        JobError: LOOKUP_INVALID: a key is not of that type, or two keys are the same value with different classes.
+    """
+    key_type, where = KEY_TYPES[column_type], _where(function)
+    if data.keys.type == key_type:
+        return data
+    keys = _cast(data.keys, key_type, where, _declared(function).key_column)
+    return _collapse(keys, list(data.labels), key_type, where)
+
+
+def _declared(function: LabelingFunction) -> Lookup:
+    if function.lookup is None:
+        raise ValueError(f"{function.name} is not a lookup")
+    return function.lookup
+
+
+def _where(function: LabelingFunction) -> str:
+    return f"function {function.name}: lookup table {_declared(function).table.uri}"
+
+
+def _invalid(where: str, what: str) -> JobError:
+    return JobError(JobReason.LOOKUP_INVALID, f"{where} {what}"[:MESSAGE_LIMIT])
+
+
+def _cast(column: Any, arrow_type: Any, where: str, name: str) -> list[Any]:
+    if column.null_count:
+        raise _invalid(where, f"has {column.null_count} rows without {name!r}: fill or remove them")
+    try:
+        values: list[Any] = column.cast(arrow_type).to_pylist()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise _invalid(where, f"has values in {name!r} ({column.type}) that cannot be read as {arrow_type}: fix them") from None
+    return values
+
+
+def _refuse_unknown_classes(labels: list[str], classes: Sequence[str], where: str) -> None:
+    unknown = sorted(set(labels) - set(classes))
+    if unknown:
+        shown = ", ".join(repr(label[:63]) for label in unknown[:SHOWN])
+        raise _invalid(where, f"has {len(unknown)} labels that are not in spec.classes ({shown}): use one of {', '.join(classes)}")
+
+
+def _collapse(keys: list[Any], labels: list[str], key_type: Any, where: str) -> LookupData:
+    """A sensitive column cannot be looked up, so the keys may be shown."""
+    pairs = set(zip(keys, labels, strict=True))
+    distinct = dict(pairs)
+    if len(distinct) < len(pairs):
+        conflicting = sorted({key for key, label in pairs if distinct[key] != label})
+        shown = ", ".join(repr(str(key)[:63]) for key in conflicting[:SHOWN])
+        raise _invalid(where, f"has {len(conflicting)} keys with more than one class ({shown}): keep one row for each key")
+    ordered = sorted(distinct)
+    return LookupData(pa.array(ordered, key_type), tuple(distinct[key] for key in ordered))
+
+
+def lookup_digest(data: LookupData) -> str:
+    """SHA-256 of the content, whatever the order of its rows."""
+    return digest_of(sorted(([key, label] for key, label in zip(data.keys.to_pylist(), data.labels, strict=True)), key=str))
+
+
+def function_set_digest(function_set: FunctionSet, lookups: Mapping[str, LookupData]) -> str:
+    """Identity of all that decides the votes: the canonical set and the content of its enabled functions' tables."""
+    used = [function.name for function in function_set.enabled_functions if function.lookup]
+    return digest_of({"functionSet": function_set.canonical(), "lookups": {name: lookup_digest(lookups[name]) for name in used}})
+
+
+def to_arrow(data: LookupData) -> Any:
+    """A pyarrow.Table (`key`, `label`) to freeze beside a model."""
+    return pa.table({"key": data.keys, "label": pa.array(data.labels, pa.string())})
+
+
+def from_arrow(table: Any) -> LookupData:
+    """The inverse of `to_arrow`."""
+    keys = table.column("key").combine_chunks()
+    return LookupData(keys, tuple(table.column("label").to_pylist()))

@@ -1,0 +1,77 @@
+"""What a labeling function may see while it is checked and compiled: classes and readable columns."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from labeljob.contract.columns import Column, ColumnType
+from labeljob.contract.function_set import FunctionSet
+from labeljob.labeling_functions.problem import Problem
+from labeljob.labeling_functions.quoting import identifier
+
+RESERVED_PREFIX = "labelplane:"  # names of our own in a statement; a declared column never starts so
+ERROR_VOTE = -2  # inside a statement only: the function failed on the row
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The set, and a locked connection on which texts can be parsed and bound."""
+
+    function_set: FunctionSet
+    connection: Any  # duckdb.DuckDBPyConnection
+
+    def class_index(self, name: str) -> int:
+        """The vote that means this class."""
+        return self.function_set.classes.index(name)
+
+    def readable(self) -> tuple[Column, ...]:
+        """The declared columns that a labeling function may read."""
+        return tuple(column for column in self.function_set.schema_.columns if refusal(column) is None)
+
+    def column_type(self, name: str) -> ColumnType:
+        column = self.function_set.schema_.column(name)
+        if column is None:
+            raise KeyError(name)
+        return column.type
+
+    def input_problems(self, name: str, path: str, types: tuple[ColumnType, ...]) -> Iterator[Problem]:
+        """Why the column cannot be the input: not declared, sensitive, known only later, or of another type."""
+        column = self.function_set.schema_.column(name)
+        if column is None:
+            yield Problem(path, undeclared(name))
+            return
+        refused = refusal(column)
+        if refused:
+            yield Problem(path, refused)
+        if column.type not in types:
+            yield Problem(path, f"column {name!r} is {column.type}, this kind needs {' or '.join(types)}: use another column or kind")
+
+    def has_input(self, name: str, types: tuple[ColumnType, ...]) -> bool:
+        """Whether the column can be the input."""
+        return not list(self.input_problems(name, "", types))
+
+    def class_problems(self, name: str, path: str) -> Iterator[Problem]:
+        if name not in self.function_set.classes:
+            yield Problem(path, f"class {name!r} is not in spec.classes: use one of {', '.join(self.function_set.classes)}")
+
+
+def undeclared(name: str) -> str:
+    return f"column {name!r} is not declared: add it to spec.schema.columns"
+
+
+def refusal(column: Column) -> str | None:
+    """Why no labeling function may read this column, or None."""
+    if column.sensitive == "drop":
+        return f"column {column.name!r} is sensitive and dropped while reading: use another column, or remove sensitive: drop"
+    if column.availability == "later":
+        return f"column {column.name!r} is known only afterwards (availability: later) and would leak the answer: use another column"
+    return None
+
+
+def vote_where(condition: str, vote: int) -> str:
+    """SQL of a vote where the condition is true; null (an abstain) where it is false or null."""
+    return f"CASE WHEN ({condition}) THEN {vote} END"
+
+
+def column_sql(name: str) -> str:
+    return identifier(name)

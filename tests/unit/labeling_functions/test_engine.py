@@ -1,0 +1,170 @@
+"""The one pass: order, batches, threads, isolation of failures, and time limits."""
+
+import random
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labeljob.contract.reasons import JobReason
+from labeljob.errors import JobError
+from labeljob.labeling_functions.connection import EvaluationFailed, open_locked
+from labeljob.labeling_functions.isolation import RawVotes, evaluate_isolated
+from labeljob.labeling_functions.lookups import LookupData
+from tests.unit.labeling_functions.sets import a_lookup, compiled, risky, rows
+
+ONE_OF_EACH: tuple[dict[str, Any], ...] = (
+    risky(keywords={"column": "message", "any": ["café", "x'y"]}),
+    risky(regex={"column": "message", "pattern": "[0-9]+"}),
+    risky(threshold={"column": "score", "above": 0.5}),
+    risky(sql="cast(message AS int) > 3"),
+    {"votes": {"column": "message", "map": {"7": "risky", "café": "normal"}}},
+    a_lookup(),
+    {"label": "normal", "sql": "true", "fallback": True},
+)
+TABLE = {"f5": LookupData(pa.array(["7", "café"]), ("risky", "normal"))}
+
+
+def test_rows_keep_their_order_with_threads() -> None:
+    """C2: votes stand where their rows stand, whatever order several threads and a join deliver."""
+    n_rows = 250_000
+    numbers = np.random.default_rng(0).integers(0, 1000, n_rows)
+    table = LookupData(pa.array(range(500), pa.int64()), ("risky",) * 500)
+    with compiled(risky(sql="count % 2 = 0"), a_lookup("count"), lookups={"f1": table}, threads=4) as functions:
+        batch = functions.apply(pa.table({"count": numbers}))
+    assert np.array_equal(batch.votes[:, 0], np.where(numbers % 2 == 0, 1, -1))
+    assert np.array_equal(batch.votes[:, 1], np.where(numbers < 500, 1, -1))
+    assert batch.votes.dtype == np.int8
+    assert batch.votes.flags.c_contiguous
+
+
+def test_any_split_into_batches_gives_the_same_votes() -> None:
+    """C2: a function sees one row at a time, errors included."""
+    values = ["7", "CAFE\u0301", "x", None, "x'y 1", "4"]
+
+    @settings(max_examples=25, deadline=None)
+    @given(st.lists(st.tuples(st.sampled_from(values), st.sampled_from([0.1, 0.9, None])), min_size=1, max_size=30), st.data())
+    def check(drawn: list[tuple[str | None, float | None]], data: st.DataObject) -> None:
+        table = rows(message=[message for message, _ in drawn], score=[score for _, score in drawn])
+        cut = data.draw(st.integers(0, len(drawn)))
+        whole = functions.apply(table)
+        parts = [functions.apply(part) for part in (table.slice(0, cut), table.slice(cut))]
+        assert np.array_equal(whole.votes, np.vstack([part.votes for part in parts]))
+        assert np.array_equal(whole.errors, np.vstack([part.errors for part in parts]))
+
+    with compiled(*ONE_OF_EACH, lookups=TABLE) as functions:
+        check()
+
+
+def test_batches_of_any_arrow_shape() -> None:
+    """C2: record batches, chunked tables, views, narrower integers and zoned timestamps give the declared types' votes."""
+    with compiled(risky(regex={"column": "message", "pattern": "a"}), risky(sql="count > 1"), risky(sql="hour(seen) = 22")) as functions:
+        moments = pa.array([1_769_896_800_000_000, None], pa.timestamp("us", tz="Europe/Berlin"))  # 22:00 UTC
+        batch = pa.record_batch({"message": pa.array(["a", "b"], pa.string_view()), "count": pa.array([2, 1], pa.int8()), "seen": moments})
+        expected = [[1, 1, 1], [-1, -1, -1]]
+        assert functions.apply(batch).votes.tolist() == expected
+        assert functions.apply(pa.concat_tables([pa.table(batch), pa.table(batch)])).votes.tolist() == expected * 2
+        assert functions.apply(batch.slice(1)).votes.tolist() == expected[1:]
+        assert functions.apply(batch.slice(0, 0)).votes.shape == (0, 3)
+
+
+def test_a_column_that_is_missing_or_of_another_type_stops() -> None:
+    """F3: the engine never guesses."""
+    with compiled(risky(sql="count > 1")) as functions:
+        for table, text in ((pa.table({"id": [1]}), "'count' is missing"), (pa.table({"count": ["x"]}), "declared as int64")):
+            with pytest.raises(JobError, match=text) as stopped:
+                functions.apply(table)
+            assert stopped.value.reason is JobReason.SCHEMA_BROKEN
+
+
+def test_a_failing_function_leaves_the_others_alone() -> None:
+    """X9: exactly the failing rows of exactly the failing functions have their error bits."""
+    bad = sorted(random.Random(0).sample(range(3000), 40))
+    messages = ["x" if row in set(bad) else "5" for row in range(3000)]
+    with compiled(risky(sql="count > 1"), risky(sql="cast(message AS int) > 3"), risky(sql="cast(message AS double) > 9")) as functions:
+        batch = functions.apply(rows(message=messages, count=[2] * 3000))
+    assert np.flatnonzero(batch.errors[:, 1]).tolist() == bad
+    assert np.flatnonzero(batch.errors[:, 2]).tolist() == bad
+    assert not batch.errors[:, 0].any()
+    assert (batch.votes[:, 0] == 1).all()
+    assert (batch.votes[:, 1] == 1).sum() == 3000 - len(bad)
+
+
+def evaluator(failing: set[int], calls: list[int], together: int | None = None) -> Any:
+    def evaluate(functions: Any, start: int, stop: int) -> RawVotes:
+        calls.append(stop - start)
+        if 1 in functions and failing & set(range(start, stop)):
+            raise EvaluationFailed(timed_out=False)
+        if together is not None and len(functions) * (stop - start) > together:
+            raise EvaluationFailed(timed_out=False)
+        return np.zeros((len(functions), stop - start), dtype=np.int8)
+
+    return evaluate
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.sets(st.integers(0, 199), max_size=50))
+def test_isolation_finds_exactly_the_failing_rows(failing: set[int]) -> None:
+    """X9: within the allowance the rate is exact."""
+    calls: list[int] = []
+    raw = evaluate_isolated(evaluator(failing, calls), range(3), 200, 64)
+    assert set(np.flatnonzero(raw[1] == -2)) == failing
+    assert (raw[[0, 2]] == 0).all()
+    assert len(calls) <= 6 + 2 * 8 * max(len(failing), 1)
+
+
+def test_isolation_is_bounded_and_never_understates() -> None:
+    """X9: beyond the allowance the undecided rows are errors, so the rate stays above the limit."""
+    failing, calls = set(range(0, 10_000, 2)), list[int]()
+    raw = evaluate_isolated(evaluator(failing, calls), range(2), 10_000, 100)
+    assert failing <= set(np.flatnonzero(raw[1] == -2))
+    assert len(calls) < 2 * 14 * 101 + 10
+
+
+def test_what_fails_only_together_is_evaluated_apart() -> None:
+    """X9: a batch too big for the memory limit is cut, not failed."""
+    assert (evaluate_isolated(evaluator(set(), [], together=16), range(8), 100, 64) == 0).all()
+
+
+def test_a_slow_statement_is_an_error_not_a_hang() -> None:
+    """X20, X9: the timer interrupts, and the function is counted as failing on the batch."""
+    text = "regexp_matches(message, '(x+x+)+y') OR regexp_matches(message, '(z|x)*w')"
+    with compiled(risky(sql=text), statement_timeout=0.002) as functions:
+        batch = functions.apply(rows(message=["x" * 20_000] * 3000))
+    assert batch.errors.all()
+    assert (batch.votes == -1).all()
+
+
+def test_errors_never_quote_the_data() -> None:
+    """F5: what DuckDB says of a failing row, which may quote it, goes nowhere."""
+    connection = open_locked(threads=1, memory_limit="64MB")
+    try:
+        with pytest.raises(EvaluationFailed) as failure:
+            from labeljob.labeling_functions.connection import fetch
+
+            fetch(connection, "SELECT cast(s AS int) FROM (VALUES ('secret'), ('1')) AS t(s)", 5)
+    finally:
+        connection.close()
+    assert "secret" not in repr(failure.value)
+    assert failure.value.__cause__ is None
+
+
+NASTY = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40) | st.sampled_from(
+    ["'", "''", "' OR true --", "\\", "\\'", "\0", "a\0b", "$$", "%", '"', "\\E", "{}", "é'", "\n", "[", "(", "|", "^$", "'; DROP TABLE t; --"]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(NASTY)
+def test_user_text_never_ends_its_quotes(text: str) -> None:
+    """X20: whatever a keyword, a map key or a lookup key holds, it matches itself and nothing else."""
+    keyword = risky(keywords={"column": "message", "any": [text], "match": "substring"})
+    mapped = {"votes": {"column": "message", "map": {text: "risky", text + "#": "normal"}}}
+    table = {"f2": LookupData(pa.array([text]), ("risky",))}
+    with compiled(keyword, mapped, a_lookup(), lookups=table) as functions:
+        batch = functions.apply(rows(message=[text, text + "#", "\u4e00"]))
+    assert batch.votes[:2].tolist() == [[1, 1, 1], [1, 0, -1]]
+    assert batch.errors[2, 1] == (text != "\u4e00")
