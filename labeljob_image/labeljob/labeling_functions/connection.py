@@ -18,7 +18,7 @@ from labeljob.contract.columns import Column, ColumnType
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.labeling_functions.quoting import identifier
-from labeljob.labeling_functions.scope import RESERVED_PREFIX
+from labeljob.labeling_functions.scope import RESERVED_PREFIX, ROW_NUMBER
 
 ARROW_TYPES: Mapping[ColumnType, Any] = {
     "string": pa.string(),
@@ -70,7 +70,7 @@ def open_locked(*, threads: int, memory_limit: str) -> Any:
 def create_empty_rows(connection: Any, columns: tuple[Column, ...]) -> None:
     """The table of rows with the declared types and no row, to bind expressions against."""
     declared = [f"{identifier(column.name)} {DUCKDB_TYPES[column.type]}" for column in columns]
-    connection.execute(f"CREATE TEMP TABLE {ROWS} ({', '.join([f'{identifier(RESERVED_PREFIX)} BIGINT', *declared])})")
+    connection.execute(f"CREATE TEMP TABLE {ROWS} ({', '.join([f'{identifier(ROW_NUMBER)} BIGINT', *declared])})")
 
 
 @contextmanager

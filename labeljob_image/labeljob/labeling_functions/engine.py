@@ -19,11 +19,12 @@ from labeljob.labeling_functions.isolation import RawVotes, evaluate_isolated
 from labeljob.labeling_functions.lookups import LookupData, with_key_type
 from labeljob.labeling_functions.problem import summarise
 from labeljob.labeling_functions.quoting import identifier
-from labeljob.labeling_functions.scope import ERROR_VOTE, RESERVED_PREFIX, Scope
-from labeljob.labeling_functions.statement import ROW_NUMBER, CompiledFunction, compile_function, select, vote_name
+from labeljob.labeling_functions.scope import ERROR_VOTE, RESERVED_PREFIX, ROW_NUMBER, Scope
+from labeljob.labeling_functions.statement import CompiledFunction, compile_function, select, vote_name
 from labeljob.votes import ABSTAIN, VoteBatch
 
 MIN_ALLOWANCE = 64
+MIN_PIECE = 8192  # rows; DuckDB scans one Arrow batch on one thread
 GIVEN = f"{RESERVED_PREFIX}given"
 
 
@@ -51,7 +52,7 @@ def compile_functions(
     connection = open_locked(threads=threads, memory_limit=memory_limit)
     try:
         _create_lookups(connection, function_set, lookups)
-        return CompiledFunctions(function_set, connection, statement_timeout)
+        return CompiledFunctions(function_set, connection, threads, statement_timeout)
     except BaseException:
         connection.close()
         raise
@@ -80,15 +81,17 @@ class CompiledFunctions:
         fallback: per function, whether it is a fallback.
     """
 
-    def __init__(self, function_set: FunctionSet, connection: Any, statement_timeout: float) -> None:
+    def __init__(self, function_set: FunctionSet, connection: Any, threads: int, statement_timeout: float) -> None:
         functions, scope = function_set.enabled_functions, Scope(function_set, connection)
         self.names: tuple[str, ...] = tuple(function.name for function in functions)
         self.fallback: tuple[bool, ...] = tuple(function.is_fallback for function in functions)
         self._functions: tuple[CompiledFunction, ...] = tuple(compile_function(function, scope) for function in functions)
-        read = {column for function in self._functions for column in function.columns}
+        self._columns = [function.columns for function in self._functions]
+        read = {column for columns in self._columns for column in columns}
         self._types = {column.name: ARROW_TYPES[column.type] for column in function_set.schema_.columns if column.name in read}
         self.input_columns: tuple[str, ...] = tuple(self._types)
         self._connection = connection
+        self._threads = threads
         self._timeout = statement_timeout
         self._max_error_rate = function_set.max_error_rate
 
@@ -110,34 +113,32 @@ class CompiledFunctions:
             return VoteBatch(np.empty((0, len(self.names)), np.int8), np.empty((0, len(self.names)), np.bool_))
         rows = self._typed(batch)
         allowance = max(MIN_ALLOWANCE, math.ceil(self._max_error_rate * n_rows)) if error_allowance is None else error_allowance
-
-        def evaluate(chosen: Sequence[int], start: int, stop: int) -> RawVotes:
-            return self._evaluate(rows, chosen, start, stop)
-
-        raw = evaluate_isolated(evaluate, range(len(self.names)), n_rows, allowance)
+        raw = evaluate_isolated(self._evaluate, range(len(self.names)), self._columns, rows, allowance)
         errors = np.ascontiguousarray(raw.T == ERROR_VOTE)
         votes: npt.NDArray[np.int8] = np.where(errors, np.int8(ABSTAIN), raw.T)
         masked = np.ascontiguousarray(mask_fallbacks(votes, self.fallback), dtype=np.int8)
         return VoteBatch(masked, errors)
 
     def _typed(self, batch: Any) -> Any:
-        """The input columns in their declared types, and the row numbers."""
+        """The input columns in their declared types, and the row numbers, in pieces that several threads can share."""
         columns = {name: _typed_column(batch, name, arrow_type) for name, arrow_type in self._types.items()}
-        return pa.table({ROW_NUMBER: np.arange(batch.num_rows, dtype=np.int64), **columns})
+        rows = pa.table({ROW_NUMBER: np.arange(batch.num_rows, dtype=np.int64), **columns})
+        piece = max(MIN_PIECE, math.ceil(batch.num_rows / (2 * self._threads)))
+        return pa.Table.from_batches(rows.to_batches(max_chunksize=piece), rows.schema)
 
-    def _evaluate(self, rows: Any, chosen: Sequence[int], start: int, stop: int) -> RawVotes:
-        """int8 [len(chosen), stop - start] in row order, whatever order DuckDB's threads deliver; may raise EvaluationFailed."""
-        self._connection.register(ROWS_NAME, rows.slice(start, stop - start))
+    def _evaluate(self, chosen: Sequence[int], rows: Any) -> RawVotes:
+        """int8 [len(chosen), n_rows] in row order, whatever order DuckDB's threads deliver; may raise EvaluationFailed.
+
+        Row numbers ascend in `rows` but may have gaps.
+        """
+        self._connection.register(ROWS_NAME, rows)
         try:
             result = fetch(self._connection, select([self._functions[position] for position in chosen]), self._timeout)
         finally:
             self._connection.unregister(ROWS_NAME)
-        raw: RawVotes = np.empty((len(chosen), stop - start), dtype=np.int8)
-        places = result[ROW_NUMBER] - start
-        in_order = bool((np.diff(places) == 1).all())
-        for position in range(len(chosen)):
-            raw[position, slice(None) if in_order else places] = result[vote_name(position)]
-        return raw
+        raw: RawVotes = np.array([result[vote_name(position)] for position in range(len(chosen))], dtype=np.int8)
+        numbers = result[ROW_NUMBER]
+        return raw if (np.diff(numbers) > 0).all() else raw[:, np.argsort(numbers)]
 
     def close(self) -> None:
         """Frees DuckDB's memory."""

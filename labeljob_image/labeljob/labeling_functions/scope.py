@@ -10,6 +10,7 @@ from labeljob.labeling_functions.problem import Problem
 from labeljob.labeling_functions.quoting import identifier
 
 RESERVED_PREFIX = "labelplane:"  # names of our own in a statement; a declared column never starts so
+ROW_NUMBER = f"{RESERVED_PREFIX}row"
 ERROR_VOTE = -2  # inside a statement only: the function failed on the row
 
 
@@ -25,8 +26,9 @@ class Scope:
         return self.function_set.classes.index(name)
 
     def readable(self) -> tuple[Column, ...]:
-        """The declared columns that a labeling function may read."""
-        return tuple(column for column in self.function_set.schema_.columns if refusal(column) is None)
+        """The declared columns that a labeling function may read, each name once as SQL sees it."""
+        by_name = {column.name.lower(): column for column in reversed(self.function_set.schema_.columns) if "\0" not in column.name}
+        return tuple(column for name, column in by_name.items() if refusal(column) is None and not name.startswith(RESERVED_PREFIX))
 
     def column_type(self, name: str) -> ColumnType:
         column = self.function_set.schema_.column(name)

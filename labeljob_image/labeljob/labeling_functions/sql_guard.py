@@ -73,7 +73,7 @@ def _select(statement: str, connection: Any) -> Node:
         answer = connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchall()[0][0]
         tree = json.loads(answer, object_hook=_without_locations)
     except duckdb.Error as error:
-        raise Refused(f"is not a DuckDB expression: {_first_line(error)}") from None
+        raise Refused(f"is not a DuckDB expression: {first_line(error)}") from None
     except RecursionError:
         raise Refused("is nested too deeply: split it into several labeling functions") from None
     if tree.get("error"):
@@ -86,7 +86,8 @@ def _without_locations(node: Node) -> Node:
     return {key: value for key, value in node.items() if key not in LOCATIONS}
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What DuckDB says of a manifest's text, in one line."""
     line = next((line for line in str(error).split("\n") if line.strip()), "")
     if "expression depth" in line:
         return "it is nested too deeply; split it into several labeling functions"
@@ -226,7 +227,7 @@ def _binding_problems(text: str, scope: Scope) -> list[str]:
         kind = str(answer.description[0][1])
         answer.fetchall()
     except duckdb.Error as error:
-        return [f"does not fit the declared columns: {_first_line(error)}"]
+        return [f"does not fit the declared columns: {first_line(error)}"]
     return [] if kind == "BOOLEAN" else [f"is {kind}, must be BOOLEAN: compare it with something"]
 
 

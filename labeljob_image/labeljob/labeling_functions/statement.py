@@ -13,10 +13,8 @@ from labeljob.labeling_functions import keywords, lookup
 from labeljob.labeling_functions.connection import ROWS
 from labeljob.labeling_functions.kinds import kind_of
 from labeljob.labeling_functions.quoting import identifier
-from labeljob.labeling_functions.scope import RESERVED_PREFIX, Scope, column_sql
+from labeljob.labeling_functions.scope import RESERVED_PREFIX, ROW_NUMBER, Scope, column_sql
 from labeljob.votes import ABSTAIN
-
-ROW_NUMBER = f"{RESERVED_PREFIX}row"
 
 
 @dataclass(frozen=True)

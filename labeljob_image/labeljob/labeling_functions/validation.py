@@ -13,6 +13,7 @@ from labeljob.labeling_functions.connection import create_empty_rows, open_locke
 from labeljob.labeling_functions.kinds import kind_of
 from labeljob.labeling_functions.problem import Problem
 from labeljob.labeling_functions.scope import RESERVED_PREFIX, Scope, undeclared
+from labeljob.labeling_functions.sql_guard import first_line
 from labeljob.labeling_functions.statement import compile_function, select
 
 NUMERIC = ("int64", "float64")
@@ -27,9 +28,8 @@ def problems(function_set: FunctionSet) -> list[Problem]:
     connection = open_locked(threads=1, memory_limit="256MB")
     try:
         scope = Scope(function_set, connection)
-        if not found:
-            create_empty_rows(connection, scope.readable())
-        found += _function_problems(scope, bindable=not found)
+        create_empty_rows(connection, scope.readable())
+        found += _function_problems(scope)
     finally:
         connection.close()
     return [*found, *_vote_problems(function_set), *function_tests.problems(function_set)]
@@ -72,23 +72,21 @@ def _id_problems(function_set: FunctionSet) -> Iterator[Problem]:
         yield Problem("spec.idColumn", f"column {column.name!r} is sensitive and every output row carries it: use another id column")
 
 
-def _function_problems(scope: Scope, *, bindable: bool) -> list[Problem]:
+def _function_problems(scope: Scope) -> list[Problem]:
     found: list[Problem] = []
     for index, function in enumerate(scope.function_set.functions):
         path = f"spec.functions[{index}]"
-        own = list(kind_of(function).problems(function, path, scope)) if bindable or function.sql is None else []
-        if bindable and not own and function.lookup is None:
-            own = _binding_problems(function, path, scope)
-        found += own
+        own = list(kind_of(function).problems(function, path, scope))
+        found += own if own or function.lookup else _binding_problems(function, path, scope)
     return found
 
 
 def _binding_problems(function: LabelingFunction, path: str, scope: Scope) -> list[Problem]:
     """The compiled function, tried on no rows: what a kind's own checks did not foresee."""
     try:
-        scope.connection.execute(select([compile_function(function, scope)]).replace('SELECT "labelplane:row",', "SELECT", 1)).fetchall()
+        scope.connection.execute(select([compile_function(function, scope)])).fetchall()
     except duckdb.Error as error:
-        return [Problem(f"{path}.{function.kind}", f"cannot be evaluated: {str(error).splitlines()[0]}")]
+        return [Problem(f"{path}.{function.kind}", f"cannot be evaluated: {first_line(error)}")]
     return []
 
 

@@ -18,14 +18,22 @@ COLUMNS: list[dict[str, Any]] = [
     {"name": "mail", "type": "string", "sensitive": "drop"},
     {"name": "resolved", "type": "timestamp", "availability": "later"},
 ]
-ARROW = {"id": pa.int64(), "message": pa.string(), "count": pa.int64(), "score": pa.float64(), "flag": pa.bool_(), "seen": pa.timestamp("us")}
+ARROW = {
+    "id": pa.int64(),
+    "message": pa.string(),
+    "count": pa.int64(),
+    "score": pa.float64(),
+    "flag": pa.bool_(),
+    "seen": pa.timestamp("us"),
+}
+CLASSES = ["normal", "risky"]
 ERROR = "error"
 
 
 def a_set(*functions: dict[str, Any], columns: list[dict[str, Any]] | None = None, id_column: str = "id", **more: Any) -> FunctionSet:
     named = [{"name": f"f{index}", **function} for index, function in enumerate(functions)]
     schema = {"columns": COLUMNS if columns is None else columns}
-    classes = more.pop("classes", ["normal", "risky"])
+    classes = more.pop("classes", CLASSES)
     return FunctionSet.model_validate({"classes": classes, "idColumn": id_column, "schema": schema, "functions": named, **more})
 
 
@@ -52,9 +60,5 @@ def said(function: dict[str, Any], **columns: list[Any]) -> list[str | None]:
     """What one function says of each row: a class, None for an abstain, or ERROR."""
     with compiled(function) as functions:
         batch = functions.apply(rows(**columns))
-    names = [*functions_classes(), None]
+    names = [*CLASSES, None]
     return [ERROR if error else names[vote] for vote, error in zip(batch.votes[:, 0], batch.errors[:, 0], strict=True)]
-
-
-def functions_classes() -> list[str]:
-    return ["normal", "risky"]

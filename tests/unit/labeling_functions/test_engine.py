@@ -1,5 +1,6 @@
 """The one pass: order, batches, threads, isolation of failures, and time limits."""
 
+import math
 import random
 from typing import Any
 
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
-from labeljob.labeling_functions.connection import EvaluationFailed, open_locked
+from labeljob.labeling_functions.connection import EvaluationFailed, fetch, open_locked
+from labeljob.labeling_functions.distinct import distinct_rows
 from labeljob.labeling_functions.isolation import RawVotes, evaluate_isolated
 from labeljob.labeling_functions.lookups import LookupData
 from tests.unit.labeling_functions.sets import a_lookup, compiled, risky, rows
@@ -93,16 +95,16 @@ def test_a_failing_function_leaves_the_others_alone() -> None:
     assert (batch.votes[:, 1] == 1).sum() == 3000 - len(bad)
 
 
-def evaluator(failing: set[int], calls: list[int], together: int | None = None) -> Any:
-    def evaluate(functions: Any, start: int, stop: int) -> RawVotes:
-        calls.append(stop - start)
-        if 1 in functions and failing & set(range(start, stop)):
-            raise EvaluationFailed(timed_out=False)
-        if together is not None and len(functions) * (stop - start) > together:
-            raise EvaluationFailed(timed_out=False)
-        return np.zeros((len(functions), stop - start), dtype=np.int8)
+def isolated(n_functions: int, values: Any, allowance: int, calls: list[int], failing: Any = (), together: int = 10**9) -> RawVotes:
+    """Votes on one column of values; function 1 fails on the failing ones, and everything fails on too much at once."""
 
-    return evaluate
+    def evaluate(functions: Any, table: pa.Table) -> RawVotes:
+        calls.append(table.num_rows)
+        if (1 in functions and not set(failing).isdisjoint(table["v"].to_pylist())) or len(functions) * table.num_rows > together:
+            raise EvaluationFailed(timed_out=False)
+        return np.zeros((len(functions), table.num_rows), dtype=np.int8)
+
+    return evaluate_isolated(evaluate, range(n_functions), [("v",)] * n_functions, pa.table({"v": values}), allowance)
 
 
 @settings(max_examples=50, deadline=None)
@@ -110,7 +112,7 @@ def evaluator(failing: set[int], calls: list[int], together: int | None = None) 
 def test_isolation_finds_exactly_the_failing_rows(failing: set[int]) -> None:
     """X9: within the allowance the rate is exact."""
     calls: list[int] = []
-    raw = evaluate_isolated(evaluator(failing, calls), range(3), 200, 64)
+    raw = isolated(3, range(200), 64, calls, failing)
     assert set(np.flatnonzero(raw[1] == -2)) == failing
     assert (raw[[0, 2]] == 0).all()
     assert len(calls) <= 6 + 2 * 8 * max(len(failing), 1)
@@ -119,14 +121,30 @@ def test_isolation_finds_exactly_the_failing_rows(failing: set[int]) -> None:
 def test_isolation_is_bounded_and_never_understates() -> None:
     """X9: beyond the allowance the undecided rows are errors, so the rate stays above the limit."""
     failing, calls = set(range(0, 10_000, 2)), list[int]()
-    raw = evaluate_isolated(evaluator(failing, calls), range(2), 10_000, 100)
+    raw = isolated(2, range(10_000), 100, calls, failing)
     assert failing <= set(np.flatnonzero(raw[1] == -2))
     assert len(calls) < 2 * 14 * 101 + 10
 
 
 def test_what_fails_only_together_is_evaluated_apart() -> None:
     """X9: a batch too big for the memory limit is cut, not failed."""
-    assert (evaluate_isolated(evaluator(set(), [], together=16), range(8), 100, 64) == 0).all()
+    assert (isolated(8, range(100), 64, [], together=16) == 0).all()
+
+
+def test_equal_inputs_are_searched_once() -> None:
+    """X9: a bad value on any number of rows costs one search, and its rows are all errors even beyond the allowance."""
+    calls: list[int] = []
+    raw = isolated(2, ["n/a", "1", None] * 20_000, 10, calls, ["n/a"])
+    assert np.array_equal(raw[1] == -2, np.arange(60_000) % 3 == 0)
+    assert len(calls) < 10
+
+
+def test_distinct_rows() -> None:
+    """X9: nulls, NaN and the sign of zero are values of their own; without columns all rows are one."""
+    table = pa.table({"a": ["x", None, "x", None, "x"], "b": [0.0, math.nan, -0.0, None, 0.0]})
+    first, where = distinct_rows(table, ["a", "b"])
+    assert (first.tolist(), where.tolist()) == ([0, 1, 2, 3], [0, 1, 2, 3, 0])
+    assert [found.tolist() for found in distinct_rows(table, [])] == [[0], [0, 0, 0, 0, 0]]
 
 
 def test_a_slow_statement_is_an_error_not_a_hang() -> None:
@@ -143,8 +161,6 @@ def test_errors_never_quote_the_data() -> None:
     connection = open_locked(threads=1, memory_limit="64MB")
     try:
         with pytest.raises(EvaluationFailed) as failure:
-            from labeljob.labeling_functions.connection import fetch
-
             fetch(connection, "SELECT cast(s AS int) FROM (VALUES ('secret'), ('1')) AS t(s)", 5)
     finally:
         connection.close()
@@ -152,9 +168,9 @@ def test_errors_never_quote_the_data() -> None:
     assert failure.value.__cause__ is None
 
 
-NASTY = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40) | st.sampled_from(
-    ["'", "''", "' OR true --", "\\", "\\'", "\0", "a\0b", "$$", "%", '"', "\\E", "{}", "é'", "\n", "[", "(", "|", "^$", "'; DROP TABLE t; --"]
-)
+QUOTES = ["'", "''", "' OR true --", "'; DROP TABLE t; --", "\\", "\\'", "\\E", "é'", '"', "$$"]
+OTHERS = ["\0", "a\0b", "%", "{}", "\n", "[", "(", "|", "^$"]
+NASTY = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40) | st.sampled_from(QUOTES + OTHERS)
 
 
 @settings(max_examples=150, deadline=None)

@@ -27,7 +27,7 @@ def test_identical_duplicates_collapse() -> None:
 @pytest.mark.parametrize(
     ("keys", "labels", "why"),
     [
-        (["a", "a", "b", "c", "c", "d", "d", "e", "e"], ["risky", "normal"] + ["risky"] * 2 + ["normal"] + ["risky", "normal"] * 2, "4 keys"),
+        (["a", "a", "b", "c", "c", "d", "d", "e", "e"], ["risky", "normal", "risky", *["risky", "normal"] * 3], "4 keys"),
         (["a", None], ["risky", "risky"], "1 rows without 'key'"),
         (["a", "b"], ["risky", None], "1 rows without 'verdict'"),
         (["a"], ["odd"], r"1 labels that are not in spec.classes \('odd'\): use one of normal, risky"),

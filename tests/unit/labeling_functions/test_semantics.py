@@ -12,6 +12,7 @@ from labeljob.labeling_functions.lookups import LookupData
 from tests.unit.labeling_functions.sets import ERROR, a_lookup, compiled, risky, rows, said
 
 NO, YES = None, "risky"
+moment = datetime.fromisoformat
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,10 @@ def test_keywords_match_whole_words_whatever_their_case(words: list[str], text: 
     assert said(risky(keywords={"column": "message", "any": words}), message=[text]) == [vote]
 
 
-@pytest.mark.parametrize(("word", "text", "vote"), [("oom", "xOOMx", YES), ("a.c", "abc", NO), ("é", "cafe\u0301s", YES), ("oom", None, NO)])
+@pytest.mark.parametrize(
+    ("word", "text", "vote"),
+    [("oom", "xOOMx", YES), ("a.c", "abc", NO), ("é", "cafe\u0301s", YES), ("oom", None, NO)],
+)
 def test_keywords_match_substrings_when_asked(word: str, text: str | None, vote: str | None) -> None:
     """C2: match: substring."""
     assert said(risky(keywords={"column": "message", "any": [word], "match": "substring"}), message=[text]) == [vote]
@@ -107,8 +111,8 @@ def test_threshold_is_exact(bounds: dict[str, float], column: str, values: list[
         ("message IS NULL", "message", [None, "x"], [YES, NO]),
         ("flag -- a comment", "flag", [True, False, None], [YES, NO, NO]),
         ("NOT flag", "flag", [True, False, None], [NO, YES, NO]),
-        ("hour(seen) >= 22", "seen", [datetime(2026, 1, 1, 23), datetime(2026, 1, 1, 1), None], [YES, NO, NO]),
-        ("seen > timestamp '2026-01-01' + interval 2 day", "seen", [datetime(2026, 1, 4), datetime(2026, 1, 2)], [YES, NO]),
+        ("hour(seen) >= 22", "seen", [moment("2026-01-01T23:00"), moment("2026-01-01T01:00"), None], [YES, NO, NO]),
+        ("seen > timestamp '2026-01-01' + interval 2 day", "seen", [moment("2026-01-04"), moment("2026-01-02")], [YES, NO]),
         ("message LIKE 'a%' AND message NOT IN ('ab', 'ac')", "message", ["ad", "ab", None], [YES, NO, NO]),
         ("CASE WHEN score > 1 THEN true ELSE null END", "score", [2.0, 0.0], [YES, NO]),
         ("try_cast(message AS int) > 3", "message", ["4", "x", None], [YES, NO, NO]),

@@ -1,6 +1,7 @@
 """Everything wrong with a set is said at once, with the field's path and the remedy, before any data is opened."""
 
 import math
+import re
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ def found(*functions: dict[str, Any], **more: Any) -> list[tuple[str, str]]:
         (a_lookup("resolved"), f"{F}.lookup.column", "availability: later"),
         ({"votes": {"column": "message", "above": {"risky": 1}}}, f"{F}.votes.column", "needs int64 or float64"),
         ({"votes": {"column": "seen", "map": {"x": "risky"}}}, f"{F}.votes.column", "is timestamp"),
-        ({"votes": {"column": "message", "map": {"x": "odd"}}}, f"{F}.votes.map[x]", "'odd' is not in spec.classes: use one of normal, risky"),
+        ({"votes": {"column": "message", "map": {"x": "odd"}}}, f"{F}.votes.map[x]", "not in spec.classes: use one of normal, risky"),
         ({"votes": {"column": "count", "map": {"x": "risky"}}}, f"{F}.votes.map[x]", "is int64"),
         ({"votes": {"column": "count", "map": {"1": "risky", "01": "risky"}}}, f"{F}.votes.map[01]", "same int64 value"),
         ({"votes": {"column": "flag", "map": {"yes": "risky"}}}, f"{F}.votes.map[yes]", "is boolean"),
@@ -62,8 +63,6 @@ def test_functions(function: dict[str, Any], path: str, why: str) -> None:
     assert path in [where for where, _ in reported]
     assert all(where.startswith(F) for where, _ in reported)
     message = next(message for where, message in reported if where == path)
-    import re
-
     assert re.search(why, " ".join(message for where, message in reported if where == path)), message
 
 
@@ -78,7 +77,7 @@ def with_column(**column: Any) -> list[dict[str, Any]]:
         ({"id_column": "score"}, "spec.idColumn", "must be string or int64"),
         ({"id_column": "message"}, "spec.idColumn", "nullable: false"),
         ({"id_column": "mail"}, "spec.idColumn", "sensitive"),
-        ({"columns": with_column(name="extra", type="int64", minimum=2, maximum=1)}, "spec.schema.columns[8].minimum", "greater than maximum"),
+        ({"columns": with_column(name="extra", type="int64", minimum=2, maximum=1)}, "spec.schema.columns[8].minimum", "greater than"),
         ({"columns": with_column(name="extra", type="string", minimum=2)}, "spec.schema.columns[8].minimum", "is for int64 and float64"),
         ({"columns": with_column(name="extra", type="timestamp", maximum=2)}, "spec.schema.columns[8].maximum", "is for int64"),
         ({"columns": with_column(name="extra", type="float64", maximum=math.inf)}, "spec.schema.columns[8].maximum", "finite"),
@@ -110,6 +109,13 @@ def test_a_set_must_have_a_vote() -> None:
     assert "all functions are disabled" in found({**GOOD, "enabled": False})[0][1]
     assert "fallbacks" in found({**GOOD, "fallback": True})[0][1]
     assert found({**GOOD, "fallback": True}, GOOD) == []
+
+
+def test_a_broken_schema_does_not_hide_broken_functions() -> None:
+    """O7: columns that SQL cannot tell apart, and a function beside them that cannot work."""
+    columns = [*COLUMNS, {"name": "FLAG", "type": "string"}, {"name": "a\0b", "type": "string"}]
+    paths = [path for path, _ in found(GOOD, risky(sql="nope = 1"), columns=columns)]
+    assert paths == ["spec.schema.columns[8].name", "spec.schema.columns[9].name", "spec.functions[1].sql"]
 
 
 def test_all_problems_are_reported() -> None:
