@@ -4,7 +4,6 @@ import csv
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from tests.unit.labeling_functions.sets import compiled, rows
