@@ -1,0 +1,58 @@
+"""From an event to the cache and the queue."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from labelplane.api.groups import STEP_LABEL, Key
+from labelplane.cluster.cache import Cache, key_of
+from labelplane.cluster.paths import WatchedPath
+from labelplane.handlers.queue import WorkQueue
+
+JobFinished = Callable[[str, str], None]
+
+
+class Feed:
+    """Takes in what the watches say, and wakes the resources that it may concern."""
+
+    def __init__(self, cache: Cache, queue: WorkQueue[Key], job_finished: JobFinished) -> None:
+        self._cache = cache
+        self._queue = queue
+        self._job_finished = job_finished
+
+    def event(self, event_type: str | None, raw: Mapping[str, Any]) -> None:
+        """One event of a watch, or one object of its first list (type None)."""
+        known = self._cache.get(key_of(raw))
+        woken = self._cache.woken_by(raw)
+        changed = self._cache.drop(raw) if event_type == "DELETED" else self._cache.put(raw)
+        if changed:
+            self._count_finished(known, raw)
+            self._wake(woken | self._cache.woken_by(raw))
+
+    def listed(self, watched: WatchedPath, items: list[dict[str, Any]], version: str) -> None:
+        """A whole list: what is missing from it is gone."""
+        collection = watched.collection
+        typed = [{"kind": collection.kind, "apiVersion": collection.api_version, **item} for item in items]
+        before = {key: raw for key, raw in self._cache if key.kind == collection.kind}
+        for key in self._cache.replace(collection.kind, watched.namespace, typed, version):
+            now = self._cache.get(key)
+            self._wake(set().union(*(self._cache.woken_by(raw) for raw in (before.get(key), now) if raw is not None)))
+
+    def resync(self) -> None:
+        """Look at every resource again."""
+        self._wake({key for key, _ in self._cache.resources()})
+
+    def _wake(self, keys: set[Key]) -> None:
+        for key in sorted(keys):
+            self._queue.add(key)
+
+    def _count_finished(self, before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> None:
+        """Only an end that we have seen coming is counted: a restart counts nothing twice."""
+        if now["kind"] == "Job" and before is not None and not job_outcome(before) and (outcome := job_outcome(now)):
+            self._job_finished(str((now["metadata"].get("labels") or {}).get(STEP_LABEL, "")), outcome)
+
+
+def job_outcome(job: Mapping[str, Any]) -> str | None:
+    """succeeded or failed; None while the Job runs."""
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    true = {condition.get("type") for condition in conditions if condition.get("status") == "True"}
+    return "succeeded" if "Complete" in true else "failed" if "Failed" in true else None

@@ -1,0 +1,89 @@
+"""kopf as a source of events: which objects it watches, with what patience, and the one handler."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import kopf
+
+from labelplane.cluster.paths import WATCHED
+from labelplane.handlers.feed import Feed
+
+_LOGIN_INTERVAL_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long, in seconds, a watch may last, be silent, and be unheard of.
+
+    `silence` spans two attempts: kopf gives a silent watch up after `inactivity`, and the next one may need `connect`.
+    """
+
+    server: float = 300.0
+    client: float = 310.0
+    connect: float = 30.0
+    inactivity: float = 70.0
+    silence: float = 180.0
+
+
+def kopf_settings(patience: Patience) -> kopf.OperatorSettings:
+    """kopf writes nothing anywhere, and sees nothing but our kinds and what carries our label.
+
+    Scanning is off: it would need rights on namespaces and CRDs. A CRD that goes away ends the process instead.
+    """
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.scanning.disabled = True
+    settings.process.ultimate_exiting_timeout = 30.0
+    settings.networking.connect_timeout = patience.connect
+    settings.watching.server_timeout = patience.server
+    settings.watching.client_timeout = patience.client
+    settings.watching.connect_timeout = patience.connect
+    settings.watching.inactivity_timeout = patience.inactivity
+    for collection in WATCHED:
+        if collection.selector:
+            settings.watching.label_selectors[collection.group, collection.version, collection.plural] = collection.selector
+    return settings
+
+
+def handlers(feed: Feed, open_session: Callable[[], aiohttp.ClientSession], server: str) -> kopf.OperatorRegistry:
+    """Everything that kopf calls."""
+    registry = kopf.OperatorRegistry()
+    logins = Logins(open_session, server)
+
+    async def changed(event: Any, **_: Any) -> None:
+        feed.event(event["type"], event["object"])
+
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        return logins.next()
+
+    for collection in WATCHED:
+        kopf.on.event(collection.group, collection.version, collection.plural, registry=registry)(changed)
+    kopf.on.login(registry=registry)(login)
+    return registry
+
+
+class Logins:
+    """Gives kopf a session; refuses to do so again and again, so that bad credentials end the process and not the API server."""
+
+    def __init__(self, open_session: Callable[[], aiohttp.ClientSession], server: str) -> None:
+        self._open_session = open_session
+        self._server = server
+        self._last: float | None = None
+
+    def next(self) -> kopf.AiohttpSession:
+        now = time.monotonic()
+        if self._last is not None and now - self._last < _LOGIN_INTERVAL_SECONDS:
+            raise kopf.PermanentError("the API server refuses the operator's credentials")
+        self._last = now
+        return kopf.AiohttpSession(server=self._server, aiohttp_session=self._open_session())
+
+
+async def watch(registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, namespaces: tuple[str, ...], stop: asyncio.Event) -> None:
+    """Watch until `stop`, SIGTERM or SIGINT. Raises when a watch cannot go on."""
+    where: dict[str, Any] = {"namespaces": list(namespaces)} if namespaces else {"clusterwide": True}
+    await kopf.operator(registry=registry, settings=settings, stop_flag=stop, standalone=True, **where)
