@@ -35,6 +35,10 @@ def _kubernetes(*names: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, f"k8s.io/kubernetes/cmd/{name}") for name in names)
 
 
+_HELM = "helm.sh/helm/v3/pkg"
+_HELM_FLAGS = "-s -w " + " ".join(
+    f"-X {_HELM}/{package}.k8sVersion{part}" for package in ("chartutil", "lint/rules") for part in ("Major=1", "Minor=36")
+)
 _CONTAINERD = "github.com/containerd/containerd/v2/cmd"
 
 TOOLS = (
@@ -54,5 +58,5 @@ TOOLS = (
         tags="no_btrfs no_zfs no_devmapper",
     ),
     Tool("runc", "v1.3.4", (("runc", "github.com/opencontainers/runc"),), tags="seccomp", cgo=True),
-    Tool("helm", "v3.22.0", (("helm", "helm.sh/helm/v3/cmd/helm"),), api_only=True),
+    Tool("helm", "v3.22.0", (("helm", "helm.sh/helm/v3/cmd/helm"),), linker_flags=_HELM_FLAGS, api_only=True),
 )

@@ -10,6 +10,7 @@ class Settings:
 
     job_image: str
     image_pull_policy: str = "IfNotPresent"
+    local: bool = False  # no cluster: file: URIs are allowed
     namespaces: tuple[str, ...] = ()  # empty: the whole cluster
     workers: int = 16
     resync_seconds: float = 600.0

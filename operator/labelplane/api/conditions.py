@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from labeljob.contract.base import Wire
 from pydantic import Field
+
+from labeljob.contract.base import Wire
 
 
 class Condition(Wire):

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from labeljob.contract.base import Wire
-from labeljob.contract.function_set import FunctionSet
 from pydantic import Field
 
+from labeljob.contract.base import Wire
+from labeljob.contract.function_set import FunctionSet
 from labelplane.api.conditions import Conditions
 from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Runtime

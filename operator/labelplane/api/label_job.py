@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from labeljob.contract.base import Wire
-from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
 from pydantic import Field
 
+from labeljob.contract.base import Wire
+from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
 from labelplane.api.conditions import Conditions
 from labelplane.api.label_model import FunctionSetPin, Name
 from labelplane.api.metadata import Metadata

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from labeljob.contract.base import Wire
-from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
 from pydantic import Field, WithJsonSchema, field_validator
 
+from labeljob.contract.base import Wire
+from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
 from labelplane.api.conditions import Conditions
 from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Runtime

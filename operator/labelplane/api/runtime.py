@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from labeljob.contract.base import Wire
 from pydantic import Field
+
+from labeljob.contract.base import Wire
 
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$"
 Duration = Annotated[str, Field(max_length=32, pattern=DURATION_PATTERN)]

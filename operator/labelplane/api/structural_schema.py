@@ -43,7 +43,8 @@ def _without_null(node: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The other branch of `T | None`. An absent field stands for None, so null itself is not allowed."""
     branches = [branch for branch in node.get("anyOf", ()) if branch.get("type") != "null"]
     if len(branches) == 1 and len(node["anyOf"]) == 2:
-        return branches[0] | {key: value for key, value in node.items() if key not in ("anyOf", *_NOISE)}
+        branch: Mapping[str, Any] = branches[0]
+        return dict(branch) | {key: value for key, value in node.items() if key not in ("anyOf", *_NOISE)}
     return None
 
 

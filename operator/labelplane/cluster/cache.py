@@ -68,7 +68,7 @@ class Cache:
         if known is not None and _version(known) > version:
             return False
         self._bury(key, version)
-        return known is not None
+        return True
 
     def forget(self, key: Key, uid: str) -> None:
         """Forget an object that the API server says is gone."""
@@ -163,6 +163,11 @@ def _labelled_owner(raw: Raw) -> set[Key]:
 def _slim(raw: Raw) -> Raw:
     metadata = {field: value for field, value in raw["metadata"].items() if field != "managedFields"}
     return {**raw, "metadata": metadata}
+
+
+def same_version(one: Raw, other: Raw) -> bool:
+    """Both are the same state of an object."""
+    return _version(one) == _version(other)
 
 
 def _version(raw: Raw) -> int:

@@ -5,7 +5,7 @@ The generated client brings credentials, TLS and connections; its models and met
 
 import json
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -64,6 +64,14 @@ class Client:
         settings = await self._api.configuration.auth_settings()
         value = (settings.get("BearerToken") or {}).get("value")
         return str(value) if value else None
+
+    async def serves(self, path: str) -> bool:
+        """The API server answers this path."""
+        try:
+            await self.get(path)
+        except (ApiError, Transient):
+            return False
+        return True
 
     async def get(self, path: str) -> Json:
         return await self._request("GET", path)
@@ -136,13 +144,3 @@ async def load_configuration(environment: Mapping[str, str]) -> Configuration:
         config.load_incluster_config(client_configuration=configuration)
     configuration.connection_pool_maxsize = 32
     return configuration
-
-
-async def until_served(client: Client, path: str, pause: Callable[[], Awaitable[None]]) -> None:
-    """Wait until the API server answers this path: the CRDs may be installed after us."""
-    while True:
-        try:
-            await client.get(path)
-            return
-        except (ApiError, Transient):
-            await pause()

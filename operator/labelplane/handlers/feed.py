@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from labelplane.api.groups import STEP_LABEL, Key
-from labelplane.cluster.cache import Cache, key_of
+from labelplane.cluster.cache import Cache, key_of, same_version
 from labelplane.cluster.paths import WatchedPath
 from labelplane.handlers.queue import WorkQueue
 
@@ -20,13 +20,17 @@ class Feed:
         self._job_finished = job_finished
 
     def event(self, event_type: str | None, raw: Mapping[str, Any]) -> None:
-        """One event of a watch, or one object of its first list (type None)."""
-        known = self._cache.get(key_of(raw))
+        """One event of a watch, or one object of its first list (type None).
+
+        The event of our own write finds the cache up to date: it wakes those who depend on the object, not the object.
+        """
+        key, known = key_of(raw), self._cache.get(key_of(raw))
         woken = self._cache.woken_by(raw)
-        changed = self._cache.drop(raw) if event_type == "DELETED" else self._cache.put(raw)
-        if changed:
+        if self._cache.drop(raw) if event_type == "DELETED" else self._cache.put(raw):
             self._count_finished(known, raw)
             self._wake(woken | self._cache.woken_by(raw))
+        elif event_type is not None and known is not None and same_version(known, raw):
+            self._wake(woken - {key})
 
     def listed(self, watched: WatchedPath, items: list[dict[str, Any]], version: str) -> None:
         """A whole list: what is missing from it is gone."""

@@ -3,14 +3,16 @@
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from labelplane.api.groups import API_VERSION, Key
 from labelplane.cluster.cache import Cache
-from labelplane.cluster.client import Client, load_configuration, until_served
+from labelplane.cluster.client import Client, load_configuration
 from labelplane.cluster.kubernetes import KubernetesCluster
 from labelplane.cluster.paths import watched_paths
 from labelplane.handlers.failure_report import report_failure
@@ -21,6 +23,7 @@ from labelplane.handlers.probes import Health, serve_metrics, serve_probes
 from labelplane.handlers.queue import WorkQueue
 from labelplane.handlers.resync import resync_forever
 from labelplane.handlers.watch_session import WatchSession
+from labelplane.handlers.watchdog import watch_over
 from labelplane.handlers.watching import Patience, handlers, kopf_settings, watch
 from labelplane.handlers.worker import Worker, where
 from labelplane.metrics import Metrics
@@ -28,6 +31,7 @@ from labelplane.reconcile import Reconciled, reconcile
 from labelplane.settings import Settings
 
 DRAIN_SECONDS = 4.0  # for reconciles under way when the process is told to stop
+DISCOVERY_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 
@@ -46,25 +50,28 @@ class Operator:
         self.heartbeat = Heartbeat(self.paths)
         self.feed = Feed(cache, self.queue, metrics.job_finished)
         self.cluster = KubernetesCluster(client, cache, settings)
-        self.health = Health(self.heartbeat, self.queue, patience.silence)
+        self.health = Health(self.heartbeat, self.queue, patience.outage)
         metrics.watch(lambda: self.queue.depth, self._silence)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` or a signal. Raises what ended it otherwise."""
         session = WatchSession(self.client, self.paths, self.heartbeat, self.feed.listed)
         registry = handlers(self.feed, session.open, self.client.server)
-        watching = asyncio.create_task(watch(registry, kopf_settings(self.patience), self.settings.namespaces, stop), name="watch")
+        watching = asyncio.create_task(watch(registry, kopf_settings(self.patience), self.settings.namespaces), name="watch")
         resync = asyncio.create_task(resync_forever(self.client, self.feed, self.paths, self.settings.resync_seconds), name="resync")
+        watchdog = asyncio.create_task(watch_over(self.heartbeat, self._answers, self.patience.silence), name="watchdog")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
         workers = [asyncio.create_task(self._work(), name=f"worker {number}") for number in range(self.settings.workers)]
         try:
-            done, _ = await asyncio.wait((watching, resync, *workers), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait((watching, watchdog, resync, stopping, *workers), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            stop.set()
             await self._drain(workers)
-            resync.cancel()
-            await asyncio.gather(watching, resync, return_exceptions=True)
+            await _cancelled(watching, watchdog, resync, stopping)
         for task in done:
             task.result()
+
+    async def _answers(self) -> bool:
+        return await self.client.serves(f"/apis/{API_VERSION}")
 
     async def _work(self) -> None:
         """One worker; it starts when the cache is complete, so that nothing is decided on half the truth."""
@@ -75,9 +82,7 @@ class Operator:
         self.queue.close()
         if self.heartbeat.all_listed:
             await asyncio.wait(workers, timeout=DRAIN_SECONDS)
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        await _cancelled(*workers)
 
     async def _reconcile(self, key: Key, now: datetime) -> Reconciled:
         return await reconcile(self.cluster, key, now=now, settings=self.settings)
@@ -87,6 +92,12 @@ class Operator:
 
     def _silence(self) -> dict[tuple[str, str], float]:
         return {(watched.collection.plural, watched.namespace or ""): seconds for watched, seconds in self.heartbeat.silence().items()}
+
+
+async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -108,16 +119,26 @@ async def run(settings: Settings, environment: Mapping[str, str], stop: asyncio.
     """Run the operator until `stop` or a signal."""
     async with operator(settings, environment, patience) as made:
         logger.info("waiting for the custom resources to be served")
-        await until_served(made.client, f"/apis/{API_VERSION}", lambda: asyncio.sleep(2.0))
+        await _served(made.client, stop)
         logger.info("watching %s", ", ".join(settings.namespaces) or "the whole cluster")
         await made.run(stop)
 
 
-def main() -> int:
-    """Exit code 0 after a signal, 1 when something broke."""
-    set_up_logs(os.environ.get("LABELPLANE_LOG_LEVEL", "INFO"))
+async def _served(client: Client, stop: asyncio.Event) -> None:
+    """The CRDs may be installed after us: wait for them."""
+    while not stop.is_set() and not await client.serves(f"/apis/{API_VERSION}"):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISCOVERY_SECONDS):
+                await stop.wait()
+
+
+async def _until_signal(settings: Settings, environment: Mapping[str, str]) -> int:
+    """Exit code 0 after SIGTERM or SIGINT, 1 when something broke; kopf takes the signals over once it watches."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        asyncio.run(run(Settings.from_environment(os.environ), os.environ, asyncio.Event(), Patience()))
+        await run(settings, environment, stop, Patience())
     except Exception as error:  # noqa: BLE001 - the last line of defence: say why, and end
         logger.critical("the operator ends: %s", where(error))
         return 1
@@ -125,5 +146,18 @@ def main() -> int:
     return 0
 
 
+async def _process(environment: Mapping[str, str]) -> None:
+    """Run, then end at once: nothing is left to save, and a task of kopf's may never end (see `watching.watch`)."""
+    code = await _until_signal(Settings.from_environment(environment), environment)
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def main() -> None:
+    """Run the operator as a process of its own."""
+    set_up_logs(os.environ.get("LABELPLANE_LOG_LEVEL", "INFO"))
+    asyncio.run(_process(os.environ))
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

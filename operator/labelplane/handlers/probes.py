@@ -1,6 +1,6 @@
 """What Kubernetes asks of the operator: is it alive, is it ready, how does it do.
 
-/healthz   no watch has been silent for too long, and no reconcile hangs
+/healthz   no watch has been silent for so long that a new process might do better, and no reconcile hangs
 /readyz    every first list has arrived
 /metrics   Prometheus text, on a port of its own
 """

@@ -13,20 +13,23 @@ from labelplane.cluster.paths import WATCHED
 from labelplane.handlers.feed import Feed
 
 _LOGIN_INTERVAL_SECONDS = 10.0
+_STOP_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long, in seconds, a watch may last, be silent, and be unheard of.
+    """How long, in seconds, things may take.
 
-    `silence` spans two attempts: kopf gives a silent watch up after `inactivity`, and the next one may need `connect`.
+    kopf gives a watch up after `inactivity` without a sign of life, and each lasts `server` seconds at most. `silence` spans
+    two attempts: after it, a server that answers us proves the watch dead. `outage` is for the case that nothing answers.
     """
 
-    server: float = 300.0
+    server: int = 300  # the API server takes whole seconds only
     client: float = 310.0
     connect: float = 30.0
     inactivity: float = 70.0
     silence: float = 180.0
+    outage: float = 900.0
 
 
 def kopf_settings(patience: Patience) -> kopf.OperatorSettings:
@@ -83,7 +86,20 @@ class Logins:
         return kopf.AiohttpSession(server=self._server, aiohttp_session=self._open_session())
 
 
-async def watch(registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, namespaces: tuple[str, ...], stop: asyncio.Event) -> None:
-    """Watch until `stop`, SIGTERM or SIGINT. Raises when a watch cannot go on."""
+async def watch(registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, namespaces: tuple[str, ...]) -> None:
+    """Watch until cancelled, SIGTERM or SIGINT. Raises what ended a watch that cannot go on.
+
+    kopf's tasks are spawned and awaited here and not by `kopf.operator`: that waits for all of them at the end, and one
+    that is cancelled while its request is under way forgets the cancellation and goes on for ever. A dead watch would
+    then leave a process that neither watches nor ends.
+    """
     where: dict[str, Any] = {"namespaces": list(namespaces)} if namespaces else {"clusterwide": True}
-    await kopf.operator(registry=registry, settings=settings, stop_flag=stop, standalone=True, **where)
+    tasks = await kopf.spawn_tasks(registry=registry, settings=settings, standalone=True, **where)
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+    for task in done:
+        task.result()

@@ -5,7 +5,6 @@ from typing import Literal
 
 from labeljob.contract.base import Wire
 from labeljob.contract.config import JobConfig
-
 from labelplane.api.reasons import ConditionType
 from labelplane.api.runtime import Runtime
 

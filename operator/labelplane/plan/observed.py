@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Literal
 
 from labeljob.contract.result import JobResult
-
 from labelplane.api.groups import RECONCILE, Key
 
 JobState = Literal["pending", "running", "succeeded", "failed"]

@@ -1,0 +1,90 @@
+"""How far a Job is that must exist: make it, wait for it, or read what came of it."""
+
+from dataclasses import dataclass
+
+from labeljob.contract.reasons import JobReason
+from labeljob.contract.result import JobResult
+from labelplane.api.reasons import ConditionType, ControlReason
+from labelplane.plan.actions import Action, CreateJob, DeleteJob, DomainCondition, Event, JobIntent, Outcome
+from labelplane.plan.observed import Observed, ObservedJob
+
+DOMAIN = {
+    JobReason.SCHEMA_BROKEN: ConditionType.SCHEMA_BROKEN,
+    JobReason.FUNCTIONS_FAILING: ConditionType.FUNCTIONS_FAILING,
+    JobReason.PIN_BROKEN: ConditionType.PIN_BROKEN,
+}
+WORDS = {
+    ControlReason.CHECKING: "the functions and their tests are being checked",
+    ControlReason.RESOLVING: "the state of the data is being pinned",
+    ControlReason.FITTING: "the label model is being fitted",
+    ControlReason.LABELING: "the rows are being labelled",
+}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Either the Job's result, or where it stands and what to do about it."""
+
+    result: JobResult | None = None
+    job: ObservedJob | None = None
+    outcome: Outcome | None = None
+    actions: tuple[Action, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+def progress(observed: Observed, intent: JobIntent, reason: ControlReason) -> Progress:
+    """Progress of the Job that the intent names; `reason` says what it does."""
+    job = observed.job(intent.name)
+    if job is None:
+        events = (_deleted_event(intent),) if _was_seen(observed, intent) else ()
+        return Progress(outcome=_under_way(reason, f"{WORDS[reason]} (Job {intent.name})"), actions=(CreateJob(intent),), events=events)
+    if job.deleting:
+        return Progress(job=job, outcome=_under_way(reason, f"Job {job.name} is being deleted and will be made again"))
+    if not job.intact and not job.finished:
+        event = Event("Warning", ControlReason.JOB_EDITED, f"Job {job.name} was edited: it is deleted and made again as it was")
+        return Progress(job=job, outcome=_under_way(reason, event.message), actions=(DeleteJob(job.name, job.uid),), events=(event,))
+    if job.state == "failed":
+        return Progress(job=job, outcome=_failure(job))
+    if job.state == "succeeded":
+        return _succeeded(job)
+    return Progress(job=job, outcome=_unfinished(job, reason))
+
+
+def _succeeded(job: ObservedJob) -> Progress:
+    if job.result is None or job.result.failure is not None:
+        return Progress(job=job, outcome=Outcome("stalled", ControlReason.JOB_FAILED, f"Job {job.name} left no result: set the reconcile-at annotation to run it again"))
+    return Progress(result=job.result, job=job)
+
+
+def _unfinished(job: ObservedJob, reason: ControlReason) -> Outcome:
+    if job.problem:
+        return _under_way(ControlReason(job.problem.reason), f"{job.problem.message} (Job {job.name})")
+    return _under_way(reason, f"{WORDS[reason]} (Job {job.name})")
+
+
+def _failure(job: ObservedJob) -> Outcome:
+    """The reason that a person can act on: the job's own words first, then why its pod died, then the Job controller's."""
+    if job.failure == ControlReason.DEADLINE_EXCEEDED:
+        return Outcome("stalled", ControlReason.DEADLINE_EXCEEDED, f"Job {job.name} took longer than spec.activeDeadline: raise it, or give the run more resources")
+    if job.result is not None and job.result.failure is not None:
+        failure = job.result.failure
+        condition = DOMAIN.get(failure.reason)
+        domain = (DomainCondition(condition, failure.reason, failure.message),) if condition else ()
+        return Outcome("stalled", failure.reason, failure.message, domain)
+    if job.problem:
+        return Outcome("stalled", job.problem.reason, f"{job.problem.message} (Job {job.name})")
+    return Outcome("stalled", ControlReason.JOB_FAILED, f"Job {job.name} failed {job.attempts} times: look at its pods' logs, then set the reconcile-at annotation")
+
+
+def _under_way(reason: ControlReason, message: str) -> Outcome:
+    return Outcome("reconciling", reason, message)
+
+
+def _was_seen(observed: Observed, intent: JobIntent) -> bool:
+    """Whether status says that this very Job ran when we last looked."""
+    conditions = (observed.resource.get("status") or {}).get("conditions") or []
+    return any(f"(Job {intent.name})" in str(condition.get("message")) for condition in conditions)
+
+
+def _deleted_event(intent: JobIntent) -> Event:
+    return Event("Warning", ControlReason.JOB_DELETED, f"Job {intent.name} was deleted before its result was read: it is made again")

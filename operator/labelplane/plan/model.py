@@ -1,0 +1,217 @@
+"""A LabelModel: pins first, then a fit if no version has these pins, then the version serves.
+
+    ready set -> request -> resolve Job -> status.pins -> fit Job -> status.current
+                            (pinned: the version stands in the index already)
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from labeljob.contract.config import FitTask, JobConfig, Owner, ResolveTask
+from labeljob.contract.digests import digest_of
+from labeljob.contract.result import JobResult, ModelVersion, ResolveResult, VersionLine
+from labelplane.api.function_set import LabelingFunctionSet
+from labelplane.api.label_model import LabelModel, LabelModelStatus, ModelPins
+from labelplane.api.names import child_name
+from labelplane.api.reasons import ControlReason
+from labelplane.api.runtime import Runtime
+from labelplane.errors import Stalled
+from labelplane.plan.actions import JobIntent, Outcome, Plan
+from labelplane.plan.function_set import functions_of
+from labelplane.plan.job_progress import Progress, progress
+from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
+from labelplane.plan.observed import Observed
+from labelplane.plan.references import ready_function_set
+from labelplane.plan.runtime import at_pinned_image, image_of, merged, pinned_image
+from labelplane.plan.situation import beside_what_serves
+from labelplane.plan.sources import lookup_uris, refuse_files
+from labelplane.plan.versions import current_version, figures, history
+from labelplane.settings import Settings
+
+
+@dataclass(frozen=True)
+class ModelContext:
+    """All that the decisions about one model look at."""
+
+    resource: LabelModel
+    function_set: LabelingFunctionSet
+    observed: Observed
+    runtime: Runtime
+    request: str
+    image: str
+
+    @property
+    def status(self) -> LabelModelStatus:
+        return self.resource.status
+
+
+def plan_label_model(resource: LabelModel, observed: Observed, *, now: datetime, settings: Settings) -> Plan:
+    """Resolve, fit, serve; each only when what stands is not what was asked for."""
+    _refuse(resource, settings)
+    function_set = ready_function_set(observed, resource.spec.function_set_ref.name)
+    runtime = merged(resource.spec.runtime, function_set.spec.runtime)
+    image = image_of(runtime, settings)
+    context = ModelContext(resource, function_set, observed, runtime, _request(resource, function_set, image), image)
+    pins = resource.status.pins
+    plan = _resolve(context) if pins is None or pins.request != context.request else _fit(context, pins)
+    needed = {action.intent.name for action in plan.actions if hasattr(action, "intent")} | _needed(context, plan)
+    deletions, due = expired(observed, needed=needed, seconds=DEFAULT_SECONDS, now=now)
+    soonest = min((seconds for seconds in (plan.requeue_after, due) if seconds is not None), default=None)
+    return replace(plan, actions=(*plan.actions, *deletions), requeue_after=soonest)
+
+
+def _needed(context: ModelContext, plan: Plan) -> set[str]:
+    """Jobs whose result is not in status yet."""
+    if plan.outcome.situation == "ready":
+        return set()
+    pins = context.status.pins
+    fit = {_fit_intent(context, pins).name} if pins is not None and pins.request == context.request else set()
+    return {_resolve_intent(context).name} | fit
+
+
+def _refuse(resource: LabelModel, settings: Settings) -> None:
+    spec = resource.spec
+    gold = spec.gold_data.uri if spec.gold_data else None
+    refuse_files((("spec.trainingData.uri", spec.training_data.uri), ("spec.goldData.uri", gold), ("spec.artifacts.uri", spec.artifacts.uri)), settings)
+
+
+def _request(resource: LabelModel, function_set: LabelingFunctionSet, image: str) -> str:
+    """Digest of what `latest` is resolved for: a new generation, other functions, another image, or reconcile-at."""
+    metadata = resource.metadata
+    return digest_of([metadata.uid, metadata.generation, metadata.reconcile_at, function_set.status.digest, image])
+
+
+def _resolve(context: ModelContext) -> Plan:
+    step = progress(context.observed, _resolve_intent(context), ControlReason.RESOLVING)
+    if step.result is None or step.result.resolve is None or step.job is None:
+        return _pending(context, step)
+    found = step.result.resolve
+    if context.resource.spec.pin is not None or context.resource.spec.refit_suspended:
+        return _hold(context, step.result, found)
+    image = pinned_image(context.image, step.job, step.result.build)
+    pins = _pins(context, step.result, found, image)
+    newest = found.current
+    if newest is not None and newest.fit_digest == pins.fit_digest:
+        pins = pins.model_copy(update={"version": newest.version})
+        status = _serving(context, newest, found).model_copy(update={"pins": pins})
+        return Plan(_ready(status), status)
+    status = context.status.model_copy(update={"pins": pins})
+    outcome = Outcome("reconciling", ControlReason.FITTING, f"version {pins.version} is pinned and will be fitted")
+    return Plan(beside_what_serves(context.observed, outcome, serves=context.status.current is not None), status, requeue_after=0)
+
+
+def _hold(context: ModelContext, result: JobResult, found: ResolveResult) -> Plan:
+    """No fit: serve the pinned version, or while refits are suspended the newest."""
+    pin = context.resource.spec.pin
+    if pin is not None and (found.current is None or found.current.version != pin):
+        known = ", ".join(str(line.version) for line in found.versions) or "none"
+        raise Stalled(ControlReason.MODEL_VERSION_NOT_FOUND, f"spec.pin: there is no version {pin} (there are: {known}): pin one of these, or remove the pin")
+    suspended = None if pin is not None else "spec.refit.suspend: no new version is fitted"
+    if found.current is None:
+        outcome = Outcome("waiting", ControlReason.SUSPENDED, "no version has been fitted, and spec.refit.suspend starts none", suspended=suspended)
+        return Plan(outcome, context.status)
+    held = found.current
+    pins = _pins(context, result, found, held.image).model_copy(update={"version": held.version, "fit_digest": held.fit_digest})
+    status = _serving(context, held, found).model_copy(update={"pins": pins})
+    return Plan(replace(_ready(status), suspended=suspended), status)
+
+
+def _pins(context: ModelContext, result: JobResult, found: ResolveResult, image: str) -> ModelPins:
+    spec, newest = context.resource.spec, found.versions[0].version if found.versions else 0
+    digest = found.function_set_digest or ""
+    fit = {
+        "data": found.data.digest,
+        "gold": found.gold.digest if found.gold else None,
+        "goldLabelColumn": spec.gold_data.label_column if spec.gold_data else None,
+        "functionSet": digest,
+        "algorithm": spec.algorithm or "auto",
+        "parameters": _parameters(context.resource),
+        "image": image,
+    }
+    return ModelPins(
+        request=context.request, training_data=found.data, gold_data=found.gold, function_set_digest=digest,
+        image=image, build=result.build, fit_digest=digest_of(fit), version=newest + 1,
+    )  # fmt: skip
+
+
+def _fit(context: ModelContext, pins: ModelPins) -> Plan:
+    status = context.status
+    if status.current is not None and status.current.digest == pins.fit_digest:
+        suspended = "spec.refit.suspend: no new version is fitted" if context.resource.spec.refit_suspended else None
+        return Plan(replace(_ready(status), suspended=suspended), status)
+    step = progress(context.observed, _fit_intent(context, pins), ControlReason.FITTING)
+    if step.result is None or step.result.fit is None:
+        return _pending(context, step)
+    version = step.result.fit.version
+    lines = [VersionLine(version=entry.version, fit_digest=entry.digest, fitted_at=entry.fitted_at) for entry in status.versions]
+    made = VersionLine(version=version.version, fit_digest=version.fit_digest, fitted_at=version.fitted_at)
+    others = [line for line in lines if line.version != version.version]
+    serving = _served(context, version, [made, *others]).model_copy(
+        update={"functions": figures(step.result.fit.functions, functions_of(context.function_set))}
+    )
+    return Plan(_ready(serving), serving)
+
+
+def _pending(context: ModelContext, step: Progress) -> Plan:
+    outcome = step.outcome or Outcome("stalled", ControlReason.JOB_FAILED, "the job left no result: set the reconcile-at annotation to run it again")
+    outcome = beside_what_serves(context.observed, outcome, serves=context.status.current is not None)
+    return Plan(outcome, context.status, step.actions, step.events)
+
+
+def _serving(context: ModelContext, version: ModelVersion, found: ResolveResult) -> LabelModelStatus:
+    functions = figures(found.current_functions, functions_of(context.function_set))
+    same_set = version.function_set_digest == found.function_set_digest
+    return _served(context, version, found.versions).model_copy(update={"functions": functions if same_set else []})
+
+
+def _served(context: ModelContext, version: ModelVersion, lines: list[VersionLine]) -> LabelModelStatus:
+    spec = context.resource.spec
+    current = current_version(version, artifacts=spec.artifacts.uri, function_set=spec.function_set_ref.name)
+    return context.status.model_copy(update={"current": current, "versions": history(lines, version.version)})
+
+
+def _ready(status: LabelModelStatus) -> Outcome:
+    current = status.current
+    text = f"version {current.version} ({current.algorithm}) serves" if current else "a version serves"
+    return Outcome("ready", ControlReason.FITTED, text)
+
+
+def _parameters(resource: LabelModel) -> dict[str, object]:
+    given = resource.spec.parameters
+    parameters = given.wire() if given else {}
+    return {"seed": 0, "maxIterations": 100, "tolerance": 1e-6, "classBalance": "auto"} | parameters
+
+
+def _owner(resource: LabelModel) -> Owner:
+    return Owner(kind="LabelModel", namespace=resource.metadata.namespace, name=resource.metadata.name)
+
+
+def _resolve_intent(context: ModelContext) -> JobIntent:
+    spec, functions = context.resource.spec, functions_of(context.function_set)
+    task = ResolveTask(function_set=functions, data=spec.training_data, gold=spec.gold_data, artifacts=spec.artifacts.uri, pin=spec.pin)
+    gold = (spec.gold_data.uri,) if spec.gold_data else ()
+    return JobIntent(
+        name=child_name(context.resource.metadata.name, "resolve", context.request[:10]),
+        config=JobConfig(step="resolve", owner=_owner(context.resource), resolve=task),
+        reads=(spec.training_data.uri, *gold, spec.artifacts.uri, *lookup_uris(functions)),
+        writes=(),
+        runtime=context.runtime,
+    )
+
+
+def _fit_intent(context: ModelContext, pins: ModelPins) -> JobIntent:
+    spec, functions = context.resource.spec, functions_of(context.function_set)
+    gold = spec.gold_data
+    task = FitTask(
+        function_set=functions, function_set_digest=pins.function_set_digest, data=pins.training_data, gold=pins.gold_data,
+        gold_label_column=gold.label_column if gold else None, algorithm=spec.algorithm or "auto", parameters=_parameters(context.resource),
+        artifacts=spec.artifacts.uri, version=pins.version, fit_digest=pins.fit_digest, image=pins.image,
+    )  # fmt: skip
+    attempt = digest_of([pins.request, pins.fit_digest])
+    return JobIntent(
+        name=child_name(context.resource.metadata.name, "fit", attempt[:10], str(pins.version)),
+        config=JobConfig(step="fit", owner=_owner(context.resource), expected_build=pins.build, fit=task),
+        reads=(spec.training_data.uri, *((gold.uri,) if gold else ()), *lookup_uris(functions)),
+        writes=(spec.artifacts.uri,),
+        runtime=at_pinned_image(context.runtime, pins.image),
+    )

@@ -1,0 +1,48 @@
+"""Why a pod does not run, in words that tell a person what to do."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from labelplane.api.reasons import ControlReason
+from labelplane.plan.observed import PodProblem
+
+_PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
+_START = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+
+
+def pod_problem(pods: Sequence[Mapping[str, Any]]) -> PodProblem | None:
+    """The problem of the newest pod (`pods` are oldest first), or an earlier one's lack of memory."""
+    for pod in reversed(pods):
+        found = _unschedulable(pod) or _waiting(pod) or _out_of_memory(pod)
+        if found:
+            return found
+    return None
+
+
+def _unschedulable(pod: Mapping[str, Any]) -> PodProblem | None:
+    for condition in pod.get("status", {}).get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            text = condition.get("message", "no node fits")
+            return PodProblem(ControlReason.UNSCHEDULABLE, f"no node takes the pod: {text}; create the claim, or change spec.runtime"[:1024])
+    return None
+
+
+def _waiting(pod: Mapping[str, Any]) -> PodProblem | None:
+    for status in pod.get("status", {}).get("containerStatuses", []):
+        waiting = status.get("state", {}).get("waiting") or {}
+        reason, text = waiting.get("reason", ""), waiting.get("message", "")
+        if reason in _PULL:
+            message = f"image {status.get('image')} cannot be pulled ({reason}): correct spec.runtime.image or imagePullSecrets"
+            return PodProblem(ControlReason.IMAGE_PULL_FAILED, message[:1024])
+        if reason == "CrashLoopBackOff":
+            return PodProblem(ControlReason.CRASH_LOOP, "the container keeps ending: look at the pod's log")
+        if reason in _START:
+            return PodProblem(ControlReason.POD_NOT_STARTING, f"the container cannot start: {text or reason}"[:1024])
+    return None
+
+
+def _out_of_memory(pod: Mapping[str, Any]) -> PodProblem | None:
+    for status in pod.get("status", {}).get("containerStatuses", []):
+        if (status.get("state", {}).get("terminated") or {}).get("reason") == "OOMKilled":
+            return PodProblem(ControlReason.OUT_OF_MEMORY, "the pod ran out of memory: raise spec.runtime.resources.limits.memory")
+    return None

@@ -1,0 +1,1 @@
+"""From an outcome to what users see: conditions, status, Events. Pure functions."""

@@ -1,0 +1,132 @@
+"""The operator as a user installs it, and what tests ask of the resources it serves."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from labelplane.status.checker import violations
+
+from devcluster import node
+from devcluster.project_images import JOB, OPERATOR
+from tests.cluster_fixtures import ROOT, RealCluster
+
+KINDS = ("labelingfunctionset", "labelmodel", "labeljob")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An installed operator."""
+
+    cluster: RealCluster
+    namespace: str
+
+    def resource(self, namespace: str, kind: str, name: str = "rollouts") -> dict[str, Any]:
+        """The resource; its status must obey the rules of conditions whenever anybody looks."""
+        found = self.cluster.get("-n", namespace, kind, name)
+        assert violations(found) == []
+        return found
+
+    def settled(self, namespace: str, kind: str = "labeljob", name: str = "rollouts", *, timeout: float = 120) -> dict[str, Any]:
+        """The resource once it is Ready or Stalled for its present generation."""
+
+        def look() -> dict[str, Any] | None:
+            found = self.resource(namespace, kind, name)
+            status = found.get("status", {})
+            if status.get("observedGeneration") != found["metadata"]["generation"]:
+                return None
+            done = condition(found, "Ready") == "True" and condition(found, "Running") is None
+            return found if done or condition(found, "Stalled") == "True" else None
+
+        settled: dict[str, Any] = self.cluster.wait(f"{kind} {namespace}/{name} to settle", look, timeout=timeout)
+        return settled
+
+    def ready(self, namespace: str, kind: str = "labeljob", name: str = "rollouts", *, timeout: float = 120) -> dict[str, Any]:
+        """The resource once it is Ready; a Stalled one fails the test with its conditions."""
+        found = self.settled(namespace, kind, name, timeout=timeout)
+        assert condition(found, "Ready") == "True", found["status"]["conditions"]
+        return found
+
+    def reason(self, namespace: str, reason: str, kind: str = "labeljob", *, timeout: float = 60) -> dict[str, Any]:
+        """The resource once its Ready condition gives this reason."""
+        return self.cluster.wait(
+            f"{kind} {namespace} to say {reason}",
+            lambda: (found := self.resource(namespace, kind)) and ready_reason(found) == reason and found,
+            timeout=timeout,
+        )
+
+    def events(self, namespace: str) -> list[tuple[str, str]]:
+        """(reason, message) of every Event in the namespace that Labelplane raised."""
+        items = self.cluster.get("-n", namespace, "events")["items"]
+        ours = (item for item in items if item.get("reportingComponent", "").startswith("labelplane"))
+        return [(item["reason"], item.get("message", "")) for item in ours]
+
+    def kill(self) -> None:
+        """SIGKILL the operator's process, as a node under memory pressure would."""
+        kill_container(self.cluster, self.namespace, "app.kubernetes.io/name=labelplane")
+
+    def request(self, namespace: str, kind: str = "labeljob", name: str = "rollouts") -> str:
+        """Ask for a reconcile by annotation; returns its value."""
+        value = secrets.token_hex(4)
+        self.cluster.kubectl("-n", namespace, "annotate", kind, name, f"labelplane.dev/reconcile-at={value}", "--overwrite")
+        return value
+
+
+def condition(resource: dict[str, Any], kind: str) -> str | None:
+    """Status of a condition; None when it is absent."""
+    conditions = resource.get("status", {}).get("conditions", [])
+    return next((one["status"] for one in conditions if one["type"] == kind), None)
+
+
+def ready_reason(resource: dict[str, Any]) -> str | None:
+    """Reason of the Ready condition."""
+    conditions = resource.get("status", {}).get("conditions", [])
+    return next((one["reason"] for one in conditions if one["type"] == "Ready"), None)
+
+
+def message(resource: dict[str, Any], kind: str = "Ready") -> str:
+    """Message of a condition."""
+    conditions = resource.get("status", {}).get("conditions", [])
+    return next((one["message"] for one in conditions if one["type"] == kind), "")
+
+
+def kill_container(cluster: RealCluster, namespace: str, selector: str) -> bool:
+    """SIGKILL the running container of a pod; False when there is none."""
+    pods = cluster.get("-n", namespace, "pods", "-l", selector)["items"]
+    for pod in pods:
+        for status in pod["status"].get("containerStatuses", []):
+            if "running" in status["state"]:
+                node.ctr(cluster.folders, "task", "kill", "-s", "9", status["containerID"].removeprefix("containerd://"))
+                return True
+    return False
+
+
+@contextmanager
+def installed(cluster: RealCluster, namespace: str = "labelplane-system", *values: str) -> Iterator[Installed]:
+    """Install the chart with the images just built; remove it afterwards."""
+    install(cluster, namespace, *values)
+    try:
+        yield Installed(cluster, namespace)
+    finally:
+        cluster.helm("uninstall", "labelplane", "-n", namespace, "--wait")
+        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+def install(cluster: RealCluster, namespace: str, *values: str) -> None:
+    """`helm upgrade --install` with the local images."""
+    chosen = [flag for value in (*image_values(), *values) for flag in ("--set", value)]
+    cluster.helm(
+        "upgrade", "--install", "labelplane", str(ROOT / "charts/labelplane"), "-n", namespace, "--create-namespace",
+        "--take-ownership", "--wait", "--timeout", "120s", *chosen,
+    )  # fmt: skip
+
+
+def image_values() -> tuple[str, ...]:
+    """Chart values that name the images of this checkout."""
+    pairs = (("image", OPERATOR.tag), ("jobImage", JOB.tag))
+    return tuple(
+        value
+        for key, tag in pairs
+        for value in (f"{key}.repository={tag.rsplit(':', 1)[0]}", f"{key}.tag={tag.rsplit(':', 1)[1]}", f"{key}.pullPolicy=Never")
+    )

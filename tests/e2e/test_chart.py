@@ -1,0 +1,95 @@
+"""The chart: linted, rendered, installed, upgraded, uninstalled, and with only the rights it lists."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from devcluster.folders import program
+from devcluster.volumes import Volume
+from tests.cluster_fixtures import ROOT, RealCluster
+from tests.e2e.operator import Installed, image_values, install, ready_reason
+from tests.e2e.rollouts import function_set, three
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+CHART = ROOT / "charts/labelplane"
+
+
+def render(*values: str) -> list[dict[str, Any]]:
+    """Objects that `helm template` gives."""
+    flags = [flag for value in values for flag in ("--set", value)]
+    command = [str(program("helm")), "template", "labelplane", str(CHART), "-n", "labelplane-system", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+def test_lint(cluster: RealCluster) -> None:
+    assert "0 chart(s) failed" in cluster.helm("lint", "--strict", str(CHART))
+
+
+def test_values_are_checked(cluster: RealCluster) -> None:
+    """A misspelt value is refused, not ignored."""
+    command = [str(program("helm")), "template", "x", str(CHART), "--set", "operater.workers=2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "operater" in done.stderr
+
+
+def test_namespaced_install_renders_nothing_cluster_wide(cluster: RealCluster) -> None:
+    """O10: listed namespaces get Roles; no ClusterRole is left."""
+    kinds = [(one["kind"], one["metadata"].get("namespace")) for one in render("watchNamespaces={a,b}", "crds.enabled=false")]
+    assert not [kind for kind, _ in kinds if kind.startswith("Cluster") or kind == "CustomResourceDefinition"]
+    assert {namespace for kind, namespace in kinds if kind == "Role"} == {"a", "b"}
+
+
+def test_rendered_file_is_current(cluster: RealCluster) -> None:
+    """labelplane.yaml is what the chart gives."""
+    text = (ROOT / "labelplane.yaml").read_text()
+    assert [one for one in yaml.safe_load_all(text) if one and one["kind"] != "Namespace"] == render()
+
+
+def test_operator_has_no_right_to_read_secrets(operator: Installed) -> None:
+    """O10: it holds no data credentials, and cannot read any."""
+    who = "--as=system:serviceaccount:labelplane-system:labelplane"
+    for verb, what in (("get", "secrets"), ("list", "secrets"), ("update", "labeljobs"), ("create", "pods"), ("list", "configmaps"), ("create", "roles")):
+        assert "no" in operator.cluster.kubectl("auth", "can-i", verb, what, "--all-namespaces", who, check=False).split()
+    assert "yes" in operator.cluster.kubectl("auth", "can-i", "create", "jobs.batch", "--all-namespaces", who, check=False).split()
+
+
+def test_upgrade_keeps_resources_and_relabels_nothing(operator: Installed, namespace: str, lake: Volume) -> None:
+    """G7: an operator upgrade alone never relabels."""
+    operator.cluster.apply(*three(namespace))
+    before = operator.ready(namespace)
+    install(operator.cluster, operator.namespace, "operator.workers=8", "operator.podAnnotations.upgraded=yes")
+    value = operator.request(namespace)
+    operator.cluster.wait("the new operator to answer", lambda: operator.resource(namespace, "labeljob")["status"].get("lastHandledReconcileAt") == value)
+    assert operator.ready(namespace)["status"]["run"] == before["status"]["run"]
+
+
+def test_namespaced_operator_serves_its_namespace_only(operator: Installed, cluster: RealCluster, namespace: str, lake: Volume) -> None:
+    """The cluster-wide operator is scaled away; one with Roles only serves the listed namespace, and no other."""
+    cluster.kubectl("-n", operator.namespace, "scale", "deploy/labelplane", "--replicas=0")
+    flags = [flag for value in (*image_values(), f"watchNamespaces={{{namespace}}}", "crds.enabled=false") for flag in ("--set", value)]
+    try:
+        cluster.helm("install", "labelplane", str(CHART), "-n", namespace, "--wait", "--timeout", "120s", *flags)
+        with cluster.new_namespace() as other:
+            cluster.apply(function_set(other), *three(namespace))
+            operator.ready(namespace)
+            assert ready_reason(operator.resource(other, "labelingfunctionset")) is None
+        cluster.helm("uninstall", "labelplane", "-n", namespace, "--wait")
+        assert "labeljob" in cluster.kubectl("-n", namespace, "get", "labeljobs", "-o", "name")
+    finally:
+        cluster.kubectl("-n", operator.namespace, "scale", "deploy/labelplane", "--replicas=1")
+        cluster.kubectl("-n", operator.namespace, "rollout", "status", "deploy/labelplane", "--timeout=120s")
+
+
+def test_crds_stay_after_uninstall() -> None:
+    """crds.keep: uninstalling never deletes a resource."""
+    crds = [one for one in render() if one["kind"] == "CustomResourceDefinition"]
+    assert len(crds) == 3
+    assert all(one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for one in crds)
+    assert not [one for one in render("crds.enabled=false") if one["kind"] == "CustomResourceDefinition"]
+    assert Path(CHART / "values.schema.json").exists()

@@ -1,0 +1,156 @@
+"""Faults on a real cluster: every one ends with the right rows once, or with the old version and a reason."""
+
+import random
+import time
+
+import pytest
+
+from devcluster.volumes import Volume
+from tests.cluster_fixtures import RealCluster
+from tests.e2e.operator import Installed, condition, kill_container, message
+from tests.e2e.rollouts import exactly_once, function_set, hand_over, label_job, label_model, labels, three, write_events
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+LABEL_PODS = "labelplane.dev/owner-kind=LabelJob,labelplane.dev/step=label"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_operator_killed_during_a_run(operator: Installed, namespace: str, lake: Volume, seed: int) -> None:
+    """G3: killed at a seeded random instant; one output version, no duplicate row."""
+    operator.cluster.apply(*three(namespace))
+    instant = random.Random(seed).uniform(0.2, 12)
+    time.sleep(instant)  # the fault's instant, not a synchronisation
+    operator.kill()
+    operator.ready(namespace, timeout=240)
+    assert labels(lake.folder).version() == 0
+    exactly_once(labels(lake.folder), 2000)
+
+
+def test_job_pod_killed_mid_write(operator: Installed, namespace: str, lake: Volume) -> None:
+    """G3: the pod dies while it works; Kubernetes tries again, and one version is committed."""
+    write_events(lake.folder, 300_000, seed=3)
+    operator.cluster.apply(*three(namespace))
+    killed = operator.cluster.wait("a running label pod", lambda: kill_container(operator.cluster, namespace, LABEL_PODS), timeout=240)
+    assert killed
+    job = operator.ready(namespace, timeout=300)
+    assert job["status"]["metrics"]["rows"] == 300_000
+    assert labels(lake.folder).version() == 0
+    exactly_once(labels(lake.folder), 300_000)
+
+
+def test_api_server_restarted(operator: Installed, namespace: str, lake: Volume) -> None:
+    """The API server goes away during a run and comes back: the state converges."""
+    operator.cluster.apply(*three(namespace))
+    operator.reason(namespace, "ModelNotReady")
+    operator.cluster.restart_apiserver()
+    operator.ready(namespace, timeout=240)
+    assert labels(lake.folder).version() == 0
+
+
+def test_a_broken_resource_beside_twenty_good_ones(operator: Installed, namespace: str) -> None:
+    """O9: what cannot be parsed stalls alone."""
+    sets = []
+    for index in range(20):
+        sets.append(function_set(namespace))
+        sets[-1]["metadata"]["name"] = f"good-{index}"
+    broken = label_model(namespace, parameters={"classBalance": "automatic"})
+    operator.cluster.apply(broken, *sets)
+    for index in range(20):
+        operator.ready(namespace, "labelingfunctionset", f"good-{index}", timeout=300)
+    stalled = operator.settled(namespace, "labelmodel")
+    assert condition(stalled, "Stalled") == "True"
+    assert "spec.parameters.classBalance" in message(stalled)
+
+
+def test_user_deletes_the_job(operator: Installed, namespace: str, lake: Volume) -> None:
+    """The Job is made again, an Event says so, and one version is committed."""
+    write_events(lake.folder, 200_000, seed=4)
+    operator.cluster.apply(*three(namespace))
+    operator.cluster.wait("a label Job", lambda: operator.cluster.get("-n", namespace, "jobs", "-l", LABEL_PODS)["items"], timeout=180)
+    operator.cluster.kubectl("-n", namespace, "delete", "jobs", "-l", LABEL_PODS)
+    operator.ready(namespace, timeout=300)
+    assert labels(lake.folder).version() == 0
+    exactly_once(labels(lake.folder), 200_000)
+    assert "JobDeleted" in [reason for reason, _ in operator.events(namespace)]
+
+
+def test_output_volume_full(operator: Installed, namespace: str, lake: Volume, volume) -> None:
+    """The disk is full: Stalled with the reason, nothing half-visible."""
+    tiny = volume("tiny", small_mebibytes=8)
+    write_events(lake.folder, 300_000, seed=5)
+    operator.cluster.apply(*three(namespace)[:2], label_job(namespace, output={"uri": "pvc://tiny/labels", "format": "delta"}))
+    stalled = operator.reason(namespace, "VolumeFull", timeout=300)
+    assert condition(stalled, "Stalled") == "True"
+    assert not list((tiny.folder / "labels").glob("_delta_log/*.json"))
+    assert not list((tiny.folder / "labels").rglob("*.parquet"))
+
+
+def test_deleting_resources_leaves_no_orphan_and_all_data(operator: Installed, namespace: str, lake: Volume) -> None:
+    """Deleting a resource removes its Jobs and ConfigMaps, and deletes no data."""
+    operator.cluster.apply(*three(namespace))
+    operator.ready(namespace)
+    operator.cluster.kubectl("-n", namespace, "delete", "labelingfunctionset,labelmodel,labeljob", "--all")
+    ours = "app.kubernetes.io/managed-by=labelplane"
+    operator.cluster.wait(
+        "children to be collected", lambda: operator.cluster.kubectl("-n", namespace, "get", "jobs,configmaps,pods", "-l", ours, "-o", "name") == ""
+    )
+    exactly_once(labels(lake.folder), 2000)
+    assert (lake.folder / "models/rollouts").exists()
+
+
+def test_schema_break_keeps_the_last_good_output(operator: Installed, namespace: str, lake: Volume) -> None:
+    """F3, X5: the run stops before it writes; condition and Event name the column and the count."""
+    operator.cluster.apply(*three(namespace))
+    operator.ready(namespace)
+    from deltalake import write_deltalake
+
+    from tests.e2e.rollouts import events
+
+    broken = events(500, seed=6).drop_columns(["gold", "restarts"])
+    write_deltalake(str(lake.folder / "events"), broken, mode="overwrite", schema_mode="overwrite")
+    hand_over(lake.folder)
+    operator.request(namespace)
+    stalled = operator.reason(namespace, "SchemaBroken", timeout=120)
+    assert condition(stalled, "SchemaBroken") == "True"
+    assert "restarts" in message(stalled)
+    assert any(reason == "SchemaBroken" and "restarts" in text for reason, text in operator.events(namespace))
+    assert labels(lake.folder).version() == 0
+    exactly_once(labels(lake.folder), 2000)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "words"),
+    [
+        ({"input": {"uri": "pvc://absent/events", "format": "delta"}}, "Unschedulable", "absent"),
+        ({"input": {"uri": "configmap://absent/events.csv", "format": "csv"}}, "SourceNotFound", "absent"),
+        ({"input": {"uri": "pvc://lake/no-such-table", "format": "delta"}}, "SourceNotFound", "no-such-table"),
+        ({"input": {"uri": "pvc://lake/events", "format": "parquet", "version": 7}}, "SourceUnreadable", "version"),
+        ({"input": {"uri": "pvc://lake/events", "format": "delta", "version": 99}}, "PinBroken", "99"),
+        ({"runtime": {"image": "localhost/no/such:image"}}, "ImagePullFailed", "no/such:image"),
+        ({"runtime": {"nodeSelector": {"disk": "none"}}}, "Unschedulable", "node"),
+        ({"runtime": {"resources": {"limits": {"memory": "16Mi"}}}}, "OutOfMemory", "memory"),
+    ],
+    ids=["no-claim", "no-configmap", "no-table", "version-of-parquet", "no-version", "no-image", "no-node", "no-memory"],
+)
+def test_reason_a_person_can_act_on(operator: Installed, namespace: str, lake: Volume, change: dict, reason: str, words: str) -> None:
+    """Wrong input is named in a condition, soon and in words."""
+    operator.cluster.apply(*three(namespace)[:2])
+    operator.ready(namespace, "labelmodel")
+    operator.cluster.apply(label_job(namespace, **change))
+    found = operator.reason(namespace, reason, timeout=90)
+    assert words in message(found)
+
+
+def test_sensitive_values_are_nowhere(operator: Installed, namespace: str, lake: Volume) -> None:
+    """F5, X7: a dropped column is in no output, log, Event or status."""
+    operator.cluster.apply(*three(namespace))
+    operator.ready(namespace)
+    cluster: RealCluster = operator.cluster
+    seen = cluster.kubectl("-n", namespace, "get", "labelingfunctionset,labelmodel,labeljob,events,jobs,pods", "-o", "yaml")
+    for pod in cluster.get("-n", namespace, "pods")["items"]:
+        seen += cluster.kubectl("-n", namespace, "logs", pod["metadata"]["name"])
+    assert "@example.com" not in seen
+    for folder in ("labels", "models"):
+        for file in (lake.folder / folder).rglob("*"):
+            assert file.is_dir() or b"@example.com" not in file.read_bytes(), file

@@ -1,0 +1,113 @@
+"""The whole road on a real cluster: three manifests become a pinned, labelled dataset."""
+
+import pytest
+
+from devcluster.volumes import Volume
+from tests.e2e.operator import Installed, condition
+from tests.e2e.rollouts import events, exactly_once, function_set, label_job, label_model, labels, three, write_events
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+
+def test_three_manifests_become_labels(operator: Installed, namespace: str, lake: Volume) -> None:
+    """P1, C3, C5, O6: probabilities, confidence, votes and every pin, in one version."""
+    operator.cluster.apply(*three(namespace))
+    job = operator.ready(namespace)
+    table = labels(lake.folder)
+    exactly_once(table, 2000)
+    run, model = job["status"]["run"], operator.ready(namespace, "labelmodel")["status"]["current"]
+    assert run["output"]["version"] == table.version() == 0
+    assert run["model"] == {"name": "rollouts", "version": 1, "digest": model["digest"]} or run["model"]["version"] == 1
+    assert run["input"]["version"] == 0
+    assert run["functionSet"]["digest"] == operator.ready(namespace, "labelingfunctionset")["status"]["digest"]
+    assert run["output"]["contentDigest"]
+    rows = table.to_pandas().merge(events(2000).to_pandas()[["event_id", "gold"]], on="event_id")
+    labelled = rows[rows["label"].notna()]
+    assert (labelled["label"] == labelled["gold"]).mean() > 0.9
+    assert "user_email" not in rows.columns
+
+
+def test_applying_twice_runs_once(operator: Installed, namespace: str, lake: Volume) -> None:
+    """A manifest applied twice starts no second run, nor does a request when nothing has changed."""
+    operator.cluster.apply(*three(namespace))
+    first = operator.ready(namespace)
+    operator.cluster.apply(*three(namespace))
+    value = operator.request(namespace)
+    operator.cluster.wait("the request to be handled", lambda: operator.resource(namespace, "labeljob")["status"].get("lastHandledReconcileAt") == value)
+    again = operator.ready(namespace)
+    assert again["status"]["run"] == first["status"]["run"]
+    assert labels(lake.folder).version() == 0
+
+
+def test_pins_a_b_a_give_three_versions(operator: Installed, namespace: str, lake: Volume) -> None:
+    """X16: same pins, same content; each change of pins is a version of its own."""
+    digests = []
+    write_events(lake.folder, 1000, seed=1)
+    operator.cluster.apply(*three(namespace))
+    for version in (0, 1, 0):
+        operator.cluster.apply(label_job(namespace, input={"uri": "pvc://lake/events", "format": "delta", "version": version}))
+        digests.append(operator.ready(namespace)["status"]["run"]["output"]["contentDigest"])
+    assert digests[0] == digests[2] != digests[1]
+    assert labels(lake.folder).version() >= 2
+    exactly_once(labels(lake.folder), 2000)
+
+
+def test_deleted_status_is_rebuilt(operator: Installed, namespace: str, lake: Volume) -> None:
+    """Status is a view: losing it costs nothing and repeats nothing."""
+    operator.cluster.apply(*three(namespace))
+    before = operator.ready(namespace)
+    for kind in ("labelingfunctionset", "labelmodel", "labeljob"):
+        patch = '[{"op": "replace", "path": "/status", "value": {"observedGeneration": -1}}]'
+        operator.cluster.kubectl("-n", namespace, "patch", kind, "rollouts", "--subresource=status", "--type=json", "-p", patch)
+    operator.cluster.wait("status to come back", lambda: operator.resource(namespace, "labeljob")["status"].get("run"))
+    after = operator.ready(namespace)
+    assert after["status"]["run"]["output"] == before["status"]["run"]["output"]
+    assert labels(lake.folder).version() == 0
+    assert operator.ready(namespace, "labelmodel")["status"]["current"]["version"] == 1
+
+
+def test_two_jobs_with_equal_pins(operator: Installed, namespace: str, lake: Volume) -> None:
+    """Each LabelJob has its own table, transaction and Job."""
+    second = label_job(namespace, output={"uri": "pvc://lake/labels-too", "format": "delta"})
+    second["metadata"]["name"] = "rollouts-too"
+    operator.cluster.apply(*three(namespace), second)
+    one, two = operator.ready(namespace), operator.ready(namespace, name="rollouts-too")
+    assert one["status"]["run"]["output"]["contentDigest"] == two["status"]["run"]["output"]["contentDigest"]
+    assert one["status"]["run"]["digest"] != two["status"]["run"]["digest"]
+
+
+def test_dependents_wait_and_wake(operator: Installed, namespace: str, lake: Volume) -> None:
+    """Applied in the wrong order, each says what it waits for, and goes on when that is there."""
+    operator.cluster.apply(label_job(namespace))
+    operator.reason(namespace, "ModelNotFound")
+    operator.cluster.apply(label_model(namespace))
+    operator.reason(namespace, "FunctionSetNotFound", "labelmodel")
+    operator.reason(namespace, "ModelNotReady")
+    operator.cluster.apply(function_set(namespace))
+    assert condition(operator.ready(namespace), "Ready") == "True"
+
+
+def test_refit_while_a_job_runs(operator: Installed, namespace: str, lake: Volume) -> None:
+    """The running job finishes on its pins; exactly one run follows with the new model."""
+    write_events(lake.folder, 400_000, seed=2)
+    operator.cluster.apply(*three(namespace))
+    operator.reason(namespace, "Labeling", timeout=180)
+    operator.cluster.apply(label_model(namespace, algorithm="majority-vote"))
+    operator.cluster.wait(
+        "a run with the second model", lambda: operator.resource(namespace, "labeljob")["status"].get("run", {}).get("model", {}).get("version") == 2, timeout=240
+    )
+    job = operator.ready(namespace)
+    assert [line["modelVersion"] for line in job["status"]["runs"]] in ([2, 1], [1, 2])
+    assert labels(lake.folder).version() == 1
+    exactly_once(labels(lake.folder), 400_000)
+
+
+def test_pin_rolls_the_model_back(operator: Installed, namespace: str, lake: Volume) -> None:
+    """O5, C6: one field goes back to an earlier version."""
+    operator.cluster.apply(*three(namespace))
+    operator.ready(namespace)
+    operator.cluster.apply(label_model(namespace, algorithm="majority-vote"))
+    operator.cluster.wait("version 2", lambda: operator.ready(namespace, "labelmodel")["status"]["current"]["version"] == 2)
+    operator.cluster.apply(label_model(namespace, algorithm="majority-vote", pin=1))
+    operator.cluster.wait("version 1", lambda: operator.ready(namespace, "labelmodel")["status"]["current"]["version"] == 1)
+    operator.cluster.wait("labels of version 1", lambda: operator.ready(namespace)["status"]["run"]["model"]["version"] == 1)
