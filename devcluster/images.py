@@ -52,7 +52,7 @@ def ensure_pause_image(folders: ClusterFolders) -> None:
 
 def ensure_base_image() -> None:
     """Debian with Python, as the base that a registry would give."""
-    if _image_id(BASE_IMAGE):
+    if image_id(BASE_IMAGE):
         return
     archive = cache_root() / "base" / "bookworm.tar"
     if not archive.exists():
@@ -76,7 +76,7 @@ def build(image: Image) -> str:
         "--build-arg", f"BASE_IMAGE={BASE_IMAGE}", "--build-arg", "PIP_NO_INDEX=1", "--build-arg", "PIP_FIND_LINKS=/wheels",
         "--volume", f"{wheels}:/wheels:ro", "-t", image.tag, "-f", str(image.containerfile), str(image.context),
     )  # fmt: skip
-    return _image_id(image.tag) or ""
+    return image_id(image.tag)
 
 
 def ensure_wheels(lock: Path) -> Path:
@@ -94,8 +94,8 @@ def ensure_wheels(lock: Path) -> Path:
 
 def load(folders: ClusterFolders, tag: str) -> bool:
     """Import an image into the cluster unless the same one is there. Returns whether it was imported."""
-    identity = _image_id(tag)
-    if identity is None:
+    identity = image_id(tag)
+    if not identity:
         raise ImageError(f"{tag} has not been built")
     marks = folders.root / "loaded.json"
     loaded: dict[str, str] = json.loads(marks.read_text()) if marks.exists() else {}
@@ -109,9 +109,10 @@ def load(folders: ClusterFolders, tag: str) -> bool:
     return True
 
 
-def _image_id(tag: str) -> str | None:
+def image_id(tag: str) -> str:
+    """Id of a built image; empty when there is none."""
     found = subprocess.run(["buildah", "inspect", "--type", "image", "--format", "{{.FromImageID}}", tag], capture_output=True, text=True, check=False)
-    return found.stdout.strip() or None if found.returncode == 0 else None
+    return found.stdout.strip() if found.returncode == 0 else ""
 
 
 def _buildah(*arguments: str) -> None:

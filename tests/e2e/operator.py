@@ -9,6 +9,7 @@ from typing import Any
 from labelplane.status.checker import violations
 
 from devcluster import node
+from devcluster.images import image_id
 from devcluster.project_images import JOB, OPERATOR
 from tests.cluster_fixtures import ROOT, RealCluster
 
@@ -125,7 +126,8 @@ def install(cluster: RealCluster, namespace: str, *values: str) -> None:
 def image_values() -> tuple[str, ...]:
     """Chart values that name the images of this checkout."""
     pairs = (("image", OPERATOR.tag), ("jobImage", JOB.tag))
-    return tuple(
+    build = f"operator.podAnnotations.build={image_id(OPERATOR.tag)[:12]}"  # the same tag may hold a new image
+    return build, *(
         value
         for key, tag in pairs
         for value in (f"{key}.repository={tag.rsplit(':', 1)[0]}", f"{key}.tag={tag.rsplit(':', 1)[1]}", f"{key}.pullPolicy=Never")
