@@ -119,9 +119,7 @@ async def test_bookmarks_are_heard(client: Client, api_namespace: str) -> None:
         await eventually(everything_heard, 100)
 
 
-async def test_what_was_deleted_while_the_api_server_was_away_is_found_out(
-    client: Client, api_namespace: str, api_server: RealCluster
-) -> None:
+async def test_what_was_deleted_while_the_api_server_was_away_is_found_out(client: Client, api_namespace: str, api_server: RealCluster) -> None:
     """After a restart the watch lists again; its list shows what is missing."""
     key = Key("LabelModel", api_namespace, "ghost")
     async with watching(client, api_namespace) as now:

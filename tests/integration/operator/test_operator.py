@@ -1,0 +1,326 @@
+"""The operator's process on the real API server; the tests play the node."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from labelplane.cluster.client import Client
+from labelplane.cluster.paths import FUNCTION_SETS, JOBS, LABEL_JOBS, LABEL_MODELS
+from tests.cluster_fixtures import RealCluster
+from tests.integration.operator.player import World, playing
+from tests.integration.operator.process import OperatorProcess, operator_process
+from tests.integration.operator.serving import NAME, Namespace, chain, condition, eventually
+from tests.manifests import changed
+
+pytestmark = pytest.mark.apiserver
+
+
+@pytest.fixture
+def ns(client: Client, api_namespace: str) -> Namespace:
+    return Namespace(client, api_namespace)
+
+
+@pytest.fixture
+async def world(client: Client, api_namespace: str) -> AsyncIterator[World]:
+    async with playing(client, api_namespace, World()) as made:
+        yield made
+
+
+@pytest.fixture
+async def operator(api_server: RealCluster, api_namespace: str) -> AsyncIterator[OperatorProcess]:
+    async with started(api_server, api_namespace) as process:
+        yield process
+
+
+def started(api_server: RealCluster, namespace: str, **settings: str) -> AbstractAsyncContextManager[OperatorProcess]:
+    return operator_process(api_server.kubeconfig, namespace, **settings)
+
+
+async def test_the_whole_chain_becomes_ready(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    """O1: set, model and job, applied together, end in a pinned, labelled table."""
+    await ns.create_chain()
+    done = await ns.ready()
+    assert done["status"]["run"]["sequence"] == 1
+    assert done["status"]["metrics"]["rows"] == 1000
+    assert sorted(world.ran) == ["check", "fit", "label", "resolve", "resolve"]
+    assert {"Checked", "Fitted", "Labeled"} <= set(await ns.event_reasons())
+
+
+async def test_the_order_of_creation_does_not_matter(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    """What is missing is waited for, and its arrival wakes the waiting."""
+    functions, model, job = chain(ns.name)
+    await ns.create(job)
+    await ns.reason("ModelNotFound")
+    await ns.create(model)
+    await ns.reason("FunctionSetNotFound", LABEL_MODELS)
+    await ns.create(functions)
+    await ns.ready()
+
+
+async def test_applying_again_and_restarting_create_nothing(api_server: RealCluster, ns: Namespace, world: World) -> None:
+    """O2: the second look at the same state writes nothing at all."""
+    async with started(api_server, ns.name):
+        await ns.create_chain()
+        before = await ns.ready()
+    names = await ns.children()
+    async with started(api_server, ns.name, LABELPLANE_RESYNC_SECONDS="1") as again:
+        await ns.annotate(LABEL_JOBS, reconcile_at=None)  # an apply that changes nothing
+        await eventually(lambda: resynced(again, 3))
+        _, text = await again.probe("/metrics")
+        assert not [line for line in text.splitlines() if line.startswith("labelplane_api_requests_total") and 'verb="GET"' not in line]
+    assert (await ns.get(LABEL_JOBS))["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+    assert await ns.children() == names
+
+
+async def resynced(process: OperatorProcess, times: int) -> bool:
+    """Every kind has been reconciled this often."""
+    _, text = await process.probe("/metrics")
+    counts = [float(line.split()[-1]) for line in text.splitlines() if line.startswith("labelplane_reconcile_duration_seconds_count")]
+    return bool(counts) and min(counts) >= times
+
+
+async def test_nothing_of_the_users_is_touched(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    """GitOps tools see no foreign difference: the operator owns the status and nothing else."""
+    await ns.create_chain()
+    await ns.ready()
+    for collection in (FUNCTION_SETS, LABEL_MODELS, LABEL_JOBS):
+        found = await ns.get(collection)
+        ours = [entry for entry in found["metadata"]["managedFields"] if entry.get("subresource") == "status"]
+        others = [entry for entry in found["metadata"]["managedFields"] if entry.get("subresource") != "status"]
+        assert all(list(entry["fieldsV1"]) == ["f:status"] for entry in ours)
+        assert len(ours) == len(others) == 1
+        assert "finalizers" not in found["metadata"]
+        assert found["metadata"]["generation"] == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_killed_at_any_time_it_converges(api_server: RealCluster, ns: Namespace, world: World, seed: int) -> None:
+    """A process that is killed again and again leaves one run and no duplicate."""
+    await ns.create_chain()
+    for pause in (0.1 * seed, 0.3, 0.6 + 0.2 * seed):
+        async with started(api_server, ns.name):
+            await asyncio.sleep(pause)  # the instant of the kill is what is tested
+    async with started(api_server, ns.name):
+        done = await ns.ready()
+    assert done["status"]["run"]["sequence"] == 1
+    assert len(world.commits[done["spec"]["output"]["uri"]]) == 1
+    assert len(await ns.jobs()) == 5
+
+
+async def test_two_operators_at_once_do_no_harm(api_server: RealCluster, ns: Namespace, world: World) -> None:
+    async with started(api_server, ns.name), started(api_server, ns.name):
+        await ns.create_chain()
+        done = await ns.ready()
+    assert len(world.commits[done["spec"]["output"]["uri"]]) == 1
+    assert len(await ns.jobs()) == 5
+
+
+async def test_an_api_server_that_restarts_is_survived(operator: OperatorProcess, ns: Namespace, world: World, api_server: RealCluster) -> None:
+    world.hold = lambda config: config.step == "fit"
+    await ns.create_chain()
+    await ns.reason("Fitting", LABEL_MODELS)
+    await asyncio.to_thread(api_server.restart_apiserver)
+    world.hold = lambda config: False
+    done = await ns.ready(seconds=90)
+    assert done["status"]["run"]["sequence"] == 1
+    assert operator.process.poll() is None
+
+
+async def test_broken_resources_stall_alone(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    """O9: one that cannot be parsed, one whose check fails, beside 20 good ones."""
+    functions, model, _ = chain(ns.name)
+    world.fail = lambda config: config.owner.name == "broken"
+    await ns.create(changed(model, "spec.parameters.classBalance", [{"no": "sense"}]))
+    await ns.create(changed(functions, "metadata.name", "broken"))
+    for number in range(20):
+        await ns.create(changed(functions, "metadata.name", f"good-{number}"))
+    for number in range(20):
+        await ns.ready(FUNCTION_SETS, f"good-{number}")
+    unreadable = await ns.reason("InvalidSpec", LABEL_MODELS)
+    assert condition(unreadable, "Stalled") == "True"
+    assert "spec.parameters.classBalance" in str(unreadable["status"]["conditions"])
+    await ns.reason("SchemaBroken", FUNCTION_SETS, "broken")
+
+
+async def test_a_status_that_somebody_else_writes_is_put_right(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    await ns.create_chain()
+    good = await ns.ready()
+    garbage = {"status": {"run": None, "metrics": {"rows": 5}}}
+    await ns.client.merge(LABEL_JOBS.path(ns.name, NAME, "status"), garbage)
+    again = await ns.until(lambda found: found["status"].get("metrics", {}).get("rows") == 1000)
+    assert again["status"]["run"] == good["status"]["run"]
+
+
+async def test_a_status_that_somebody_deletes_is_found_again(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    """The table's last commit says what has been done: no second run."""
+    await ns.create_chain()
+    await ns.ready()
+    found = await ns.get(LABEL_JOBS)
+    await ns.client.replace(LABEL_JOBS.path(ns.name, NAME, "status"), {**found, "status": {}})
+    again = await ns.until(lambda resource: condition(resource, "Ready") == "True" and "run" in resource["status"])
+    assert again["status"]["run"]["sequence"] == 1
+    assert len(world.commits[again["spec"]["output"]["uri"]]) == 1
+
+
+async def test_a_foreign_job_of_the_wanted_name_is_left_alone(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    world.hold = lambda config: True
+    functions, *_ = chain(ns.name)
+    await ns.create(functions)
+    wanted = (await eventually(ns.jobs))[0]
+    await ns.annotate(FUNCTION_SETS, reconcile="disabled")
+    await ns.client.delete(JOBS.path(ns.name, wanted["metadata"]["name"]), uid=wanted["metadata"]["uid"])
+    await eventually(lambda: gone(ns, wanted["metadata"]["name"]))
+    template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "none"}]}}
+    foreign = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": wanted["metadata"]["name"]}, "spec": {"template": template}}
+    made = await ns.client.create(JOBS.path(ns.name), foreign)
+    await ns.annotate(FUNCTION_SETS, reconcile=None)
+    await ns.reason("NameConflict", FUNCTION_SETS)
+    assert (await ns.get(JOBS, wanted["metadata"]["name"]))["metadata"]["uid"] == made["metadata"]["uid"]
+    await ns.client.delete(JOBS.path(ns.name, wanted["metadata"]["name"]), uid=made["metadata"]["uid"])
+    world.hold = lambda config: False
+    await ns.annotate(FUNCTION_SETS, reconcile_at="now")
+    await ns.ready(FUNCTION_SETS)
+
+
+async def gone(ns: Namespace, name: str) -> bool:
+    return all(job["metadata"]["name"] != name for job in await ns.jobs())
+
+
+async def test_a_deleted_job_is_made_again(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    world.hold = lambda config: True
+    functions, *_ = chain(ns.name)
+    await ns.create(functions)
+    await ns.reason("Checking", FUNCTION_SETS)
+    job = (await ns.jobs())[0]
+    await ns.client.delete(JOBS.path(ns.name, job["metadata"]["name"]), uid=job["metadata"]["uid"])
+    await eventually(lambda: replaced(ns, job["metadata"]["uid"]))
+    assert "JobDeleted" in await ns.event_reasons()
+    world.hold = lambda config: False
+    await ns.ready(FUNCTION_SETS)
+
+
+async def replaced(ns: Namespace, uid: str) -> bool:
+    jobs = await ns.jobs()
+    return bool(jobs) and all(job["metadata"]["uid"] != uid for job in jobs)
+
+
+async def test_an_edited_job_is_put_right(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    """Suspended by hand, a Job would never finish."""
+    world.hold = lambda config: True
+    functions, *_ = chain(ns.name)
+    await ns.create(functions)
+    await ns.reason("Checking", FUNCTION_SETS)
+    job = (await ns.jobs())[0]
+    await ns.patch(JOBS, {"spec": {"suspend": True}}, job["metadata"]["name"])
+    await eventually(lambda: replaced(ns, job["metadata"]["uid"]))
+    assert "JobEdited" in await ns.event_reasons()
+
+
+async def test_a_failed_job_stalls_with_its_own_words(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    world.fail = lambda config: config.step == "label"
+    await ns.create_chain()
+    found = await ns.reason("SchemaBroken")
+    assert condition(found, "Stalled") == "True"
+    assert "SchemaBroken" in await ns.event_reasons()
+
+
+async def test_an_unschedulable_pod_shows_within_ten_seconds(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    world.hold = lambda config: True
+    functions, *_ = chain(ns.name)
+    await ns.create(functions)
+    pods = f"/api/v1/namespaces/{ns.name}/pods"
+    pod = (await eventually(lambda: items(ns.client, pods)))[0]
+    refused = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no claim"}
+    await ns.client.merge(f"{pods}/{pod['metadata']['name']}/status", {"status": {"conditions": [refused]}})
+    await ns.reason("Unschedulable", FUNCTION_SETS, seconds=10)
+
+
+async def items(client: Client, path: str) -> list[dict[str, object]]:
+    return list((await client.list_all(path))["items"])
+
+
+async def test_break_glass(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    """A disabled resource is left alone, whatever happens around it."""
+    *others, job = chain(ns.name)
+    job["metadata"]["annotations"] = {"labelplane.dev/reconcile": "disabled"}
+    for manifest in (*others, job):
+        await ns.create(manifest)
+    await ns.ready(LABEL_MODELS)
+    assert (await ns.get(LABEL_JOBS))["status"] == {"observedGeneration": -1}
+    await ns.annotate(LABEL_JOBS, reconcile=None)
+    await ns.ready()
+
+
+async def test_reconcile_at_is_handled_and_recorded(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    await ns.create_chain()
+    await ns.ready()
+    world.data_version = 2
+    await ns.annotate(LABEL_JOBS, reconcile_at="first")
+    done = await ns.until(lambda found: found["status"].get("run", {}).get("sequence") == 2 and condition(found, "Ready") == "True")
+    assert done["status"]["lastHandledReconcileAt"] == "first"
+    assert done["status"]["run"]["input"]["version"] == 2
+
+
+async def test_deleting_leaves_no_orphan(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    """Jobs, their pods and ConfigMaps go with their owner; a run under way too."""
+    world.hold = lambda config: config.step == "label"
+    await ns.create_chain()
+    await ns.reason("Labeling")
+    for collection in (LABEL_JOBS, LABEL_MODELS, FUNCTION_SETS):
+        found = await ns.get(collection)
+        await ns.client.delete(collection.path(ns.name, NAME), uid=found["metadata"]["uid"])
+    await eventually(lambda: empty(ns))
+    _, text = await operator.probe("/metrics")
+    assert 'name="rollout-risk"' not in text
+
+
+async def empty(ns: Namespace) -> bool:
+    return not await ns.children() and not await items(ns.client, f"/api/v1/namespaces/{ns.name}/pods")
+
+
+async def test_metrics_show_what_a_run_came_to(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    """M1, M2, M3, M6."""
+    await ns.create_chain()
+    await ns.ready()
+    labels = f'{{name="{NAME}",namespace="{ns.name}"}}'
+    expected = {
+        f"labelplane_labeljob_coverage_ratio{labels} 0.95",
+        f"labelplane_labeljob_conflict_ratio{labels} 0.05",
+        f"labelplane_labeljob_mean_confidence{labels} 0.8",
+        f"labelplane_labeljob_data_to_label_latency_seconds{labels} 3.5",
+        f"labelplane_labeljob_rows{labels} 1000.0",
+        'labelplane_resources{kind="LabelJob",ready="True"} 1.0',
+        'labelplane_jobs_finished_total{outcome="succeeded",step="label"} 1.0',
+        "labelplane_queue_depth 0.0",
+    }
+
+    async def missing_none() -> bool:
+        shown.update((await operator.probe("/metrics"))[1].splitlines())
+        return expected <= shown
+
+    shown: set[str] = set()
+    await eventually(missing_none, 10, lambda: expected - shown)
+
+
+async def test_it_ends_at_once_when_told_to(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    await ns.create_chain()
+    await ns.ready()
+    assert await operator.terminate(8) == 0
+
+
+async def test_logs_tell_of_no_contents(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    await ns.create_chain()
+    await ns.ready()
+    assert "CrashLoopBackOff" not in operator.said()
+
+
+async def test_a_crd_that_goes_away_ends_the_process(operator: OperatorProcess, api_server: RealCluster) -> None:
+    """A dead watch ends the process; the next one waits until all kinds are served again."""
+    try:
+        await asyncio.to_thread(api_server.kubectl, "delete", "crd", "labelingfunctionsets.labelplane.dev")
+        assert await operator.ended(60) == 1
+    finally:
+        await asyncio.to_thread(api_server.kubectl, "apply", "--server-side", "--force-conflicts", "-f", "crds")
+        await asyncio.to_thread(api_server.kubectl, "wait", "--for=condition=Established", "--timeout=30s", "-f", "crds")
