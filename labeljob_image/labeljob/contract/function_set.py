@@ -8,6 +8,7 @@ from labeljob.contract.base import Wire
 from labeljob.contract.columns import ColumnName, Schema
 from labeljob.contract.functions import ClassName, LabelingFunction
 
+OUTPUT_COLUMNS = frozenset({"label", "confidence", "probabilities", "weight", "covered", "votes", "run"})
 Row = Annotated[
     dict[str, Any],
     WithJsonSchema(
@@ -75,6 +76,8 @@ class FunctionSet(Wire):
         for index, function in enumerate(self.functions):
             if function.label is not None and function.label not in known:
                 raise ValueError(f"functions[{index}].label {function.label!r} is not in classes: use one of {', '.join(self.classes)}")
+        if self.id_column in OUTPUT_COLUMNS:
+            raise ValueError(f"idColumn {self.id_column!r} is the name of an output column: rename the column in the data")
         return self
 
     def canonical(self) -> dict[str, object]:

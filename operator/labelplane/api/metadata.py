@@ -1,6 +1,5 @@
 """The part of an object's metadata that decisions read."""
 
-from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,8 +18,6 @@ class Metadata(BaseModel):
     uid: str = ""
     generation: int = 0
     resource_version: str = ""
-    creation_timestamp: datetime | None = None
-    deletion_timestamp: datetime | None = None
     annotations: dict[str, str] = Field(default_factory=dict)
     labels: dict[str, Any] = Field(default_factory=dict)
 

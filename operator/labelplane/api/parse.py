@@ -1,5 +1,6 @@
 """Raw resources -> models, once, at the edge. What cannot be parsed is Stalled with the fields named as kubectl names them."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from labelplane.api.label_model import LabelModel, LabelModelStatus
 from labelplane.api.reasons import ControlReason
 from labelplane.errors import Stalled
 
+_INNER = re.compile(r"^((?:classes|functions|schema|idColumn)\S*) (.*)$", re.DOTALL)
 MESSAGE_CHARACTERS = 2000
 NAME_CHARACTERS = 52
 Resource = TypeVar("Resource", LabelingFunctionSet, LabelModel, LabelJob)
@@ -39,7 +41,7 @@ def problems_of(raw: Mapping[str, Any], model: type[BaseModel]) -> list[str]:
     if len(name) > NAME_CHARACTERS:
         found.append(f"metadata.name: has {len(name)} characters, at most {NAME_CHARACTERS} fit: shorten it")
     try:
-        model.model_validate({"metadata": _metadata(raw), "spec": raw.get("spec", {})} if "spec" in raw else {"metadata": _metadata(raw)})
+        model.model_validate({key: value for key, value in (("metadata", _metadata(raw)), ("spec", raw.get("spec"))) if value is not None}, strict=True)
     except ValidationError as error:
         found += _described(error)
     return list(dict.fromkeys(found))
@@ -69,7 +71,10 @@ def _metadata(raw: Mapping[str, Any]) -> dict[str, Any]:
 def _described(error: ValidationError) -> Iterable[str]:
     for one in error.errors(include_input=False, include_url=False):
         text = str(one["msg"]).removeprefix("Value error, ")
-        yield f"{field_path(one['loc'])}: {text[0].lower()}{text[1:]}"
+        path, inner = field_path(one["loc"]), _INNER.match(text)
+        if inner:  # a rule across fields names the one that it found wrong
+            path, text = f"{path}.{inner.group(1)}", inner.group(2)
+        yield f"{path}: {text[0].lower()}{text[1:]}"
 
 
 def field_path(parts: Iterable[int | str]) -> str:

@@ -83,7 +83,7 @@ class JobWriter:
         except ApiError as error:
             raise Transient(TERMINATING, f"{collection.kind} {name} has just gone") from error
         check_owner(found, owner, collection.kind)
-        return await self._labelled(path, found, manifest)
+        return await self._labelled(path, found, manifest) if collection is JOBS else found
 
     async def _labelled(self, path: str, found: Json, manifest: Json) -> Json:
         """Our watch sees labelled objects only: put back a label that somebody took away."""

@@ -1,0 +1,107 @@
+"""`labelplane run`: reconcile every resource until each is Ready, Stalled or suspended."""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from labelplane.api.groups import Key
+from labelplane.cli.manifests import load
+from labelplane.cli.tables import conditions_table, quality_table
+from labelplane.cli.workspace import open_cluster, resources
+from labelplane.cluster.local import LocalCluster
+from labelplane.reconcile import reconcile
+from labelplane.settings import Settings
+
+SETTINGS = Settings(job_image="local", local=True)
+LOOK_SECONDS = 0.05
+STALLED = 1
+
+
+def run(directory: Path, state: Path | None, volumes: Iterable[str], *, as_json: bool) -> int:
+    """Run the manifests of a folder; returns the exit code. Raises ManifestError."""
+    progress = Console(stderr=True, highlight=False)
+    loaded = load([str(directory)])
+    for note in loaded.ignored:
+        progress.print(f"note: {note}")
+    cluster, keys = open_cluster(directory, state, loaded, volumes)
+    try:
+        asyncio.run(_settle(cluster, keys, progress))
+    finally:
+        cluster.jobs.stop()
+    found = resources(cluster, keys)
+    if as_json:
+        print(json.dumps({"apiVersion": "v1", "kind": "List", "items": found}, indent=2))
+    else:
+        _show(found, cluster)
+    return STALLED if any(_settled(resource) == "stalled" for resource in found) else 0
+
+
+async def _settle(cluster: LocalCluster, keys: list[Key], progress: Console) -> None:
+    """One pass after the other, until nothing changes, nothing runs and nothing is due."""
+    seen: dict[Key, str] = {}
+    while True:
+        busy = False
+        for key in keys:
+            done = await reconcile(cluster, key, now=datetime.now(UTC), settings=SETTINGS)
+            busy |= done.changed or done.requeue_after == 0
+            _tell(cluster, key, seen, progress)
+        if not busy and not cluster.jobs.running():
+            if all(_settled(resource) for resource in resources(cluster, keys)):
+                return
+            if not _unread_result(cluster, keys):
+                return
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _unread_result(cluster: LocalCluster, keys: Iterable[Key]) -> bool:
+    """Whether a job has ended since its resource was looked at: the next pass reads it."""
+    waiting = [resource for resource in resources(cluster, keys) if not _settled(resource)]
+    return any(_condition(resource, "Ready").get("reason") in ("Checking", "Resolving", "Fitting", "Labeling") for resource in waiting)
+
+
+def _settled(resource: dict[str, Any]) -> str | None:
+    """ready, stalled or suspended; a resource that waits for what is not there is stalled here, where nobody else will bring it."""
+    if _condition(resource, "Suspended"):
+        return "suspended"
+    ready = _condition(resource, "Ready")
+    if ready.get("status") == "True" and not _condition(resource, "Running"):
+        return "ready"
+    return "stalled" if ready.get("status") == "False" else None
+
+
+def _condition(resource: dict[str, Any], kind: str) -> dict[str, Any]:
+    conditions = (resource.get("status") or {}).get("conditions") or []
+    return next((one for one in conditions if one["type"] == kind), {})
+
+
+def _tell(cluster: LocalCluster, key: Key, seen: dict[Key, str], progress: Console) -> None:
+    resource = cluster.store.get(key) or {}
+    shown = _condition(resource, "Running") or _condition(resource, "Ready")
+    text = f"{shown.get('reason', '')}: {shown.get('message', '')}"
+    if seen.get(key) != text:
+        seen[key] = text
+        progress.print(f"{datetime.now(UTC):%H:%M:%S}  {key.kind:20} {key.name:20} {text}", markup=False, soft_wrap=True)
+
+
+def _show(found: list[dict[str, Any]], cluster: LocalCluster) -> None:
+    console = Console()
+    console.print(conditions_table(found))
+    quality = quality_table(found)
+    if quality is not None:
+        console.print(quality)
+    for resource in found:
+        run_ = (resource.get("status") or {}).get("run")
+        if run_:
+            console.print(f"labels: version {run_['output']['version']} of {_path(cluster, run_['output']['uri'])}", markup=False, soft_wrap=True)
+
+
+def _path(cluster: LocalCluster, uri: str) -> str:
+    if uri.startswith("file:"):
+        return uri
+    claim, _, rest = uri.removeprefix("pvc://").partition("/")
+    return str(cluster.jobs.folders[f"pvc://{claim}"] / rest)

@@ -1,0 +1,72 @@
+"""The state folder of a command: resources applied, ConfigMaps materialised, claims mapped to folders."""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from labelplane.api.groups import Key
+from labelplane.cli.manifests import Loaded, ManifestError
+from labelplane.cluster.local import LocalCluster
+from labelplane.cluster.local_jobs import LocalJobs, prefix_of
+from labelplane.cluster.local_store import LocalStore, Resource
+
+
+def state_folder(directory: Path, state: Path | None) -> Path:
+    """`--state`, or `.labelplane` in the manifests' folder."""
+    return (state or (directory if directory.is_dir() else directory.parent) / ".labelplane").absolute()
+
+
+def open_cluster(directory: Path, state: Path | None, loaded: Loaded, volumes: Iterable[str]) -> tuple[LocalCluster, list[Key]]:
+    """The local cluster with the manifests applied, and their keys in order of dependence."""
+    root = state_folder(directory, state)
+    store = LocalStore(root)
+    for name, content in loaded.config_maps.items():
+        _materialise(root / "configmaps" / name, content)
+    folders = _folders(root, directory, loaded, volumes)
+    keys = [store.apply(resource) for resource in loaded.resources]
+    order = {"LabelingFunctionSet": 0, "LabelModel": 1, "LabelJob": 2}
+    return LocalCluster(store, LocalJobs(root / "jobs", folders)), sorted(keys, key=lambda key: (order[key.kind], key))
+
+
+def uris_in(node: object) -> Iterable[str]:
+    """Every `uri` in a spec."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "uri" and isinstance(value, str):
+                yield value
+            else:
+                yield from uris_in(value)
+    elif isinstance(node, list):
+        for child in node:
+            yield from uris_in(child)
+
+
+def _folders(root: Path, directory: Path, loaded: Loaded, volumes: Iterable[str]) -> dict[str, Path]:
+    folders = {"file:": (directory if directory.is_dir() else directory.parent).absolute()}
+    for resource in loaded.resources:
+        for uri in uris_in(resource.get("spec")):
+            if uri.startswith(("pvc://", "configmap://")):
+                kind = "volumes" if uri.startswith("pvc://") else "configmaps"
+                folders[prefix_of(uri)] = root / kind / prefix_of(uri).split("://")[1]
+    for volume in volumes:
+        claim, found, folder = volume.partition("=")
+        if not found or not folder:
+            raise ManifestError(f"--volume {volume}: write it as claim=FOLDER")
+        folders[f"pvc://{claim}"] = Path(folder).absolute()
+    for prefix, path in folders.items():
+        if prefix.startswith(("pvc://", "configmap://")):
+            path.mkdir(parents=True, exist_ok=True)
+    return folders
+
+
+def _materialise(folder: Path, content: dict[str, bytes]) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    for key, value in content.items():
+        (folder / Path(key).name).write_bytes(value)
+
+
+def resources(cluster: LocalCluster, keys: Iterable[Key]) -> list[Resource]:
+    """The stored resources of these keys."""
+    return [found for key in keys if (found := cluster.store.get(key)) is not None]

@@ -1,0 +1,129 @@
+"""`labelplane run` on a laptop: the whole road in child processes, and nothing twice."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from deltalake import DeltaTable, write_deltalake
+
+from tests.e2e import rollouts
+
+
+def command(*arguments: str, text_in: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user does."""
+    return subprocess.run([sys.executable, "-m", "labelplane.cli.main", *arguments], capture_output=True, text=True, input=text_in, check=False, env=os.environ | {"COLUMNS": "200"})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three manifests and a lake with 500 events."""
+    for manifest in rollouts.three("default"):
+        write(tmp_path, manifest)
+    events(tmp_path, 500, seed=0)
+    return tmp_path
+
+
+def write(folder: Path, manifest: dict[str, Any]) -> None:
+    (folder / f"{manifest['kind'].lower()}.yaml").write_text(yaml.safe_dump(manifest))
+
+
+def events(folder: Path, rows: int, *, seed: int) -> None:
+    table = rollouts.events(rows, seed=seed).drop_columns(["gold"])
+    write_deltalake(str(folder / "lake/events"), table, mode="overwrite")
+
+
+def run(folder: Path) -> dict[str, dict[str, Any]]:
+    """Resources by kind after a run that ended well or badly."""
+    done = command("run", str(folder), "--volume", f"lake={folder}/lake", "-o", "json")
+    assert done.returncode in (0, 1), done.stderr
+    return {item["kind"]: item for item in json.loads(done.stdout)["items"]}
+
+
+def test_second_run_runs_nothing(folder: Path) -> None:
+    """P1: running again is a reconcile; nothing changes."""
+    first = run(folder)
+    assert run(folder) == first
+    assert DeltaTable(str(folder / "lake/labels")).version() == 0
+
+
+def test_pins_a_b_a_give_three_versions(folder: Path) -> None:
+    """X16: the same pins give the same content, in a version of its own."""
+    events(folder, 300, seed=1)
+    digests = []
+    for version in (0, 1, 0):
+        write(folder, rollouts.label_job("default", input={"uri": "pvc://lake/events", "format": "delta", "version": version}))
+        digests.append(run(folder)["LabelJob"]["status"]["run"]["output"]["contentDigest"])
+    assert digests[0] == digests[2] != digests[1]
+    assert DeltaTable(str(folder / "lake/labels")).version() == 2
+
+
+def test_changed_function_refits_and_relabels(folder: Path) -> None:
+    """C3: other functions are another model version, and another run."""
+    run(folder)
+    write(folder, rollouts.function_set("default", functions=rollouts.function_set("default")["spec"]["functions"][:5], tests=[]))
+    found = run(folder)
+    assert found["LabelModel"]["status"]["current"]["version"] == 2
+    assert found["LabelJob"]["status"]["run"]["model"]["version"] == 2
+    assert found["LabelJob"]["status"]["run"]["sequence"] == 2
+
+
+def test_broken_data_stalls_and_keeps_the_output(folder: Path) -> None:
+    """F3, X5: the exit code is 1, the reason names the column, the last output stays."""
+    run(folder)
+    table = rollouts.events(100, seed=2).drop_columns(["gold", "restarts"])
+    write_deltalake(str(folder / "lake/events"), table, mode="overwrite", schema_mode="overwrite")
+    write(folder, rollouts.label_job("default", runTTL="1h"))
+    job = run(folder)["LabelJob"]
+    ready = next(one for one in job["status"]["conditions"] if one["type"] == "Ready")
+    assert ready["reason"] == "SchemaBroken"
+    assert "restarts" in ready["message"]
+    assert DeltaTable(str(folder / "lake/labels")).version() == 0
+
+
+def test_missing_reference_is_stalled_here(tmp_path: Path) -> None:
+    """Nobody else will bring it: exit 1, and the reason names it."""
+    write(tmp_path, rollouts.label_job("default"))
+    done = command("run", str(tmp_path))
+    assert done.returncode == 1
+    assert "ModelNotFound" in done.stdout
+
+
+def test_usage_errors_end_with_2(tmp_path: Path) -> None:
+    """An error of the call is one line, without a traceback."""
+    for arguments in (["run", str(tmp_path / "absent")], ["run", str(tmp_path), "--volume", "lake"], ["validate", str(tmp_path), "-o", "xml"]):
+        done = command(*arguments)
+        assert done.returncode == 2, arguments
+        assert done.stderr.startswith("error: ")
+        assert "Traceback" not in done.stderr
+
+
+def test_validate_reads_a_list_from_stdin() -> None:
+    """`kubectl get … -o yaml | labelplane validate -` works."""
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(rollouts.three("default"))})
+    done = command("validate", "-", text_in=listed)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("ok") == 3
+
+
+def test_failing_function_test_is_named(tmp_path: Path) -> None:
+    """O7: `labelplane test` names the test, what was expected and what came."""
+    write(tmp_path, rollouts.function_set("default", tests=[{"row": {"message": "fine"}, "expect": {"crashloop": "risky"}}]))
+    done = command("test", str(tmp_path))
+    assert done.returncode == 1
+    assert "spec.tests[0].expect.crashloop" in done.stdout
+
+
+def test_repeated_key_is_refused(tmp_path: Path) -> None:
+    """The first of two equal keys would be lost without a word."""
+    (tmp_path / "set.yaml").write_text("kind: LabelJob\nkind: LabelModel\n")
+    assert "stands twice" in command("validate", str(tmp_path)).stderr
+
+
+def test_kustomization_with_a_suffix_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("resources: []\nconfigMapGenerator: [{name: gold, literals: [a=b]}]\n")
+    assert "disableNameSuffixHash" in command("validate", str(tmp_path)).stderr
