@@ -33,7 +33,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode, *, deep: bool) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
     repeated = next((key for key in keys if keys.count(key) > 1), None)
     if repeated is not None:
         raise ManifestError(f"line {node.start_mark.line + 1}: key {repeated!r} stands twice: keep one")

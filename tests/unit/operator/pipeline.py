@@ -1,0 +1,173 @@
+"""A cluster in memory whose jobs do what real ones report: enough to run every decision, and nothing of ours is replaced."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from labeljob.contract.config import JobConfig, ResolveTask
+from labeljob.contract.datasets import DatasetPin
+from labeljob.contract.digests import digest_of
+from labeljob.contract.reasons import JobReason
+from labeljob.contract.result import CheckResult, Commit, Failure, FitResult, FunctionColumns, JobResult, LabelResult, ModelVersion, ResolveResult, VersionLine
+from labelplane.api.groups import Key
+from labelplane.api.parse import key_of
+from labelplane.plan.actions import Action, CreateJob, Event
+from labelplane.plan.observed import Observed, ObservedJob
+from labelplane.reconcile import reconcile
+from labelplane.settings import Settings
+from labelplane.status.checker import violations
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SETTINGS = Settings(job_image="registry.example/labeljob:1")
+
+
+@dataclass
+class World:
+    """Resources, jobs, a data version, the model's index and the output's commits. Time moves when told."""
+
+    now: datetime = START
+    data_version: int = 0
+    build: str = "b1"
+    failing: dict[str, JobReason] = field(default_factory=dict)  # step -> why it fails
+    resources: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    jobs: dict[str, tuple[str, CreateJob, ObservedJob]] = field(default_factory=dict)
+    index: list[ModelVersion] = field(default_factory=list)
+    commits: list[Commit] = field(default_factory=list)
+    events: list[tuple[str, Event]] = field(default_factory=list)
+    writes: int = 0
+
+    def apply(self, *manifests: Mapping[str, Any]) -> None:
+        """As `kubectl apply`."""
+        for manifest in manifests:
+            key = key_of(manifest)
+            old = self.resources.get(key)
+            generation = old["metadata"]["generation"] + (old["spec"] != manifest["spec"]) if old else 1
+            metadata = copy.deepcopy(dict(manifest["metadata"])) | {"uid": f"uid-{key}", "generation": generation}
+            status = old["status"] if old else {"observedGeneration": -1}
+            self.resources[key] = copy.deepcopy(dict(manifest)) | {"metadata": metadata, "status": status}
+
+    def annotate(self, kind: str, **annotations: str) -> None:
+        self.get(kind)["metadata"].setdefault("annotations", {}).update({f"labelplane.dev/{name.replace('_', '-')}": value for name, value in annotations.items()})
+
+    def get(self, kind: str) -> dict[str, Any]:
+        return next(resource for key, resource in self.resources.items() if key.kind == kind)
+
+    async def observe(self, key: Key) -> Observed | None:
+        resource = self.resources.get(key)
+        if resource is None:
+            return None
+        jobs = tuple(job for owner, _, job in self.jobs.values() if owner == resource["metadata"]["uid"])
+        return Observed(key, copy.deepcopy(resource), copy.deepcopy(self.resources), jobs)
+
+    async def apply_action(self, observed: Observed, action: Action) -> None:
+        if isinstance(action, CreateJob):
+            job = ObservedJob(action.intent.name, f"uid-{action.intent.name}-{self.now}", action.intent.config.step, "running", self.now)
+            self.jobs.setdefault(action.intent.name, (observed.resource["metadata"]["uid"], action, job))
+        else:
+            self.jobs.pop(action.name, None)
+
+    async def write_status(self, observed: Observed, status: Mapping[str, Any]) -> None:
+        self.writes += 1
+        self.resources[observed.key]["status"] = copy.deepcopy(dict(status))
+        assert violations(self.resources[observed.key]) == []
+
+    async def emit(self, observed: Observed, event: Event) -> None:
+        self.events.append((observed.key.kind, event))
+
+    def finish(self, step: str | None = None) -> int:
+        """Let running jobs (of a step) end; returns how many did."""
+        running = [(name, entry) for name, entry in self.jobs.items() if not entry[2].finished and step in (None, entry[2].step)]
+        for name, (owner, action, job) in running:
+            result = self._result(action.intent.config)
+            state = "failed" if result.failure else "succeeded"
+            self.jobs[name] = (owner, action, replace(job, state=state, result=result, finished_at=self.now))
+        return len(running)
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def _result(self, config: JobConfig) -> JobResult:
+        if config.step in self.failing:
+            reason = self.failing[config.step]
+            return JobResult(build=self.build, failure=Failure(reason=reason, message=f"{reason}: column restarts: 3 values below minimum 0"))
+        if config.check is not None:
+            digest = digest_of(config.check.function_set.canonical())
+            return JobResult(build=self.build, check=CheckResult(function_set_digest=digest, function_count=len(config.check.function_set.functions), tests_passed=1))
+        if config.resolve is not None:
+            return JobResult(build=self.build, resolve=self._resolve(config.resolve))
+        if config.fit is not None:
+            return JobResult(build=self.build, fit=self._fit(config))
+        return JobResult(build=self.build, label=self._label(config))
+
+    def _resolve(self, task: ResolveTask) -> ResolveResult:
+        version = self.data_version if task.data.version in (None, "latest") else int(task.data.version)
+        newest = sorted(self.index, key=lambda one: -one.version)
+        current = next((one for one in newest if task.pin in (None, one.version)), None) if task.artifacts else None
+        return ResolveResult(
+            data=DatasetPin(uri=task.data.uri, format=task.data.format, table_id="t", version=version, digest=f"data-{version}"),
+            function_set_digest=digest_of(task.function_set.canonical()) if task.function_set else None,
+            versions=[VersionLine(version=one.version, fit_digest=one.fit_digest, fitted_at=one.fitted_at) for one in newest],
+            current=current,
+            commit=self.commits[-1] if task.output and self.commits else None,
+        )
+
+    def _fit(self, config: JobConfig) -> FitResult:
+        task = config.fit
+        assert task is not None
+        standing = next((one for one in self.index if one.fit_digest == task.fit_digest), None)
+        made = standing or ModelVersion(
+            version=task.version, fit_digest=task.fit_digest, sha256=f"sha-{task.fit_digest}", function_set_digest=task.function_set_digest, data=task.data,
+            image=task.image, build=self.build, algorithm="majority-vote", why="asked for", iterations=1, converged=True, fitted_at=self._time(), metrics={"coverage": 0.95},
+        )  # fmt: skip
+        if standing is None:
+            self.index.append(made)
+        return FitResult(version=made, functions=FunctionColumns())
+
+    def _label(self, config: JobConfig) -> LabelResult:
+        task = config.label
+        assert task is not None
+        standing = next((one for one in self.commits if one.sequence == task.sequence), None)
+        assert standing is None or standing.run_digest == task.run_digest
+        made = standing or Commit(
+            sequence=task.sequence, run_digest=task.run_digest, run=task.run, table_id="out", version=len(self.commits), content_digest=digest_of([task.data.digest, task.model_sha256]),
+            started_at=self._time(), finished_at=self._time(), data=task.data, model_version=task.model_version, model_sha256=task.model_sha256,
+            function_set_digest="f", image=task.image, metrics={"rows": 10, "coverage": 0.95, "conflictRate": 0.05, "precision": None}, label_distribution={"risky": 0.3},
+        )  # fmt: skip
+        if standing is None:
+            self.commits.append(made)
+        return LabelResult(commit=made, functions=FunctionColumns())
+
+    def _time(self) -> str:
+        return self.now.isoformat(timespec="seconds")
+
+
+class Adapter:
+    """The `Cluster` protocol over a World (its `apply` is the user's)."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.observe, self.write_status, self.emit, self.apply = world.observe, world.write_status, world.emit, world.apply_action
+
+
+async def once(world: World) -> bool:
+    """Reconcile every resource once; whether anything changed."""
+    changed = False
+    for key in list(world.resources):
+        done = await reconcile(Adapter(world), key, now=world.now, settings=SETTINGS)
+        changed |= done.changed or done.requeue_after == 0
+    return changed
+
+
+async def settle(world: World, *, rounds: int = 60) -> None:
+    """Reconcile and let jobs end until nothing moves any more."""
+    for _ in range(rounds):
+        if not await once(world) and not world.finish():
+            return
+    raise AssertionError("it does not come to rest")
+
+
+def condition(resource: Mapping[str, Any], kind: str = "Ready") -> dict[str, Any]:
+    """A condition of the resource; empty when it is absent."""
+    return next((one for one in resource["status"].get("conditions", []) if one["type"] == kind), {})

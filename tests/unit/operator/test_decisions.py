@@ -1,0 +1,277 @@
+"""Every decision of the operator, run to rest in a cluster in memory; each status passes the shared checker as it is written."""
+
+import random
+from typing import Any
+
+import pytest
+from labeljob.contract.reasons import JobReason
+
+from tests.manifests import changed, function_set, label_job, label_model
+from tests.unit.operator.pipeline import World, condition, once, settle
+
+
+@pytest.fixture
+def world() -> World:
+    """Three good manifests, applied."""
+    made = World()
+    made.apply(function_set(), label_model(), label_job())
+    return made
+
+
+def run_of(world: World) -> dict[str, Any]:
+    return world.get("LabelJob")["status"]["run"]
+
+
+async def until_labeling(world: World) -> None:
+    """Go on until the label Job runs."""
+    while not any(entry[2].step == "label" for entry in world.jobs.values()):
+        await once(world)
+        for step in ("check", "resolve", "fit"):
+            world.finish(step)
+
+
+async def test_three_manifests_come_to_rest(world: World) -> None:
+    """P1: one version of the model, one commit, all Ready, with pins."""
+    await settle(world)
+    assert all(condition(resource)["status"] == "True" for resource in world.resources.values())
+    assert (len(world.index), len(world.commits)) == (1, 1)
+    assert run_of(world)["input"]["digest"] == "data-0"
+    assert run_of(world)["image"] == "build:b1"
+
+
+async def test_at_rest_nothing_is_written(world: World) -> None:
+    await settle(world)
+    writes = world.writes
+    assert not await once(world)
+    assert world.writes == writes
+
+
+async def test_pins_are_in_status_before_the_job_exists(world: World) -> None:
+    """G1: whatever runs was pinned and written down before."""
+    for _ in range(60):
+        await once(world)
+        labeling = [entry for entry in world.jobs.values() if entry[2].step == "label"]
+        if labeling:
+            pins = world.get("LabelJob")["status"]["pins"]
+            assert labeling[0][1].intent.config.label.run_digest == pins["runDigest"]
+            return
+        world.finish()
+    raise AssertionError("no label Job was made")
+
+
+async def test_a_b_a_gives_three_commits(world: World) -> None:
+    """X16: each change of pins is a run; equal pins give equal content."""
+    for version in (0, 1, 0):
+        world.apply(changed(label_job(), "spec.input.version", version))
+        await settle(world)
+    assert [commit.sequence for commit in world.commits] == [1, 2, 3]
+    assert world.commits[0].content_digest == world.commits[2].content_digest != world.commits[1].content_digest
+
+
+async def test_lost_status_is_rebuilt_without_a_run(world: World) -> None:
+    """Status is only a view."""
+    await settle(world)
+    before = run_of(world)
+    for resource in world.resources.values():
+        resource["status"] = {"observedGeneration": -1}
+    world.jobs.clear()
+    await settle(world)
+    assert run_of(world)["output"] == before["output"]
+    assert (len(world.index), len(world.commits)) == (1, 1)
+
+
+async def test_reconcile_at_resolves_latest_again(world: World) -> None:
+    """`latest` is resolved when asked, never by polling."""
+    await settle(world)
+    world.data_version = 1
+    await settle(world)
+    assert len(world.commits) == 1
+    world.annotate("LabelJob", reconcile_at="now")
+    await settle(world)
+    assert run_of(world)["input"]["digest"] == "data-1"
+    assert world.get("LabelJob")["status"]["lastHandledReconcileAt"] == "now"
+
+
+async def test_request_without_change_starts_no_run(world: World) -> None:
+    await settle(world)
+    world.annotate("LabelJob", reconcile_at="again")
+    world.annotate("LabelModel", reconcile_at="again")
+    await settle(world)
+    assert (len(world.index), len(world.commits)) == (1, 1)
+
+
+async def test_running_job_finishes_on_its_pins_then_one_run_follows(world: World) -> None:
+    """A refit meanwhile does not touch the run under way."""
+    await until_labeling(world)
+    world.apply(label_model() | {"spec": label_model()["spec"] | {"algorithm": "majority-vote"}})
+    for _ in range(20):
+        await once(world)
+        for step in ("check", "resolve", "fit"):
+            world.finish(step)
+    assert len(world.index) == 2
+    assert any(entry[2].step == "label" and not entry[2].finished for entry in world.jobs.values())
+    await settle(world)
+    assert [commit.model_version for commit in world.commits] == [1, 2]
+
+
+async def test_keep_stays_with_the_model_it_has(world: World) -> None:
+    world.apply(changed(label_job(), "spec.onModelChange", "keep"))
+    await settle(world)
+    world.apply(changed(label_model(), "spec.algorithm", "majority-vote"))
+    await settle(world)
+    assert (len(world.index), len(world.commits)) == (2, 1)
+
+
+async def test_pin_serves_an_earlier_version_and_fits_none(world: World) -> None:
+    """O5, C6: one field rolls back; the job relabels with it."""
+    await settle(world)
+    world.apply(changed(label_model(), "spec.algorithm", "majority-vote"))
+    await settle(world)
+    world.apply(changed(changed(label_model(), "spec.algorithm", "majority-vote"), "spec.pin", 1))
+    await settle(world)
+    assert world.get("LabelModel")["status"]["current"]["version"] == 1
+    assert run_of(world)["model"]["version"] == 1
+    assert len(world.index) == 2
+
+
+async def test_pin_of_an_unknown_version_stalls(world: World) -> None:
+    world.apply(changed(label_model(), "spec.pin", 9))
+    await settle(world)
+    assert condition(world.get("LabelModel"))["reason"] == "ModelVersionNotFound"
+    assert condition(world.get("LabelJob"))["reason"] == "ModelNotReady"
+
+
+async def test_suspended_refit_serves_what_there_is(world: World) -> None:
+    """O5: pause retraining."""
+    await settle(world)
+    world.apply(changed(changed(label_model(), "spec.algorithm", "majority-vote"), "spec.refit.suspend", True))
+    await settle(world)
+    assert condition(world.get("LabelModel"), "Suspended")["status"] == "True"
+    assert len(world.index) == 1
+
+
+async def test_suspended_job_makes_nothing_and_resumes(world: World) -> None:
+    """O5: suspended from the start."""
+    world.apply(changed(label_job(), "spec.suspend", True))
+    await settle(world)
+    assert world.commits == []
+    assert condition(world.get("LabelJob"), "Suspended")["status"] == "True"
+    world.apply(label_job())
+    await settle(world)
+    assert len(world.commits) == 1
+
+
+async def test_suspending_keeps_ready_as_it_was(world: World) -> None:
+    await settle(world)
+    world.apply(changed(label_job(), "spec.suspend", True))
+    await settle(world)
+    assert condition(world.get("LabelJob"))["status"] == "True"
+
+
+async def test_disabled_resource_is_left_alone(world: World) -> None:
+    """Break-glass."""
+    world.annotate("LabelJob", reconcile="disabled")
+    await settle(world)
+    assert world.get("LabelJob")["status"] == {"observedGeneration": -1}
+
+
+@pytest.mark.parametrize(("reason", "domain"), [(JobReason.SCHEMA_BROKEN, "SchemaBroken"), (JobReason.FUNCTIONS_FAILING, "FunctionsFailing"), (JobReason.PIN_BROKEN, "PinBroken")])
+async def test_data_failure_stalls_with_its_condition(world: World, reason: JobReason, domain: str) -> None:
+    """F3, X9: Ready=False and Stalled at once, the domain condition, one Event; what stood goes on standing."""
+    await settle(world)
+    world.failing["label"] = reason
+    world.data_version = 1
+    world.annotate("LabelJob", reconcile_at="1")
+    await settle(world)
+    job = world.get("LabelJob")
+    assert (condition(job)["status"], condition(job, "Stalled")["status"], condition(job, domain)["status"]) == ("False", "True", "True")
+    assert run_of(world)["sequence"] == 1
+    assert [event.reason for kind, event in world.events if kind == "LabelJob"].count(reason) == 1
+    world.failing.clear()
+    world.annotate("LabelJob", reconcile_at="2")
+    await settle(world)
+    assert condition(world.get("LabelJob"))["status"] == "True"
+    assert condition(world.get("LabelJob"), domain) == {}
+
+
+async def test_failed_check_holds_back_the_model(world: World) -> None:
+    """O7: a set whose tests fail is not accepted."""
+    world.failing["check"] = JobReason.FUNCTION_TESTS_FAILED
+    await settle(world)
+    assert condition(world.get("LabelingFunctionSet"), "Stalled")["reason"] == "FunctionTestsFailed"
+    assert condition(world.get("LabelModel"))["reason"] == "FunctionSetNotReady"
+
+
+async def test_unparsable_resource_stalls_alone(world: World) -> None:
+    """O9: what the CRD lets through and we cannot read."""
+    broken = changed(label_model(), "spec.parameters.classBalance", "automatic")
+    broken["metadata"]["name"] = "broken"
+    world.apply(broken)
+    await settle(world)
+    stalled = [resource for resource in world.resources.values() if condition(resource, "Stalled")]
+    assert [resource["metadata"]["name"] for resource in stalled] == ["broken"]
+    assert "spec.parameters.classBalance" in condition(stalled[0])["message"]
+
+
+async def test_deleted_job_is_made_again_and_said(world: World) -> None:
+    await until_labeling(world)
+    for name in [name for name, entry in world.jobs.items() if entry[2].step == "label"]:
+        del world.jobs[name]
+    await settle(world)
+    assert len(world.commits) == 1
+    assert "JobDeleted" in [event.reason for _, event in world.events]
+
+
+async def test_finished_jobs_go_after_their_lifetime(world: World) -> None:
+    """A Job goes only once status holds its result."""
+    world.apply(changed(label_job(), "spec.runTTL", "10m"))
+    await settle(world)
+    world.pass_time(599)
+    await settle(world)
+    assert any(entry[2].step == "label" for entry in world.jobs.values())
+    world.pass_time(2)
+    await settle(world)
+    assert not any(entry[2].step == "label" for entry in world.jobs.values())
+    assert len(world.commits) == 1
+
+
+async def test_changed_owner_or_description_runs_nothing(world: World) -> None:
+    """X16: words about a function are not part of its identity."""
+    await settle(world)
+    world.apply(changed(function_set(), "spec.functions[0].owner", "somebody else"))
+    await settle(world)
+    assert (len(world.index), len(world.commits)) == (1, 1)
+
+
+@pytest.mark.parametrize("seed", range(30))
+async def test_any_history_converges(seed: int) -> None:
+    """Random edits, lost status, deleted jobs and time: the end is what the last manifests ask for, and nothing ran twice."""
+    choice = random.Random(seed)
+    world = World()
+    world.apply(function_set(), label_model(), label_job())
+    for step in range(25):
+        move = choice.randrange(7)
+        if move == 0:
+            world.apply(changed(label_job(), "spec.input.version", choice.randrange(3)))
+        elif move == 1:
+            world.apply(changed(label_model(), "spec.algorithm", choice.choice(["auto", "majority-vote"])))
+        elif move == 2:
+            world.apply(changed(function_set(), "spec.functions[2].threshold.above", choice.randrange(1, 4)))
+        elif move == 3:
+            choice.choice(list(world.resources.values()))["status"] = {"observedGeneration": -1}
+        elif move == 4 and world.jobs:
+            del world.jobs[choice.choice(list(world.jobs))]
+        elif move == 5:
+            world.annotate(choice.choice(["LabelJob", "LabelModel"]), reconcile_at=str(step))
+        else:
+            world.pass_time(choice.random() * 3600)
+        await once(world)
+        if choice.random() < 0.5:
+            world.finish()
+    await settle(world)
+    assert all(condition(resource)["status"] == "True" for resource in world.resources.values())
+    assert run_of(world)["model"]["version"] == world.get("LabelModel")["status"]["current"]["version"]
+    wanted = world.get("LabelJob")["spec"]["input"]["version"]
+    assert run_of(world)["input"]["digest"] == f"data-{0 if wanted == 'latest' else wanted}"
+    assert all(one.run_digest != two.run_digest for one, two in zip(world.commits, world.commits[1:], strict=False))
+    assert [commit.sequence for commit in world.commits] == sorted({commit.sequence for commit in world.commits})
