@@ -23,6 +23,10 @@ class Log:
         self._step, self._stream, self._clock = step, stream or sys.stderr, clock
         self._shown: datetime | None = None
 
+    def enter(self, step: str) -> None:
+        """From here on the events are of this step."""
+        self._step = step
+
     def info(self, event: str, **fields: object) -> None:
         """Something that happened."""
         self._write("info", event, fields)

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     log = Log("start")
     try:
-        result, code = _guarded(lambda: _run(given.config, given.config_sha256), log)
+        result, code = _guarded(lambda: _run(given.config, given.config_sha256, log), log)
         _write(given.result, pack(result))
     except Terminated:
         return _stopped(given.result, log)
@@ -66,13 +66,13 @@ def _guarded(work: Callable[[], JobResult], log: Log) -> tuple[JobResult, ExitCo
         return _failure(JobReason.INTERNAL_ERROR, message), exit_code(JobReason.INTERNAL_ERROR)
 
 
-def _run(config_file: Path, expected_sha256: str | None) -> JobResult:
+def _run(config_file: Path, expected_sha256: str | None, log: Log) -> JobResult:
     config = _read_config(config_file, expected_sha256)
+    log.enter(config.step)
     build = build_digest()
     if config.expected_build not in (None, build):
         message = f"this image holds build {build}, pinned is {config.expected_build}: use the pinned image, or reconcile to pin this one"
         raise JobError(JobReason.IMAGE_CHANGED, message)
-    log = Log(config.step)
     log.info("started", kind=config.owner.kind, namespace=config.owner.namespace, name=config.owner.name, build=build)
     result = _dispatch(config, log, build)
     log.info("finished")

@@ -35,6 +35,8 @@ def check_contract(
         JobError: SCHEMA_BROKEN with all violations; PIN_BROKEN or SOURCE_UNREADABLE from reading.
     """
     stored = source.types()
+    if not stored:  # JSON Lines without a line have no columns and no rows
+        return 0
     violations = list(structure(stored, function_set))
     columns = _checkable(stored, function_set)
     rows, counts = _count(source, columns, function_set, resources, progress, batch_rows)

@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from labelplane.status.checker import violations
-
 from devcluster import node
 from devcluster.images import image_id
 from devcluster.project_images import JOB, OPERATOR
+from labelplane.status.checker import violations
 from tests.cluster_fixtures import ROOT, RealCluster
 
 KINDS = ("labelingfunctionset", "labelmodel", "labeljob")

@@ -1,5 +1,6 @@
 """What stands in an output table: whose it is, and what its last commit says of itself (DESIGN §4.1, C5)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ COMMIT_KEY = "labelplane"
 FUNCTIONS_KEY = "labelplaneFunctions"
 APP_KEY = "labelplaneApp"
 ATTEMPT_KEY = "labelplaneAttempt"
+RECENT = 20
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def committed(table: DeltaTable | None, uri: str, app_id: str, sequence: int) ->
 
 def last_record(table: DeltaTable, app_id: str) -> CommitRecord | None:
     """Our newest commit in the log, looking past what maintenance (optimize, vacuum) wrote since."""
-    for entry in table.history():
+    for entry in _history(table):
         if entry.get(APP_KEY) == app_id and (record := _record(entry, str(table.metadata().id))) is not None:
             return record
     return None
@@ -82,7 +84,15 @@ def _opened(folder: Path, uri: str) -> DeltaTable | None:
 
 
 def _owner(table: DeltaTable) -> str | None:
-    return next((str(entry[APP_KEY]) for entry in table.history() if APP_KEY in entry), None)
+    return next((str(entry[APP_KEY]) for entry in _history(table) if APP_KEY in entry), None)
+
+
+def _history(table: DeltaTable) -> Iterator[dict[str, Any]]:
+    """Commits, newest first: the last few are read first, because ours is mostly among them."""
+    newest = table.history(RECENT)
+    yield from newest
+    if len(newest) == RECENT:
+        yield from table.history()[RECENT:]
 
 
 def _record(entry: dict[str, Any], table_id: str) -> CommitRecord | None:

@@ -72,9 +72,12 @@ class DeltaWriter:
         try:
             with writing(self._uri):
                 record = self._commit(commit, functions, schema)
-        except BaseException:
-            self._discard_unless_committed()
-            raise
+        except BaseException as error:
+            landed = self._landed()
+            if landed is None or not isinstance(error, Exception):
+                raise
+            record = landed  # what failed came after the commit
+        self._make_durable()
         self._remove_other_attempts(record.attempt)
         return record
 
@@ -144,19 +147,31 @@ class DeltaWriter:
             custom_metadata=metadata, max_commit_retries=0, app_transactions=[Transaction(self._app_id, self._sequence)]
         )
 
-    def _discard_unless_committed(self) -> None:
-        """After a failure. Where the log cannot be read the files stay: they may be visible."""
+    def _landed(self) -> CommitRecord | None:
+        """After a failure: this attempt's commit if it is there; if not, its files are removed.
+
+        Where the log cannot be read the files stay: they may be visible.
+        """
         try:
             table = open_output(self._folder, self._uri, self._app_id)
             done = committed(table, self._uri, self._app_id, self._sequence)
         except JobError as error:
-            if error.reason not in (JobReason.SUPERSEDED, JobReason.OUTPUT_CONFLICT):
-                return
-            done = None
-        except DeltaError:
-            return
-        if done is None or done.attempt != self._attempt:
-            self.discard()
+            if error.reason is JobReason.SUPERSEDED:
+                self.discard()
+            return None
+        except (DeltaError, OSError):
+            return None
+        if done is not None and done.attempt == self._attempt:
+            return done
+        self.discard()
+        return None
+
+    def _make_durable(self) -> None:
+        """The commit is on the disk too when the result says so."""
+        log = self._folder / "_delta_log"
+        with suppress(OSError):
+            flush(max(log.glob("*.json")))
+            flush_folder(log)
 
     def _remove_other_attempts(self, visible: str) -> None:
         for path in self._folder.glob(f"labels-{self._sequence:08d}-*.parquet"):

@@ -82,10 +82,7 @@ def fit_statistics(
     _check_arguments(statistics, cardinality, algorithm, max_iterations, tolerance)
     balance = check_class_balance(class_balance, cardinality)
     evidence = _gather(statistics, cardinality, abstain, balance)
-    if algorithm == "auto":
-        choice = choose_algorithm(evidence.vote_counts, evidence.comparable, evidence.abstain)
-    else:
-        choice = Choice(algorithm, "Requested", f"{algorithm} was asked for")
+    choice = choose_algorithm(evidence.vote_counts, evidence.comparable, evidence.abstain) if algorithm == "auto" else Choice(algorithm, "Requested", f"{algorithm} was asked for")
     return _fit(choice, evidence, algorithm == "auto", max_iterations, tolerance, seed)
 
 

@@ -39,7 +39,7 @@ DUCKDB_TYPES: Mapping[str, str] = {
 }
 
 
-class EvaluationFailed(Exception):  # noqa: N818 - expected of user expressions
+class EvaluationFailed(Exception):
     """A statement did not complete. It carries no text of DuckDB's, which may quote a value of the data."""
 
     def __init__(self, *, timed_out: bool) -> None:

@@ -41,7 +41,7 @@ NAMES = {
 LOCATIONS = frozenset({"query_location", "query_location_length"})
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not a failure
+class Refused(Exception):
     """The text is refused; the message says what to use instead."""
 
     def __init__(self, message: str) -> None:

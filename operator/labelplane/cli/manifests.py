@@ -122,7 +122,7 @@ def _add(loaded: Loaded, manifest: Manifest, source: str) -> None:
 
 def _documents(text: str, source: str) -> Iterator[Any]:
     try:
-        for document in yaml.load_all(text, Loader=_Loader):  # noqa: S506 a SafeLoader
+        for document in yaml.load_all(text, Loader=_Loader):
             if document is None:
                 continue
             if not isinstance(document, dict):

@@ -7,7 +7,16 @@ from rich.table import Table
 from rich.text import Text
 
 COLOURS = {"True": "green", "False": "red", "Unknown": "yellow"}
-QUALITY = (("rows", "Rows"), ("coverage", "Coverage"), ("conflictRate", "Conflict"), ("meanConfidence", "Confidence"), ("precision", "Precision"), ("recall", "Recall"), ("brier", "Brier"), ("ece", "ECE"))
+QUALITY = (
+    ("rows", "Rows"),
+    ("coverage", "Coverage"),
+    ("conflictRate", "Conflict"),
+    ("meanConfidence", "Confidence"),
+    ("precision", "Precision"),
+    ("recall", "Recall"),
+    ("brier", "Brier"),
+    ("ece", "ECE"),
+)
 
 
 def conditions_table(resources: Iterable[Mapping[str, Any]]) -> Table:

@@ -4,9 +4,9 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from labeljob.contract.config import CheckTask, JobConfig, Mount, Owner
 from pydantic import BaseModel
 
+from labeljob.contract.config import CheckTask, JobConfig, Mount, Owner
 from labelplane.api.function_set import LabelingFunctionSet
 from labelplane.api.groups import FUNCTION_SET, LABEL_JOB, LABEL_MODEL
 from labelplane.api.label_job import LabelJob

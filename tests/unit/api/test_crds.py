@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from labelplane.api.crd import crd_manifests
 from labelplane.api.structural_schema import structural_schema
 from labelplane.api.validation_rules import RULES

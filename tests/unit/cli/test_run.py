@@ -16,7 +16,8 @@ from tests.e2e import rollouts
 
 def command(*arguments: str, text_in: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command line as a user does."""
-    return subprocess.run([sys.executable, "-m", "labelplane.cli.main", *arguments], capture_output=True, text=True, input=text_in, check=False, env=os.environ | {"COLUMNS": "200"})
+    called = [sys.executable, "-m", "labelplane.cli.main", *arguments]
+    return subprocess.run(called, capture_output=True, text=True, input=text_in, check=False, env=os.environ | {"COLUMNS": "200"})
 
 
 @pytest.fixture

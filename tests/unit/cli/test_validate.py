@@ -3,9 +3,9 @@
 import copy
 
 import pytest
+
 from labelplane.cli.manifests import Loaded
 from labelplane.cli.validate import problems_in
-
 from tests.malformed import ADMISSION, CHECK, Malformed
 from tests.manifests import Manifest, changed, function_set, label_job, label_model
 

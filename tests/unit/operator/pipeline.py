@@ -131,7 +131,8 @@ class World:
         standing = next((one for one in self.commits if one.sequence == task.sequence), None)
         assert standing is None or standing.run_digest == task.run_digest
         made = standing or Commit(
-            sequence=task.sequence, run_digest=task.run_digest, run=task.run, table_id="out", version=len(self.commits), content_digest=digest_of([task.data.digest, task.model_sha256]),
+            sequence=task.sequence, run_digest=task.run_digest, run=task.run, table_id="out", version=len(self.commits),
+            content_digest=digest_of([task.data.digest, task.model_sha256]),
             started_at=self._time(), finished_at=self._time(), data=task.data, model_version=task.model_version, model_sha256=task.model_sha256,
             function_set_digest="f", image=task.image, metrics={"rows": 10, "coverage": 0.95, "conflictRate": 0.05, "precision": None}, label_distribution={"risky": 0.3},
         )  # fmt: skip

@@ -4,8 +4,8 @@ import random
 from typing import Any
 
 import pytest
-from labeljob.contract.reasons import JobReason
 
+from labeljob.contract.reasons import JobReason
 from tests.manifests import changed, function_set, label_job, label_model
 from tests.unit.operator.pipeline import World, condition, once, settle
 

@@ -1,0 +1,89 @@
+"""Why a row has its label: each function's vote, what it adds, the prior, and the posterior (O6, X10).
+
+For the weighted vote and Dawid-Skene: log prior + sum of contributions = log posterior up to the normaliser, exactly.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from labeljob.contract.reasons import JobReason
+from labeljob.errors import JobError
+from labeljob.io.content import pin_broken
+from labeljob.label_model import contributions, estimated_accuracy, weights
+from labeljob.labelled import label_votes, voters_of
+from labeljob.model_artifact import ModelArtifact
+from labeljob.privacy import id_type
+from labeljob.votes import ABSTAIN, FloatArray
+
+
+def explain(table: Path, artifact: ModelArtifact, row_id: str, uri: str, version: int | None = None) -> dict[str, Any]:
+    """The provenance of one labelled row, as JSON data.
+
+    Raises:
+        JobError: SOURCE_NOT_FOUND: no such row; PIN_BROKEN: the row was labelled by another model version than `artifact`.
+    """
+    row = _row(DeltaTable(table, version=version), artifact, row_id, uri)
+    votes = np.array([row["votes"]], dtype=np.int8)
+    voters, classes = voters_of(artifact.function_set), artifact.function_set.classes
+    if votes.shape[1] != len(voters.names):
+        raise pin_broken(uri, "the row was labelled with other functions than this model version has")
+    labelled = label_votes(artifact.model, voters, votes)
+    added = np.full((len(voters.names), len(classes)), np.nan)
+    added[voters.regular] = contributions(artifact.model, votes[0, voters.regular])
+    return {
+        "id": row[artifact.function_set.id_column],
+        "run": row["run"],
+        "label": row["label"],
+        "covered": row["covered"],
+        "prior": _by_class(classes, artifact.model.class_balance),
+        "functions": _functions(artifact, votes[0], added),
+        "posterior": _by_class(classes, labelled.probabilities[0]),
+        "stored": row["probabilities"],
+        "agrees": bool(np.allclose(labelled.probabilities[0], [row["probabilities"][name] for name in classes], rtol=0, atol=1e-6)),
+    }
+
+
+def _row(table: DeltaTable, artifact: ModelArtifact, row_id: str, uri: str) -> dict[str, Any]:
+    column, kind = artifact.function_set.id_column, id_type(artifact.function_set)
+    missing = JobError(JobReason.SOURCE_NOT_FOUND, f"{uri}: it has no row with {column} {row_id}")
+    if kind == "int64" and not row_id.lstrip("-").isdigit():
+        raise missing
+    value = row_id if kind == "int64" else "'" + row_id.replace("'", "''") + "'"
+    name = '"' + column.replace('"', '""') + '"'
+    found = pa.table(pa.RecordBatchReader.from_stream(table.scan(predicate=f"{name} = {value}")).read_all()).to_pylist()
+    if not found:
+        raise missing
+    return dict(found[0])
+
+
+def _functions(artifact: ModelArtifact, votes: Any, added: FloatArray) -> list[dict[str, Any]]:
+    classes, functions = artifact.function_set.classes, artifact.function_set.enabled_functions
+    regular = voters_of(artifact.function_set).regular
+    weight, accuracy = (np.full(len(functions), np.nan) for _ in range(2))
+    weight[regular], accuracy[regular] = weights(artifact.model), estimated_accuracy(artifact.model)
+    return [
+        {
+            "name": function.name,
+            "kind": function.kind,
+            "owner": function.owner,
+            "fallback": function.is_fallback,
+            "vote": "abstain" if votes[i] == ABSTAIN else classes[votes[i]],
+            "weight": _number(weight[i]),
+            "estimatedAccuracy": _number(accuracy[i]),
+            "contribution": None if function.is_fallback else _by_class(classes, added[i]),
+        }
+        for i, function in enumerate(functions)
+    ]
+
+
+def _by_class(classes: list[str], values: FloatArray) -> dict[str, float]:
+    return dict(zip(classes, values.tolist(), strict=True))
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
