@@ -32,10 +32,7 @@ def failed_status(resource: Mapping[str, Any], message: str, now: datetime) -> d
     old = resource.get("status") or {}
     known = {condition.get("type"): condition for condition in old.get("conditions") or ()}
     generation = int(resource["metadata"].get("generation") or 0)
-    conditions = [
-        _condition(type_, status, message, generation, known.get(type_), now)
-        for type_, status in ((ConditionType.READY, "False"), (ConditionType.STALLED, "True"))
-    ]
+    conditions = [_condition(type_, status, message, generation, known.get(type_), now) for type_, status in ((ConditionType.READY, "False"), (ConditionType.STALLED, "True"))]
     return {**old, "observedGeneration": generation, "conditions": conditions}
 
 

@@ -32,9 +32,7 @@ class WatchSession:
     def open(self) -> aiohttp.ClientSession:
         """A session for kopf, which closes it."""
         connector = aiohttp.TCPConnector(limit=0, ssl=self._client.tls)
-        return aiohttp.ClientSession(
-            connector=connector, trust_env=True, middlewares=(self._middleware,), headers={"User-Agent": "labelplane"}
-        )
+        return aiohttp.ClientSession(connector=connector, trust_env=True, middlewares=(self._middleware,), headers={"User-Agent": "labelplane"})
 
     async def _middleware(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         authorization = await self._client.authorization()

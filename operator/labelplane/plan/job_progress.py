@@ -39,7 +39,7 @@ def progress(observed: Observed, intent: JobIntent, reason: ControlReason) -> Pr
         events = (_deleted_event(intent),) if _was_seen(observed, intent) else ()
         return Progress(outcome=_under_way(reason, f"{WORDS[reason]} (Job {intent.name})"), actions=(CreateJob(intent),), events=events)
     if job.deleting:
-        return Progress(job=job, outcome=_under_way(reason, f"Job {job.name} is being deleted and will be made again"))
+        return Progress(job=job, outcome=_under_way(reason, f"somebody is deleting the Job; it will be made again (Job {job.name})"))
     if not job.intact and not job.finished:
         event = Event("Warning", ControlReason.JOB_EDITED, f"Job {job.name} was edited: it is deleted and made again as it was")
         return Progress(job=job, outcome=_under_way(reason, event.message), actions=(DeleteJob(job.name, job.uid),), events=(event,))

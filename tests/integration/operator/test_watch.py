@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import kopf
 import pytest
 
 from labelplane.api.groups import Key
@@ -17,7 +18,7 @@ from labelplane.handlers.feed import Feed
 from labelplane.handlers.heartbeat import Heartbeat
 from labelplane.handlers.queue import WorkQueue
 from labelplane.handlers.watch_session import WatchSession
-from labelplane.handlers.watching import Patience, handlers, kopf_settings, watch
+from labelplane.handlers.watching import Logins, Patience, handlers, kopf_settings, watch
 from tests.cluster_fixtures import RealCluster
 from tests.manifests import label_model
 
@@ -131,3 +132,13 @@ async def test_what_was_deleted_while_the_api_server_was_away_is_found_out(clien
         await asyncio.to_thread(api_server.restart_apiserver)
         await eventually(lambda: now.cache.get(key) is None, 60)
         assert not now.task.done()
+
+
+async def test_refused_credentials_end_the_process_and_not_the_server(client: Client) -> None:
+    """A login that is asked for again at once has just been refused."""
+    session = WatchSession(client, (), Heartbeat(()), lambda watched, items, version: None).open()
+    logins = Logins(lambda: session, client.server)
+    logins.next()
+    with pytest.raises(kopf.PermanentError, match="refuses"):
+        logins.next()
+    await session.close()

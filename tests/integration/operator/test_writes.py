@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 
 from labelplane.api.groups import Key
-from labelplane.cluster.cache import Cache
+from labelplane.cluster.cache import Cache, key_of
 from labelplane.cluster.client import ApiError, Client
 from labelplane.cluster.events import EventRecorder
 from labelplane.cluster.jobs import JobWriter
+from labelplane.cluster.kubernetes import KubernetesCluster
 from labelplane.cluster.paths import CONFIG_MAPS, EVENTS, JOBS, LABEL_MODELS
 from labelplane.errors import Stalled, Transient
 from labelplane.plan.actions import Event
+from labelplane.plan.observed import Observed
+from labelplane.settings import Settings
 from tests.cluster_fixtures import RealCluster
 from tests.integration.operator.objects import Raw, our_labels, owner_reference
 from tests.manifests import label_model
@@ -164,3 +167,62 @@ async def test_the_same_event_is_one_object_with_a_count(client: Client, owner: 
 async def test_an_event_that_cannot_be_written_is_no_failure(client: Client, owner: Raw) -> None:
     elsewhere = {**owner, "metadata": {**owner["metadata"], "namespace": "nowhere"}}
     await EventRecorder(client).record(elsewhere, Event("Normal", "Fitted", "version 1 serves"))
+
+
+def cluster_of(client: Client, *known: Raw) -> tuple[KubernetesCluster, Cache]:
+    cache = Cache()
+    for raw in known:
+        cache.put(raw)
+    return KubernetesCluster(client, cache, Settings("image")), cache
+
+
+def a_status(message: str) -> Raw:
+    moment = "2026-03-01T00:00:00Z"
+    ready = {"type": "Ready", "status": "True", "reason": "Fitted", "message": message, "lastTransitionTime": moment, "observedGeneration": 1}
+    return {"observedGeneration": 1, "conditions": [ready]}
+
+
+async def test_a_status_is_replaced_whole(client: Client, owner: Raw) -> None:
+    """A field left out is gone, and the cache knows before the event comes."""
+    cluster, cache = cluster_of(client, owner)
+    key = key_of(owner)
+    for status in ({**a_status("one"), "lastHandledReconcileAt": "x"}, a_status("two")):
+        await cluster.write_status(Observed(key, cache.get(key) or {}), status)
+    assert (cache.get(key) or {})["status"] == a_status("two")
+    assert (await client.get(LABEL_MODELS.path(key.namespace, key.name)))["status"] == a_status("two")
+
+
+async def test_a_status_decided_on_old_data_is_refused_and_the_fresh_is_read(client: Client, owner: Raw) -> None:
+    cluster, cache = cluster_of(client, owner)
+    key = key_of(owner)
+    await client.merge(LABEL_MODELS.path(key.namespace, key.name), {"metadata": {"annotations": {"a": "b"}}})
+    with pytest.raises(Transient) as conflict:
+        await cluster.write_status(Observed(key, owner), a_status("old"))
+    assert conflict.value.reason == "Conflict"
+    await cluster.write_status(Observed(key, cache.get(key) or {}), a_status("fresh"))
+
+
+async def test_a_status_never_reaches_a_successor_of_the_same_name(client: Client, owner: Raw) -> None:
+    """The resource was deleted, and made again: another uid."""
+    cluster, _ = cluster_of(client, owner)
+    path = LABEL_MODELS.path(owner["metadata"]["namespace"])
+    await client.delete(f"{path}/{owner['metadata']['name']}", uid=owner["metadata"]["uid"])
+    successor = await client.create(path, label_model(namespace=owner["metadata"]["namespace"]))
+    with pytest.raises(Transient):
+        await cluster.write_status(Observed(key_of(owner), owner), a_status("for the dead"))
+    assert (await client.get(f"{path}/{owner['metadata']['name']}"))["status"] == successor["status"]
+
+
+async def test_a_status_of_what_is_gone_is_no_failure(client: Client, owner: Raw) -> None:
+    cluster, cache = cluster_of(client, owner)
+    key = key_of(owner)
+    await client.delete(LABEL_MODELS.path(key.namespace, key.name), uid=owner["metadata"]["uid"])
+    await cluster.write_status(Observed(key, owner), a_status("late"))
+    assert await cluster.observe(key) is None
+    assert cache.get(key) is None
+
+
+async def test_what_is_being_deleted_is_not_observed(client: Client, owner: Raw) -> None:
+    leaving = {**owner, "metadata": {**owner["metadata"], "deletionTimestamp": "2026-03-01T00:00:00Z"}}
+    cluster, _ = cluster_of(client, leaving)
+    assert await cluster.observe(key_of(owner)) is None
