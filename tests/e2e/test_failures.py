@@ -1,7 +1,9 @@
 """Faults on a real cluster: every one ends with the right rows once, or with the old version and a reason."""
 
+import os
 import random
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,12 @@ from tests.e2e.rollouts import exactly_once, function_set, hand_over, label_job,
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 LABEL_PODS = "labelplane.dev/owner-kind=LabelJob,labelplane.dev/step=label"
+
+
+def fill(folder: Path, *, leave: int) -> None:
+    """Take all but `leave` bytes of a filesystem."""
+    free = os.statvfs(folder)
+    (folder / "filler").write_bytes(bytes(free.f_bavail * free.f_frsize - leave))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -78,6 +86,7 @@ def test_user_deletes_the_job(operator: Installed, namespace: str, lake: Volume)
 def test_output_volume_full(operator: Installed, namespace: str, lake: Volume, volume) -> None:
     """The disk is full: Stalled with the reason, nothing half-visible."""
     tiny = volume("tiny", small_mebibytes=8)
+    fill(tiny.folder, leave=500_000)  # the labels take about 1.5 MB
     write_events(lake.folder, 300_000, seed=5)
     operator.cluster.apply(*three(namespace)[:2], label_job(namespace, output={"uri": "pvc://tiny/labels", "format": "delta"}))
     stalled = operator.reason(namespace, "VolumeFull", timeout=300)
@@ -126,7 +135,7 @@ def test_schema_break_keeps_the_last_good_output(operator: Installed, namespace:
         ({"input": {"uri": "configmap://absent/events.csv", "format": "csv"}}, "SourceNotFound", "absent"),
         ({"input": {"uri": "pvc://lake/no-such-table", "format": "delta"}}, "SourceNotFound", "no-such-table"),
         ({"input": {"uri": "pvc://lake/events", "format": "parquet", "version": 7}}, "SourceUnreadable", "version"),
-        ({"input": {"uri": "pvc://lake/events", "format": "delta", "version": 99}}, "PinBroken", "99"),
+        ({"input": {"uri": "pvc://lake/events", "format": "delta", "version": 99}}, "SourceNotFound", "99"),
         ({"runtime": {"image": "localhost/no/such:image"}}, "ImagePullFailed", "no/such:image"),
         ({"runtime": {"nodeSelector": {"disk": "none"}}}, "Unschedulable", "node"),
         ({"runtime": {"resources": {"limits": {"memory": "16Mi"}}}}, "OutOfMemory", "memory"),
