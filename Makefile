@@ -2,6 +2,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 8
 .DEFAULT_GOAL := help
 
 .PHONY: help setup lock generate verify test test-fast demo demo-cluster cluster-down
@@ -35,10 +36,10 @@ verify: setup ## lint, types, layers, sizes, generated files
 
 test: setup ## the whole suite, with a real API server and a real node
 	$(BIN)/python -m devcluster build
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 test-fast: setup ## what needs no cluster
-	$(BIN)/pytest -m "not cluster and not apiserver"
+	$(BIN)/pytest -n auto -m "not cluster and not apiserver"
 
 DEMO := build/demo
 demo: setup ## run examples/mail-triage with no cluster

@@ -18,8 +18,11 @@ from devcluster import control_plane, images, processes
 from devcluster.folders import ClusterFolders, program
 from devcluster.project_images import IMAGES
 from devcluster.volumes import Volume, make_volume, remove_volume
+from tests.reader import read_object
+from tests.sharing import SHARED, made, once
 
 ROOT = Path(__file__).parents[1]
+KEPT = "LABELPLANE_TEST_CLUSTER"
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,10 @@ class RealCluster:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
         return done.stdout if check else done.stdout + done.stderr
 
-    def get(self, *arguments: str) -> dict[str, Any]:
-        """`kubectl get … -o json`, parsed."""
-        parsed: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "-o", "json"))
-        return parsed
+    def get(self, namespace: str, plural: str, name: str = "", *, selector: str = "") -> dict[str, Any]:
+        """An object, or a list. Over HTTP: tests ask so often that starting kubectl each time would be most of their work."""
+        found: dict[str, Any] = read_object(self.folders, namespace, plural, name, selector)
+        return found
 
     def apply(self, *manifests: dict[str, Any]) -> None:
         """Apply manifests as a user does."""
@@ -61,7 +64,7 @@ class RealCluster:
             last = found()
             if last:
                 return last
-            time.sleep(0.2)
+            time.sleep(0.3)
         raise AssertionError(f"waited {timeout:.0f} s for {what}; last: {last}")
 
     def stop_component(self, name: str) -> None:
@@ -92,37 +95,42 @@ class RealCluster:
 
 
 @pytest.fixture(scope="session")
-def api_server() -> Iterator[RealCluster]:
-    """etcd, API server and controller-manager with our CRDs; no node, so pods stay pending."""
-    name = f"api-{os.getpid()}"
-    folders = devcluster.up(name, api_only=True)
-    real = RealCluster(folders)
-    try:
-        _install_crds(real)
-        yield real
-    finally:
-        devcluster.down(name)
+def api_server() -> RealCluster:
+    """etcd, API server and controller-manager with our CRDs; no node, so pods stay pending. One for all workers."""
+    return RealCluster(ClusterFolders(once("api_server", _make_api_server)))
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[RealCluster]:
-    """A cluster that runs pods, with our CRDs and both images loaded.
+def cluster() -> RealCluster:
+    """A cluster that runs pods, with our CRDs and both images loaded. One for all workers.
 
     `LABELPLANE_TEST_CLUSTER=name` uses (and keeps) a devcluster of that name instead of a new one.
     """
-    kept = os.environ.get("LABELPLANE_TEST_CLUSTER")
-    name = kept or "test"
-    folders = devcluster.up(name)
-    real = RealCluster(folders)
-    try:
-        for image in IMAGES:
-            images.build(image)
-            images.load(folders, image.tag)
-        _install_crds(real)
-        yield real
-    finally:
-        if not kept:
-            devcluster.down(name)
+    return RealCluster(ClusterFolders(once("cluster", _make_cluster)))
+
+
+def take_down() -> None:
+    """Remove the clusters that this run made."""
+    for name in SHARED:
+        kept = name == "cluster" and KEPT in os.environ
+        if made(name) and not kept:
+            devcluster.down(made(name))
+
+
+def _make_api_server() -> str:
+    name = f"api-{os.getpid()}"
+    _install_crds(RealCluster(devcluster.up(name, api_only=True)))
+    return name
+
+
+def _make_cluster() -> str:
+    name = os.environ.get(KEPT, "test")
+    real = RealCluster(devcluster.up(name))
+    for image in IMAGES:
+        images.build(image)
+        images.load(real.folders, image.tag)
+    _install_crds(real)
+    return name
 
 
 @pytest.fixture

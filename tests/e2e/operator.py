@@ -1,8 +1,6 @@
 """The operator as a user installs it, and what tests ask of the resources it serves."""
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +22,7 @@ class Installed:
 
     def resource(self, namespace: str, kind: str, name: str = "rollouts") -> dict[str, Any]:
         """The resource; its status must obey the rules of conditions whenever anybody looks."""
-        found = self.cluster.get("-n", namespace, kind, name)
+        found = self.cluster.get(namespace, f"{kind}s", name)
         assert violations(found) == []
         return found
 
@@ -58,13 +56,16 @@ class Installed:
 
     def events(self, namespace: str) -> list[tuple[str, str]]:
         """(reason, message) of every Event in the namespace that Labelplane raised."""
-        items = self.cluster.get("-n", namespace, "events")["items"]
+        items = self.cluster.get(namespace, "events")["items"]
         ours = (item for item in items if item.get("reportingComponent", "").startswith("labelplane"))
         return [(item["reason"], item.get("message", "")) for item in ours]
 
-    def kill(self) -> None:
-        """SIGKILL the operator's process, as a node under memory pressure would."""
-        kill_container(self.cluster, self.namespace, "app.kubernetes.io/name=labelplane")
+    def kill(self) -> bool:
+        """SIGKILL the operator's process, as a node under memory pressure would; the pod goes too, so that no back-off delays the next. False when none ran."""
+        selector = "app.kubernetes.io/name=labelplane"
+        killed = kill_container(self.cluster, self.namespace, selector)
+        self.cluster.kubectl("-n", self.namespace, "delete", "pod", "-l", selector, "--force", "--grace-period=0")
+        return killed
 
     def request(self, namespace: str, kind: str = "labeljob", name: str = "rollouts") -> str:
         """Ask for a reconcile by annotation; returns its value."""
@@ -93,24 +94,13 @@ def message(resource: dict[str, Any], kind: str = "Ready") -> str:
 
 def kill_container(cluster: RealCluster, namespace: str, selector: str) -> bool:
     """SIGKILL the running container of a pod; False when there is none."""
-    pods = cluster.get("-n", namespace, "pods", "-l", selector)["items"]
+    pods = cluster.get(namespace, "pods", selector=selector)["items"]
     for pod in pods:
         for status in pod["status"].get("containerStatuses", []):
             if "running" in status["state"]:
                 node.ctr(cluster.folders, "task", "kill", "-s", "9", status["containerID"].removeprefix("containerd://"))
                 return True
     return False
-
-
-@contextmanager
-def installed(cluster: RealCluster, namespace: str = "labelplane-system", *values: str) -> Iterator[Installed]:
-    """Install the chart with the images just built; remove it afterwards."""
-    install(cluster, namespace, *values)
-    try:
-        yield Installed(cluster, namespace)
-    finally:
-        cluster.helm("uninstall", "labelplane", "-n", namespace, "--wait")
-        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 def install(cluster: RealCluster, namespace: str, *values: str) -> None:

@@ -59,6 +59,7 @@ def test_operator_has_no_right_to_read_secrets(operator: Installed) -> None:
     assert "yes" in operator.cluster.kubectl("auth", "can-i", "create", "jobs.batch", "--all-namespaces", who, check=False).split()
 
 
+@pytest.mark.alone
 def test_upgrade_keeps_resources_and_relabels_nothing(operator: Installed, namespace: str, lake: Volume) -> None:
     """G7: an operator upgrade alone never relabels."""
     operator.cluster.apply(*three(namespace))
@@ -69,6 +70,7 @@ def test_upgrade_keeps_resources_and_relabels_nothing(operator: Installed, names
     assert operator.ready(namespace)["status"]["run"] == before["status"]["run"]
 
 
+@pytest.mark.alone
 def test_namespaced_operator_serves_its_namespace_only(operator: Installed, cluster: RealCluster, namespace: str, lake: Volume) -> None:
     """The cluster-wide operator is scaled away; one with Roles only serves the listed namespace, and no other."""
     cluster.kubectl("-n", operator.namespace, "scale", "deploy/labelplane", "--replicas=0")

@@ -15,7 +15,7 @@ def test_suspended_job_runs_nothing_until_resumed(operator: Installed, namespace
     operator.cluster.apply(*three(namespace)[:2], label_job(namespace, suspend=True))
     operator.ready(namespace, "labelmodel")
     operator.cluster.wait("Suspended", lambda: condition(operator.resource(namespace, "labeljob"), "Suspended") == "True")
-    assert operator.cluster.get("-n", namespace, "jobs", "-l", JOBS)["items"] == []
+    assert operator.cluster.get(namespace, "jobs", selector=JOBS)["items"] == []
     operator.cluster.apply(label_job(namespace))
     assert condition(operator.ready(namespace), "Suspended") is None
 
@@ -26,7 +26,7 @@ def test_suspending_stops_the_run(operator: Installed, namespace: str, lake: Vol
     operator.cluster.apply(*three(namespace))
     operator.reason(namespace, "Labeling", timeout=180)
     operator.cluster.apply(label_job(namespace, suspend=True))
-    operator.cluster.wait("no Job", lambda: not operator.cluster.get("-n", namespace, "jobs", "-l", f"{JOBS},labelplane.dev/step=label")["items"])
+    operator.cluster.wait("no Job", lambda: not operator.cluster.get(namespace, "jobs", selector=f"{JOBS},labelplane.dev/step=label")["items"])
     assert condition(operator.resource(namespace, "labeljob"), "Suspended") == "True"
 
 
@@ -68,7 +68,7 @@ def test_finished_jobs_go_after_their_lifetime(operator: Installed, namespace: s
     """A Job is cleaned up only after its result stands in status; nothing runs again."""
     operator.cluster.apply(*three(namespace)[:2], label_job(namespace, runTTL="5s"))
     job = operator.ready(namespace)
-    operator.cluster.wait("the label Job to go", lambda: not operator.cluster.get("-n", namespace, "jobs", "-l", f"{JOBS},labelplane.dev/step=label")["items"])
+    operator.cluster.wait("the label Job to go", lambda: not operator.cluster.get(namespace, "jobs", selector=f"{JOBS},labelplane.dev/step=label")["items"])
     assert operator.ready(namespace)["status"]["run"] == job["status"]["run"]
     assert labels(lake.folder).version() == 0
 
@@ -88,7 +88,7 @@ def test_users_objects_are_not_touched(operator: Installed, namespace: str, lake
     operator.cluster.apply(*three(namespace))
     operator.ready(namespace)
     for kind in ("labelingfunctionset", "labelmodel", "labeljob"):
-        found = operator.cluster.get("-n", namespace, kind, "rollouts", "--show-managed-fields")
+        found = operator.cluster.get(namespace, f"{kind}s", "rollouts")
         assert "finalizers" not in found["metadata"]
         assert set(found["metadata"]["annotations"]) == {"kubectl.kubernetes.io/last-applied-configuration"}
         others = [entry for entry in found["metadata"]["managedFields"] if entry.get("subresource") != "status"]
@@ -99,7 +99,7 @@ def test_job_pods_hold_no_credentials(operator: Installed, namespace: str, lake:
     """O10: no API token, no privilege, a read-only root, inputs read-only."""
     operator.cluster.apply(*three(namespace))
     operator.ready(namespace)
-    for pod in operator.cluster.get("-n", namespace, "pods")["items"]:
+    for pod in operator.cluster.get(namespace, "pods")["items"]:
         spec, container = pod["spec"], pod["spec"]["containers"][0]
         assert spec["automountServiceAccountToken"] is False
         assert not any("serviceaccount" in mount["mountPath"] for mount in container["volumeMounts"])

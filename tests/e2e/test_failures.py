@@ -3,11 +3,12 @@
 import os
 import random
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from devcluster.volumes import Volume
+from devcluster.volumes import Volume, make_volume, remove_volume
 from tests.cluster_fixtures import RealCluster
 from tests.e2e.operator import Installed, condition, kill_container, message
 from tests.e2e.rollouts import exactly_once, function_set, hand_over, label_job, label_model, labels, three, write_events
@@ -23,16 +24,28 @@ def fill(folder: Path, *, leave: int) -> None:
     (folder / "filler").write_bytes(bytes(free.f_bavail * free.f_frsize - leave))
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_operator_killed_during_a_run(operator: Installed, namespace: str, lake: Volume, seed: int) -> None:
-    """G3: killed at a seeded random instant; one output version, no duplicate row."""
-    operator.cluster.apply(*three(namespace))
-    instant = random.Random(seed).uniform(0.2, 12)
-    time.sleep(instant)  # the fault's instant, not a synchronisation
-    operator.kill()
-    operator.ready(namespace, timeout=240)
-    assert labels(lake.folder).version() == 0
-    exactly_once(labels(lake.folder), 2000)
+@pytest.mark.alone
+def test_operator_killed_at_five_instants_of_five_runs(operator: Installed, cluster: RealCluster) -> None:
+    """G3: five runs under way, killed at five seeded random instants; each leaves one output version and no duplicate row."""
+    pauses = [random.Random(seed).uniform(0.2, 8) for seed in range(5)]
+    with ExitStack() as made:
+        lakes: dict[str, Volume] = {}
+        for _ in pauses:
+            name = made.enter_context(cluster.new_namespace())
+            lakes[name] = make_volume(cluster.folders, name, "lake")
+            made.callback(remove_volume, cluster.folders, lakes[name])
+            write_events(lakes[name].folder, 2000)
+        for name in lakes:
+            cluster.apply(*three(name))
+        for pause in pauses:
+            time.sleep(pause)  # the fault's instant, not a synchronisation
+            cluster.wait("an operator to kill", operator.kill)
+        for name, lake in lakes.items():
+            operator.ready(name, timeout=240)
+            assert labels(lake.folder).version() == 0
+            exactly_once(labels(lake.folder), 2000)
+        for name in lakes:
+            cluster.kubectl("-n", name, "delete", "pods", "--all", "--force", "--grace-period=0")
 
 
 def test_job_pod_killed_mid_write(operator: Installed, namespace: str, lake: Volume) -> None:
@@ -47,6 +60,7 @@ def test_job_pod_killed_mid_write(operator: Installed, namespace: str, lake: Vol
     exactly_once(labels(lake.folder), 300_000)
 
 
+@pytest.mark.alone
 def test_api_server_restarted(operator: Installed, namespace: str, lake: Volume) -> None:
     """The API server goes away during a run and comes back: the state converges."""
     operator.cluster.apply(*three(namespace))
@@ -75,7 +89,7 @@ def test_user_deletes_the_job(operator: Installed, namespace: str, lake: Volume)
     """The Job is made again, an Event says so, and one version is committed."""
     write_events(lake.folder, 200_000, seed=4)
     operator.cluster.apply(*three(namespace))
-    operator.cluster.wait("a label Job", lambda: operator.cluster.get("-n", namespace, "jobs", "-l", LABEL_PODS)["items"], timeout=180)
+    operator.cluster.wait("a label Job", lambda: operator.cluster.get(namespace, "jobs", selector=LABEL_PODS)["items"], timeout=180)
     operator.cluster.kubectl("-n", namespace, "delete", "jobs", "-l", LABEL_PODS)
     operator.ready(namespace, timeout=300)
     assert labels(lake.folder).version() == 0
@@ -157,7 +171,7 @@ def test_sensitive_values_are_nowhere(operator: Installed, namespace: str, lake:
     operator.ready(namespace)
     cluster: RealCluster = operator.cluster
     seen = cluster.kubectl("-n", namespace, "get", "labelingfunctionset,labelmodel,labeljob,events,jobs,pods", "-o", "yaml")
-    for pod in cluster.get("-n", namespace, "pods")["items"]:
+    for pod in cluster.get(namespace, "pods")["items"]:
         seen += cluster.kubectl("-n", namespace, "logs", pod["metadata"]["name"])
     assert "@example.com" not in seen
     for folder in ("labels", "models"):

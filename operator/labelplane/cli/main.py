@@ -10,7 +10,10 @@ import yaml
 from rich.console import Console
 
 from labelplane.api.crd import crd_manifests
+from labelplane.cli.explanation import show_explanation
 from labelplane.cli.manifests import Loaded, ManifestError, load
+from labelplane.cli.reading import explain as explain_row
+from labelplane.cli.reading import report as write_report
 from labelplane.cli.run import run as run_manifests
 from labelplane.cli.tables import conditions_table, quality_table
 from labelplane.cli.validate import check, problems_in
@@ -22,6 +25,9 @@ Directory = Annotated[Path, typer.Argument(help="Folder of manifests, or one fil
 Paths = Annotated[list[str], typer.Argument(help="Files or folders; - for stdin.")]
 State = Annotated[Path | None, typer.Option(help="State folder (default: .labelplane beside the manifests).")]
 Volumes = Annotated[list[str], typer.Option("--volume", help="claim=FOLDER: where pvc://claim is. May be repeated.")]
+Row = Annotated[str, typer.Argument(metavar="ID", help="Id of the row.")]
+JobName = Annotated[str | None, typer.Option("--job", help="Name of the LabelJob, where there are several.")]
+ReportFile = Annotated[Path | None, typer.Option("--file", "-f", help="The page to write (default: reports/NAME.html in the state folder).")]
 Output = Annotated[str, typer.Option("--output", "-o", help="table or json.")]
 
 
@@ -64,6 +70,23 @@ def status(directory: Directory, state: State = None, output: Output = "table") 
     for table in (conditions_table(found), quality_table(found)):
         if table is not None:
             console.print(table)
+
+
+@app.command()
+def explain(row: Row, directory: Directory = Path(), state: State = None, job: JobName = None, output: Output = "table") -> None:
+    """Show why a row has its label: every vote, its weight, and the posterior."""
+    found = explain_row(state_folder(directory, state), job, row)
+    if _is_json(output):
+        print(json.dumps(found, indent=2))
+    else:
+        show_explanation(found, Console())
+
+
+@app.command()
+def report(directory: Directory = Path(), state: State = None, job: JobName = None, file: ReportFile = None) -> None:
+    """Write one self-contained HTML page about the last run of each LabelJob."""
+    for page in write_report(state_folder(directory, state), job, file):
+        print(page)
 
 
 @app.command()

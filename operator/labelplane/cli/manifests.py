@@ -1,5 +1,7 @@
 """Read manifests as kubectl would: files, folders, `List`s, several documents, stdin, and a kustomization's resources and ConfigMaps."""
 
+import base64
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,11 +10,15 @@ from typing import Any
 
 import yaml
 
-from labelplane.api.groups import API_VERSION, KINDS
+from labelplane.api.groups import API_VERSION, GROUP, KINDS
+from labelplane.cli.yaml_text import RepeatedKey, documents
 
 Manifest = dict[str, Any]
 KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml")
 UNDERSTOOD = {"apiVersion", "kind", "resources", "configMapGenerator", "generatorOptions"}
+GENERATOR = {"name", "files", "literals"}
+GENERATOR_OPTIONS = {"disableNameSuffixHash", "labels", "annotations"}
+NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 
 
 class ManifestError(Exception):
@@ -26,25 +32,6 @@ class Loaded:
     resources: list[Manifest] = field(default_factory=list)
     config_maps: dict[str, dict[str, bytes]] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML as it is, but for a key that stands twice, which would silently lose the first."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode, *, deep: bool) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-    repeated = next((key for key in keys if keys.count(key) > 1), None)
-    if repeated is not None:
-        raise ManifestError(f"line {node.start_mark.line + 1}: key {repeated!r} stands twice: keep one")
-    return yaml.SafeLoader.construct_mapping(loader, node, deep)
-
-
-def _deep_mapping(loader: Any, node: Any) -> dict[Any, Any]:
-    return _mapping(loader, node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _deep_mapping)
 
 
 def load(paths: Iterable[str]) -> Loaded:
@@ -75,22 +62,32 @@ def _add_path(loaded: Loaded, path: Path) -> None:
 
 def _add_kustomization(loaded: Loaded, file: Path) -> None:
     content: Manifest = next(_documents(_text(file), str(file)), {})
-    unknown = sorted(set(content) - UNDERSTOOD)
-    if unknown:
-        raise ManifestError(f"{file}: {unknown[0]} is not understood here and would change what is applied: render it with kubectl kustomize, and give the result")
+    _understood(file, "", content, UNDERSTOOD)
     for resource in content.get("resources") or []:
+        if "://" in resource:
+            raise ManifestError(f"{file}: {resource} is on the network, which is not read here: render it with kubectl kustomize, and give the result")
         _add_path(loaded, file.parent / resource)
-    suffix_free = (content.get("generatorOptions") or {}).get("disableNameSuffixHash") is True
-    for generator in content.get("configMapGenerator") or []:
-        if not suffix_free:
+    options = content.get("generatorOptions") or {}
+    _understood(file, "generatorOptions.", options, GENERATOR_OPTIONS)
+    for index, generator in enumerate(content.get("configMapGenerator") or []):
+        _understood(file, f"configMapGenerator[{index}].", generator, GENERATOR)
+        if "name" not in generator:
+            raise ManifestError(f"{file}: configMapGenerator[{index}].name is required")
+        if options.get("disableNameSuffixHash") is not True:
             raise ManifestError(f"{file}: set generatorOptions.disableNameSuffixHash: true, or the uris would not find ConfigMap {generator['name']}")
         loaded.config_maps[generator["name"]] = _generated(generator, file.parent)
+
+
+def _understood(file: Path, prefix: str, content: Manifest, known: set[str]) -> None:
+    unknown = sorted(set(content) - known)
+    if unknown:
+        raise ManifestError(f"{file}: {prefix}{unknown[0]} is not understood here and would change what is applied: render it with kubectl kustomize, and give the result")
 
 
 def _generated(generator: Manifest, folder: Path) -> dict[str, bytes]:
     content: dict[str, bytes] = {}
     for entry in generator.get("files") or []:
-        key, _, name = entry.rpartition("=")
+        key, _, name = entry.rpartition("=")  # file, or key=file
         path = folder / name
         if not path.is_file():
             raise ManifestError(f"{path}: configMapGenerator {generator['name']} names a file that is not there")
@@ -103,35 +100,72 @@ def _generated(generator: Manifest, folder: Path) -> dict[str, bytes]:
 
 def _add_documents(loaded: Loaded, text: str, source: str) -> None:
     for document in _documents(text, source):
-        items = document.get("items") if document.get("kind") == "List" else [document]
-        for item in items or []:
+        kind = str(document.get("kind"))
+        listed = kind.endswith("List") and isinstance(document.get("items"), list)
+        for item in document["items"] if listed else [document]:
+            if not isinstance(item, dict):
+                raise ManifestError(f"{source}: an item of {kind} is a mapping, this is a {type(item).__name__}")
             _add(loaded, item, source)
 
 
 def _add(loaded: Loaded, manifest: Manifest, source: str) -> None:
     kind, version = manifest.get("kind"), manifest.get("apiVersion")
     if version == API_VERSION and kind in {one.kind for one in KINDS}:
-        if not isinstance(manifest.get("metadata"), dict) or "name" not in manifest["metadata"]:
-            raise ManifestError(f"{source}: metadata.name is required")
+        identity = (kind, _named(manifest, source))
+        if identity in {(one["kind"], _named(one, source)) for one in loaded.resources}:
+            raise ManifestError(f"{source}: {kind} {identity[1][1]} is given twice: keep one")
         loaded.resources.append(manifest)
-    elif kind == "ConfigMap":
-        loaded.config_maps[manifest["metadata"]["name"]] = {key: str(value).encode() for key, value in (manifest.get("data") or {}).items()}
+    elif kind == "ConfigMap" and version == "v1":
+        loaded.config_maps[_named(manifest, source)[1]] = _content(manifest, source)
+    elif str(version).startswith(f"{GROUP}/"):
+        known = ", ".join(one.kind for one in KINDS)
+        raise ManifestError(f"{source}: {kind} {version} is not known: use {API_VERSION} and one of {known}")
     else:
         loaded.ignored.append(f"{source}: {kind} {version} is not ours and is left out")
 
 
-def _documents(text: str, source: str) -> Iterator[Any]:
+def _named(manifest: Manifest, source: str) -> tuple[str, str]:
+    """Namespace and name."""
+    metadata = manifest.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if not isinstance(name, str) or not NAME.match(name):
+        raise ManifestError(f"{source}: metadata.name of this {manifest.get('kind')} is required: lower-case letters, digits, - and .")
+    namespace = (metadata or {}).get("namespace") or "default"
+    if not isinstance(namespace, str) or not NAME.match(namespace):
+        raise ManifestError(f"{source}: metadata.namespace of {name} is not a name: lower-case letters, digits and -")
+    return namespace, name
+
+
+def _content(manifest: Manifest, source: str) -> dict[str, bytes]:
+    """The keys of a ConfigMap."""
+    content: dict[str, bytes] = {}
+    for key, value in (manifest.get("data") or {}).items():
+        if not isinstance(value, str):
+            raise ManifestError(f"{source}: ConfigMap {manifest['metadata']['name']}: data.{key} is not text: put it in quotes")
+        content[key] = value.encode()
+    for key, value in (manifest.get("binaryData") or {}).items():
+        content[key] = base64.b64decode(str(value))
+    return content
+
+
+def _documents(text: str, source: str) -> Iterator[Manifest]:
     try:
-        for document in yaml.load_all(text, Loader=_Loader):
+        for document in documents(text):
             if document is None:
                 continue
             if not isinstance(document, dict):
                 raise ManifestError(f"{source}: a manifest is a mapping, this is a {type(document).__name__}")
             yield document
+    except RepeatedKey as error:
+        raise ManifestError(f"{source}: {error}") from None
     except yaml.YAMLError as error:
-        raise ManifestError(f"{source}: is not valid YAML: {str(error).splitlines()[0]}") from None
-    except ManifestError as error:
-        raise ManifestError(str(error) if source in str(error) else f"{source}: {error}") from None
+        raise ManifestError(f"{source}: is not valid YAML: {_place(error)}") from None
+
+
+def _place(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    what = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return f"line {mark.line + 1}: {what}" if mark is not None else what
 
 
 def _text(path: Path) -> str:

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress
 
 from labelplane.api.groups import Key
 from labelplane.cli.manifests import load
+from labelplane.cli.progress import bars, show
+from labelplane.cli.reading import report
 from labelplane.cli.tables import conditions_table, quality_table
-from labelplane.cli.workspace import open_cluster, resources
+from labelplane.cli.workspace import open_cluster, resources, state_folder
 from labelplane.cluster.local import LocalCluster
 from labelplane.reconcile import reconcile
 from labelplane.settings import Settings
@@ -30,38 +33,34 @@ def run(directory: Path, state: Path | None, volumes: Iterable[str], *, as_json:
         progress.print(f"note: {note}")
     cluster, keys = open_cluster(directory, state, loaded, volumes)
     try:
-        asyncio.run(_settle(cluster, keys, progress))
+        with bars(progress) as shown:
+            asyncio.run(_settle(cluster, keys, shown))
     finally:
         cluster.jobs.stop()
     found = resources(cluster, keys)
+    pages = _report(found, state_folder(directory, state))
     if as_json:
         print(json.dumps({"apiVersion": "v1", "kind": "List", "items": found}, indent=2))
     else:
         _show(found, cluster)
+        for page in pages:
+            print(f"report: {page}")
     return STALLED if any(_settled(resource) == "stalled" for resource in found) else 0
 
 
-async def _settle(cluster: LocalCluster, keys: list[Key], progress: Console) -> None:
-    """One pass after the other, until nothing changes, nothing runs and nothing is due."""
+async def _settle(cluster: LocalCluster, keys: list[Key], progress: Progress) -> None:
+    """One pass after the other, until nothing changes, nothing runs and every result is read."""
     seen: dict[Key, str] = {}
     while True:
-        busy = False
+        ran, busy = cluster.jobs.running(), False  # what ends during a pass may be read only by the next
         for key in keys:
             done = await reconcile(cluster, key, now=datetime.now(UTC), settings=SETTINGS)
             busy |= done.changed or done.requeue_after == 0
-            _tell(cluster, key, seen, progress)
-        if not busy and not cluster.jobs.running():
-            if all(_settled(resource) for resource in resources(cluster, keys)):
-                return
-            if not _unread_result(cluster, keys):
-                return
+            _tell(cluster, key, seen, progress.console)
+        show(progress, cluster.jobs.progress())
+        if not (ran or busy or cluster.jobs.running()):
+            return
         await asyncio.sleep(LOOK_SECONDS)
-
-
-def _unread_result(cluster: LocalCluster, keys: Iterable[Key]) -> bool:
-    """Whether a job has ended since its resource was looked at: the next pass reads it."""
-    waiting = [resource for resource in resources(cluster, keys) if not _settled(resource)]
-    return any(_condition(resource, "Ready").get("reason") in ("Checking", "Resolving", "Fitting", "Labeling") for resource in waiting)
 
 
 def _settled(resource: dict[str, Any]) -> str | None:
@@ -86,6 +85,12 @@ def _tell(cluster: LocalCluster, key: Key, seen: dict[Key, str], progress: Conso
     if seen.get(key) != text:
         seen[key] = text
         progress.print(f"{datetime.now(UTC):%H:%M:%S}  {key.kind:20} {key.name:20} {text}", markup=False, soft_wrap=True)
+
+
+def _report(found: list[dict[str, Any]], root: Path) -> list[Path]:
+    """A page for each LabelJob of these that has labelled."""
+    labelled = (one["metadata"]["name"] for one in found if (one.get("status") or {}).get("run"))
+    return [page for name in labelled for page in report(root, name, None)]
 
 
 def _show(found: list[dict[str, Any]], cluster: LocalCluster) -> None:

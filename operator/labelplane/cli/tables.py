@@ -9,19 +9,21 @@ from rich.text import Text
 COLOURS = {"True": "green", "False": "red", "Unknown": "yellow"}
 QUALITY = (
     ("rows", "Rows"),
-    ("coverage", "Coverage"),
-    ("conflictRate", "Conflict"),
-    ("meanConfidence", "Confidence"),
-    ("precision", "Precision"),
-    ("recall", "Recall"),
-    ("brier", "Brier"),
-    ("ece", "ECE"),
+    ("coverage", "Rows that a function votes on"),
+    ("conflictRate", "Covered rows in conflict"),
+    ("meanConfidence", "Mean confidence"),
+    ("precision", "Precision on gold"),
+    ("recall", "Recall on gold"),
+    ("brier", "Brier score on gold"),
+    ("ece", "Calibration error on gold"),
 )
 
 
 def conditions_table(resources: Iterable[Mapping[str, Any]]) -> Table:
     """A line for each resource and each condition beside Ready."""
-    table = Table("Kind", "Name", "Ready", "Reason", "Message", title="Conditions", title_justify="left")
+    table = Table("Kind", title="Conditions", title_justify="left")
+    for title in ("Name", "Ready", "Reason", "Message"):
+        table.add_column(title, overflow="fold")
     for resource in resources:
         conditions = (resource.get("status") or {}).get("conditions") or []
         ready = next((one for one in conditions if one["type"] == "Ready"), {"status": "Unknown", "reason": "-", "message": "not looked at yet"})
@@ -38,9 +40,11 @@ def quality_table(resources: Iterable[Mapping[str, Any]]) -> Table | None:
     jobs = [resource for resource in resources if resource["kind"] == "LabelJob" and (resource["status"].get("metrics"))]
     if not jobs:
         return None
-    table = Table("LabelJob", *(title for _, title in QUALITY), title="Label quality (precision, recall, Brier and ECE against gold)", title_justify="left")
-    for job in jobs:
-        table.add_row(job["metadata"]["name"], *(_figure(job["status"]["metrics"].get(key)) for key, _ in QUALITY))
+    table = Table("Indicator", title="Label quality", title_justify="left")
+    for job in jobs:  # a column each: names are long, indicators are few
+        table.add_column(job["metadata"]["name"], justify="right", overflow="fold")
+    for key, title in QUALITY:
+        table.add_row(title, *(_figure(job["status"]["metrics"].get(key)) for job in jobs))
     return table
 
 

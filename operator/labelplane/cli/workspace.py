@@ -1,5 +1,6 @@
 """The state folder of a command: resources applied, ConfigMaps materialised, claims mapped to folders."""
 
+import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,8 @@ from labelplane.cli.manifests import Loaded, ManifestError
 from labelplane.cluster.local import LocalCluster
 from labelplane.cluster.local_jobs import LocalJobs, prefix_of
 from labelplane.cluster.local_store import LocalStore, Resource
+
+FOLDERS = "folders.json"
 
 
 def state_folder(directory: Path, state: Path | None) -> Path:
@@ -23,9 +26,23 @@ def open_cluster(directory: Path, state: Path | None, loaded: Loaded, volumes: I
     for name, content in loaded.config_maps.items():
         _materialise(root / "configmaps" / name, content)
     folders = _folders(root, directory, loaded, volumes)
+    _remember(root, folders)
     keys = [store.apply(resource) for resource in loaded.resources]
     order = {"LabelingFunctionSet": 0, "LabelModel": 1, "LabelJob": 2}
     return LocalCluster(store, LocalJobs(root / "jobs", folders)), sorted(keys, key=lambda key: (order[key.kind], key))
+
+
+def known_folders(root: Path) -> dict[str, Path]:
+    """Where the last run found each volume: prefix of a URI -> folder."""
+    file = root / FOLDERS
+    if not file.exists():
+        raise ManifestError(f"{root}: nothing has been run here: labelplane run the manifests first")
+    return {prefix: Path(path) for prefix, path in json.loads(file.read_text()).items()}
+
+
+def _remember(root: Path, folders: dict[str, Path]) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    (root / FOLDERS).write_text(json.dumps({prefix: str(path) for prefix, path in folders.items()}, indent=2))
 
 
 def uris_in(node: object) -> Iterable[str]:

@@ -20,6 +20,17 @@ from labelplane.plan.actions import JobIntent
 from labelplane.plan.observed import ObservedJob
 
 ATTEMPTS = 4
+LOG_TAIL = 4096  # bytes; the last lines of a log
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """How far a running job says that it is; `total` rows may not be known."""
+
+    job: str
+    phase: str
+    done: int
+    total: int | None
 
 
 @dataclass
@@ -61,6 +72,10 @@ class LocalJobs:
         """Whether any child runs."""
         return any(child.poll() is None for child in self._children.values())
 
+    def progress(self) -> list[JobProgress]:
+        """What each child that runs has logged last."""
+        return [_progress(name, self.log(name)) for name, child in sorted(self._children.items()) if child.poll() is None]
+
     def stop(self) -> None:
         """End every child of this process; their jobs start again with the next command."""
         for child in self._children.values():
@@ -87,7 +102,7 @@ class LocalJobs:
         with (folder / "log").open("ab") as log:
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self._children[name] = child
-        self._write(name, record | {"pid": child.pid, "attempts": record["attempts"] + 1, "exit": None})
+        self._write(name, record | {"pid": child.pid, "birth": _birth(child.pid), "attempts": record["attempts"] + 1, "exit": None})
 
     def _followed(self, name: str) -> dict[str, Any]:
         """The record, brought up to date: an ended child's exit code, or a new attempt where one can help."""
@@ -142,15 +157,38 @@ def run_once(config: JobConfig, folder: Path) -> JobResult:
     return JobResult.model_validate_json((folder / "result.json").read_text())
 
 
+def _progress(name: str, log: Path) -> JobProgress:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - LOG_TAIL))
+        lines = [line for line in file.read().split(b"\n") if line.startswith(b"{") and line.endswith(b"}")]
+    records = (json.loads(line) for line in reversed(lines))
+    last: dict[str, Any] = next((record for record in records if record.get("event") == "progress"), {})
+    return JobProgress(name, last.get("phase", "starting"), last.get("rows_done", 0), last.get("rows_total"))
+
+
+def _birth(pid: int) -> str | None:
+    """When the process began, as the system tells it; None when there is no such process. A pid alone may be another's by now."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except FileNotFoundError:
+        if Path("/proc/self/stat").exists():
+            return None
+    said = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout.strip()
+    return said or None
+
+
 def _code_of_orphan(folder: Path, record: Mapping[str, Any]) -> int | None:
     """A job whose command line is gone: what it reported, else ended as by a kill."""
     result = folder / "result.json"
     if result.exists() and result.stat().st_size:
         failure = JobResult.model_validate_json(result.read_text()).failure
         return 0 if failure is None else int(ExitCode.TRANSIENT)
+    pid = int(record["pid"])
+    if record.get("birth") is None or _birth(pid) != record["birth"]:
+        return -signal.SIGKILL  # it is gone, and its number may be another's
     try:
-        os.kill(int(record["pid"]), signal.SIGTERM)
-    except (ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
         return -signal.SIGKILL
     return -signal.SIGTERM
 

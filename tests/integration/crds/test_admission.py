@@ -83,7 +83,7 @@ def test_output_cannot_move(api_server: RealCluster, api_namespace: str) -> None
 def test_status_says_not_yet_observed(api_server: RealCluster, api_namespace: str) -> None:
     """kstatus must not take a resource for Current before we have looked."""
     api_server.apply(label_job(namespace=api_namespace))
-    assert api_server.get("-n", api_namespace, "labeljob", "rollout-risk")["status"] == {"observedGeneration": -1}
+    assert api_server.get(api_namespace, "labeljobs", "rollout-risk")["status"] == {"observedGeneration": -1}
 
 
 def test_short_names_columns_and_category(api_server: RealCluster, api_namespace: str) -> None:

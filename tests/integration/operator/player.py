@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,25 +106,25 @@ class World:
 
 @asynccontextmanager
 async def playing(client: Client, namespace: str, world: World) -> AsyncIterator[World]:
-    """Finish every pod of ours in the namespace, until the end."""
-    task = asyncio.create_task(_play(client, namespace, world))
+    """Finish every pod of ours in the namespace, until the end; a request under way is let finish."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(_play(client, namespace, world, stop))
     try:
         yield world
     finally:
-        task.cancel()
-        done = await asyncio.gather(task, return_exceptions=True)
-        assert isinstance(done[0], asyncio.CancelledError), done[0]
+        stop.set()
+        await task
 
 
-async def _play(client: Client, namespace: str, world: World) -> None:
-    while True:
-        try:
+async def _play(client: Client, namespace: str, world: World, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        with suppress(Transient, ApiError):  # the API server is away, or the pod is gone: look again
             for pod in (await client.list_all(PODS.path(namespace), PODS.selector))["items"]:
                 if pod["status"].get("phase") == "Pending" and not pod["metadata"].get("deletionTimestamp"):
                     await _finish(client, pod, world)
-        except (Transient, ApiError):
-            pass  # the API server is away, or the pod is gone: look again
-        await asyncio.sleep(0.1)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await stop.wait()
 
 
 async def _finish(client: Client, pod: dict[str, Any], world: World) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.cluster_fixtures import ROOT
+from tests.cluster_fixtures import ROOT, RealCluster
 
 MAIN = ("-m", "labelplane.handlers.main")
 
@@ -87,6 +87,12 @@ async def operator_process(kubeconfig: Path, *namespaces: str, command: tuple[st
             yield running
         finally:
             running.kill()
+
+
+def restart_control_plane(server: RealCluster) -> None:
+    """Restart the API server. The controller-manager too: it may take minutes to look again, and is not what is tested."""
+    server.stop_component("kube-controller-manager")
+    server.restart_apiserver()
 
 
 def free_ports(count: int) -> list[int]:

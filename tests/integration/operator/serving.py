@@ -73,9 +73,16 @@ class Namespace:
         listed = [await self.client.list_all(collection.path(self.name), JOBS.selector) for collection in (JOBS, CONFIG_MAPS)]
         return [item["metadata"]["name"] for answer in listed for item in answer["items"]]
 
-    async def event_reasons(self) -> list[str]:
-        items = (await self.client.list_all(EVENTS.path(self.name)))["items"]
-        return [item["reason"] for item in items if item.get("reportingComponent") == "labelplane"]
+    async def told(self, reason: str) -> None:
+        """Wait for an Event of ours with this reason; it follows the status that it is about."""
+
+        async def look() -> bool:
+            items = (await self.client.list_all(EVENTS.path(self.name)))["items"]
+            reasons.update(item["reason"] for item in items if item.get("reportingComponent") == "labelplane")
+            return reason in reasons
+
+        reasons: set[str] = set()
+        await eventually(look, 10, lambda: reasons)
 
 
 async def eventually(look: Callable[[], Awaitable[Any]], seconds: float = 40.0, last: Callable[[], object] = lambda: None) -> Any:

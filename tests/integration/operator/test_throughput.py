@@ -18,6 +18,7 @@ RESOURCES = 500
 SECONDS = 60.0  # generous: a shared machine; it takes a few
 
 
+@pytest.mark.alone
 async def test_many_resources_and_then_silence(api_server: RealCluster, client: Client, api_namespace: str) -> None:
     """500 sets created at once: each gets its Job and a status; after that the operator writes nothing."""
     functions, *_ = chain(api_namespace)

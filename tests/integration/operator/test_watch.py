@@ -20,6 +20,7 @@ from labelplane.handlers.queue import WorkQueue
 from labelplane.handlers.watch_session import WatchSession
 from labelplane.handlers.watching import Logins, Patience, handlers, kopf_settings, watch
 from tests.cluster_fixtures import RealCluster
+from tests.integration.operator.process import restart_control_plane
 from tests.manifests import label_model
 
 pytestmark = pytest.mark.apiserver
@@ -92,6 +93,7 @@ async def test_only_our_own_jobs_are_seen(client: Client, api_namespace: str) ->
         assert now.cache.get(Key("Job", api_namespace, "theirs")) is None
 
 
+@pytest.mark.alone
 async def test_a_frozen_api_server_is_noticed_and_forgiven(client: Client, api_namespace: str, api_server: RealCluster) -> None:
     """The connection stays open and says nothing: kopf's own health would stay green."""
     async with watching(client, api_namespace) as now:
@@ -120,6 +122,7 @@ async def test_bookmarks_are_heard(client: Client, api_namespace: str) -> None:
         await eventually(everything_heard, 100)
 
 
+@pytest.mark.alone
 async def test_what_was_deleted_while_the_api_server_was_away_is_found_out(client: Client, api_namespace: str, api_server: RealCluster) -> None:
     """After a restart the watch lists again; its list shows what is missing."""
     key = Key("LabelModel", api_namespace, "ghost")
@@ -129,7 +132,7 @@ async def test_what_was_deleted_while_the_api_server_was_away_is_found_out(clien
             "metadata": {"name": "ghost", "namespace": api_namespace, "resourceVersion": "1", "uid": "u"},
         }
         now.cache.put(ghost)
-        await asyncio.to_thread(api_server.restart_apiserver)
+        await asyncio.to_thread(restart_control_plane, api_server)
         await eventually(lambda: now.cache.get(key) is None, 60)
         assert not now.task.done()
 

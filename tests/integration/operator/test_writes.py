@@ -121,7 +121,7 @@ async def test_an_invalid_job_stalls_with_the_servers_words(client: Client, owne
 async def test_a_full_quota_stalls(client: Client, owner: Raw, api_server: RealCluster) -> None:
     namespace = owner["metadata"]["namespace"]
     api_server.kubectl("-n", namespace, "create", "quota", "none", "--hard=count/jobs.batch=0")
-    api_server.wait("the quota", lambda: api_server.get("-n", namespace, "quota", "none").get("status", {}).get("hard"))
+    api_server.wait("the quota", lambda: api_server.get(namespace, "resourcequotas", "none").get("status", {}).get("hard"))
     writer, _ = await writer_and_cache(client)
     with pytest.raises(Stalled, match="exceeded quota") as stalled:
         await writer.create(owner, config_map(owner), a_job(owner))

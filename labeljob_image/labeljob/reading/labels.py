@@ -1,0 +1,113 @@
+"""A committed version of labels as counts and arrays, read batch by batch: memory grows with functions and gold, not with rows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from labeljob.analysis import conflict_matrix
+from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.reading import ReadingRequest
+from labeljob.figures import FunctionCounts, RunFigures
+from labeljob.gold import Gold
+from labeljob.io.content import pin_broken
+from labeljob.labelled import Labelled, voters_of
+from labeljob.steps.commit import output_schema
+from labeljob.votes import ABSTAIN, IntArray, VoteBatch, Votes
+
+BINS = 20
+UNSURE = 12  # rows shown as worth a look
+
+
+@dataclass
+class Labels:
+    """Everything a report shows of one version.
+
+    Attributes:
+        conflicts: int64 [n_functions, n_functions], rows on which two functions disagree.
+        confidence: int64 [n_classes, BINS], covered rows by label and confidence over [1/K, 1].
+        confusion: int64 [n_classes, n_classes + 1], gold class by label; the last column is no label.
+        unsure: the covered rows of least confidence, as (confidence, id, label).
+    """
+
+    functions: FunctionCounts
+    figures: RunFigures
+    conflicts: IntArray
+    confidence: IntArray
+    confusion: IntArray
+    gold_rows: int
+    unsure: list[tuple[float, str, str | None]] = field(default_factory=list)
+
+    def metrics(self) -> dict[str, float | None]:
+        """Indicators by name, as in status."""
+        return self.figures.metrics(self.gold_rows or None)
+
+
+def read_labels(table: Path, request: ReadingRequest, function_set: FunctionSet, gold: Gold) -> Labels:
+    """Count a version of the output.
+
+    Raises:
+        JobError: PIN_BROKEN: the rows have other functions or classes than the model version.
+    """
+    voters, classes = voters_of(function_set), list(function_set.classes)
+    functions = len(voters.names)
+    labels = Labels(
+        functions=FunctionCounts(voters, len(classes)),
+        figures=RunFigures(voters, len(classes)),
+        conflicts=np.zeros((functions, functions), dtype=np.int64),
+        confidence=np.zeros((len(classes), BINS), dtype=np.int64),
+        confusion=np.zeros((len(classes), len(classes) + 1), dtype=np.int64),
+        gold_rows=len(gold.classes),
+    )
+    for batch in _batches(DeltaTable(table, version=request.output_version), output_schema(function_set)):
+        votes = _votes(batch, functions, request.output)
+        labelled = _labelled(batch, classes)
+        ids = batch.column(function_set.id_column)
+        _add(labels, ids, votes, labelled, gold.match(ids), classes)
+    return labels
+
+
+def _batches(table: DeltaTable, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    for batch in pa.RecordBatchReader.from_stream(table.scan()):
+        yield batch.cast(schema)  # the reader gives views, which most kernels do not take
+
+
+def _votes(batch: pa.RecordBatch, functions: int, uri: str) -> Votes:
+    column = batch.column("votes")
+    values = column.flatten()
+    if len(values) != len(batch) * functions:
+        raise pin_broken(uri, "its rows were labelled with other functions than the model version has")
+    return np.ascontiguousarray(values.to_numpy(zero_copy_only=False), dtype=np.int8).reshape(len(batch), functions)
+
+
+def _labelled(batch: pa.RecordBatch, classes: list[str]) -> Labelled:
+    probabilities = batch.column("probabilities")
+    columns = [probabilities.field(name).to_numpy(zero_copy_only=False) for name in classes]
+    index = {name: k for k, name in enumerate(classes)}
+    chosen = np.array([ABSTAIN if value is None else index[value] for value in batch.column("label").to_pylist()], dtype=np.int64)
+    confidence, weight, covered = (batch.column(name).to_numpy(zero_copy_only=False) for name in ("confidence", "weight", "covered"))
+    return Labelled(np.column_stack(columns).astype(np.float64), chosen, confidence.astype(np.float64), weight, covered)
+
+
+def _add(labels: Labels, ids: pa.Array, votes: Votes, labelled: Labelled, known: IntArray, classes: list[str]) -> None:
+    labels.functions.add(VoteBatch(votes, np.zeros(votes.shape, dtype=bool)), known)
+    labels.figures.add(votes, labelled, known)
+    labels.conflicts += conflict_matrix(votes)
+    shown = labelled.covered & (labelled.labels != ABSTAIN)
+    place = (labelled.confidence[shown] - 1 / len(classes)) / (1 - 1 / len(classes))
+    index = np.clip((place * BINS).astype(np.int64), 0, BINS - 1)
+    np.add.at(labels.confidence, (labelled.labels[shown], index), 1)
+    judged = known != ABSTAIN
+    np.add.at(labels.confusion, (known[judged], labelled.labels[judged]), 1)  # no label is -1: the last column
+    labels.unsure = sorted([*labels.unsure, *_least_sure(ids, labelled, classes)])[:UNSURE]
+
+
+def _least_sure(ids: pa.Array, labelled: Labelled, classes: list[str]) -> list[tuple[float, str, str | Any]]:
+    covered = np.flatnonzero(labelled.covered)
+    least = covered[np.argsort(labelled.confidence[covered], kind="stable")[:UNSURE]]
+    named = [*classes, "no label"]  # -1 is the last
+    return [(float(labelled.confidence[row]), str(ids[int(row)].as_py()), named[labelled.labels[row]]) for row in least]

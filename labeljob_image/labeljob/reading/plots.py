@@ -1,0 +1,135 @@
+"""The plots of a report as SVG text: drawn here, so that the page needs no script and no network."""
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import vl_convert
+
+from labeljob.contract.function_set import FunctionSet
+from labeljob.reading.labels import BINS, Labels
+from labeljob.scores import reliability_curve
+from labeljob.votes import ABSTAIN, FloatArray, IntArray
+
+COLOURS = ["#3b6fb6", "#d1603d", "#4b9a73", "#a05fa8", "#c9a227", "#5a6b7b", "#8c564b", "#e07ba0"]
+MOST_FUNCTIONS = 40  # a plot with more is not read
+FONT = "Helvetica, Arial, sans-serif"
+
+
+def coverage_plot(labels: Labels, function_set: FunctionSet) -> str:
+    """Share of rows that each function votes on, by class."""
+    classes, names = list(function_set.classes), labels.functions.voters.names
+    shares = labels.functions.votes / max(labels.functions.rows, 1)
+    shown = np.argsort(-shares.sum(axis=1), kind="stable")[:MOST_FUNCTIONS]
+    rows = [{"function": names[i], "class": classes[k], "share": shares[i, k]} for i in shown for k in range(len(classes)) if shares[i, k]]
+    chart = alt.Chart(_frame(rows, ["function", "class", "share"])).mark_bar(size=13).encode(
+        x=alt.X("share:Q", title="share of rows it votes on", axis=alt.Axis(format="%")),
+        y=alt.Y("function:N", title=None, sort=[names[i] for i in shown]),
+        color=_by_class("class", classes),
+    )  # fmt: skip
+    return _svg(chart, width=430, height={"step": 20})
+
+
+def confidence_plot(labels: Labels, function_set: FunctionSet) -> str:
+    """Covered rows by confidence and label."""
+    classes = list(function_set.classes)
+    edges = np.linspace(1 / len(classes), 1, BINS + 1)
+    rows = [
+        {"from": edges[b], "to": edges[b + 1], "label": classes[k], "rows": int(labels.confidence[k, b]), "base": int(labels.confidence[:k, b].sum())}
+        for k in range(len(classes)) for b in range(BINS) if labels.confidence[k, b]
+    ]  # fmt: skip
+    for row in rows:
+        row["top"] = int(row["base"]) + int(row["rows"])
+    chart = alt.Chart(_frame(rows, ["from", "to", "label", "base", "top"])).mark_bar().encode(
+        x=alt.X("from:Q", title="confidence (probability of the label)", scale=alt.Scale(domain=[edges[0], 1], nice=False)),
+        x2="to:Q",
+        y=alt.Y("base:Q", title="rows"),
+        y2="top:Q",
+        color=_by_class("label", classes),
+    )  # fmt: skip
+    return _svg(chart, width=430, height=230)
+
+
+def conflict_plot(labels: Labels) -> str:
+    """Share of rows on which two functions vote for different classes; the functions of most conflict when there are many."""
+    names, rows = labels.functions.voters.names, max(labels.functions.rows, 1)
+    most = np.argsort(-labels.conflicts.sum(axis=1), kind="stable")[:MOST_FUNCTIONS]
+    shown = sorted(int(i) for i in most)
+    cells = [{"a": names[i], "b": names[j], "share": labels.conflicts[i, j] / rows} for i in shown for j in shown if i != j]
+    order = [names[i] for i in shown]
+    chart = alt.Chart(_frame(cells, ["a", "b", "share"])).mark_rect(stroke="white", strokeWidth=0.5).encode(
+        x=alt.X("a:N", title=None, sort=order, axis=alt.Axis(labelAngle=-60)),
+        y=alt.Y("b:N", title=None, sort=order),
+        color=alt.Color("share:Q", title="rows in conflict", scale=alt.Scale(scheme="oranges", domainMin=0), legend=alt.Legend(format=".1%")),
+    )  # fmt: skip
+    return _svg(chart, width={"step": 21}, height={"step": 21})
+
+
+def reliability_plot(probabilities: FloatArray, gold: IntArray, covered: Any) -> str:
+    """Confidence against accuracy on gold; a point's size is its rows, its bar the 95 % Wilson interval."""
+    curve = reliability_curve(probabilities, gold, covered)
+    low, high = _wilson(curve.accuracy, curve.rows)
+    frame = pd.DataFrame({"confidence": curve.confidence, "accuracy": curve.accuracy, "low": low, "high": high, "rows": curve.rows})
+    start = 1 / probabilities.shape[1]
+    scale = alt.Scale(domain=[min(start, float(low.min(initial=1.0))), 1.0], nice=False)
+    honest = pd.DataFrame({"confidence": [start, 1.0], "accuracy": [start, 1.0]})
+    x, y = alt.X("confidence:Q", scale=alt.Scale(domain=[start, 1.0], nice=False)), alt.Y("accuracy:Q", scale=scale, title="accuracy on gold")
+    ideal = alt.Chart(honest).mark_line(strokeDash=[4, 4], color="#9aa5b1").encode(x=x, y=y)
+    bars = alt.Chart(frame).mark_rule(color=COLOURS[0], opacity=0.5, strokeWidth=2).encode(x=x, y=alt.Y("low:Q", scale=scale, title="accuracy on gold"), y2="high:Q")
+    points = alt.Chart(frame).mark_circle(color=COLOURS[0], opacity=1).encode(x=x, y=y, size=alt.Size("rows:Q", title="gold rows", scale=alt.Scale(range=[30, 300])))
+    return _svg(ideal + bars + points, width=430, height=260)
+
+
+def distribution_plot(labels: Labels, function_set: FunctionSet) -> str:
+    """Rows by label; rows that no function votes on, and ties, have none."""
+    classes = list(function_set.classes)
+    counts = [*labels.figures.labels.tolist(), labels.figures.rows - int(labels.figures.labels.sum())]
+    names = [*classes, "no label"]
+    chart = alt.Chart(pd.DataFrame({"label": names, "rows": counts})).mark_bar(size=18).encode(
+        x=alt.X("rows:Q", title="rows", axis=alt.Axis(tickMinStep=1)),
+        y=alt.Y("label:N", title=None, sort=names),
+        color=alt.Color("label:N", legend=None, scale=alt.Scale(domain=names, range=[*_colours(classes), "#c4cbd3"])),
+    )  # fmt: skip
+    return _svg(chart, width=430, height={"step": 26})
+
+
+def known_rows(labels: Labels) -> tuple[FloatArray, IntArray, Any]:
+    """(probabilities, gold, covered) of the rows whose class is known."""
+    known = labels.figures.known
+    return (
+        np.concatenate([part.probabilities for part, _ in known]),
+        np.concatenate([gold for _, gold in known]),
+        np.concatenate([part.covered for part, _ in known]),
+    )
+
+
+def has_gold(labels: Labels) -> bool:
+    """Whether any covered row's class is known."""
+    return any((gold[part.covered] != ABSTAIN).any() for part, gold in labels.figures.known)
+
+
+def _wilson(share: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+    z2 = 1.959963984540054**2
+    centre = share + z2 / (2 * rows)
+    spread = np.sqrt(z2 * share * (1 - share) / rows + (z2 / (2 * rows)) ** 2)
+    return (centre - spread) / (1 + z2 / rows), (centre + spread) / (1 + z2 / rows)
+
+
+def _by_class(field: str, classes: list[str]) -> alt.Color:
+    return alt.Color(f"{field}:N", title=None, scale=alt.Scale(domain=classes, range=_colours(classes)), legend=alt.Legend(orient="top", columns=4))
+
+
+def _colours(classes: list[str]) -> list[str]:
+    return [COLOURS[k % len(COLOURS)] for k in range(len(classes))]
+
+
+def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _svg(chart: Any, **size: Any) -> str:
+    axis = {"labelFont": FONT, "titleFont": FONT, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal", "gridColor": "#e8ecf0", "labelLimit": 240}
+    legend = {"labelFont": FONT, "titleFont": FONT, "titleFontWeight": "normal", "labelLimit": 200}
+    styled = chart.properties(**size).configure_axis(**axis).configure_legend(**legend).configure_view(stroke=None).configure(background="transparent")
+    return str(vl_convert.vegalite_to_svg(styled.to_json(), vl_version="v6.1"))

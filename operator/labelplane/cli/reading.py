@@ -1,0 +1,115 @@
+"""`labelplane explain` and `labelplane report`: questions about the last run, answered by the job's own code in a process of its own."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from labeljob.contract.config import Mount
+from labeljob.contract.datasets import DatasetPin
+from labeljob.contract.digests import canonical_json
+from labeljob.contract.reading import ReadingRequest
+from labelplane.api.groups import LABEL_JOB, LABEL_MODEL
+from labelplane.cli.manifests import ManifestError
+from labelplane.cli.workspace import known_folders
+from labelplane.cluster.local_store import LocalStore
+
+Resource = dict[str, Any]
+
+
+def explain(root: Path, job: str | None, row_id: str) -> Resource:
+    """The votes, weights and posterior of one row. Raises ManifestError when there is no such run or row."""
+    return _answer(_request(root, _labelled_job(root, job)).model_copy(update={"question": "explain", "row_id": row_id}))
+
+
+def report(root: Path, job: str | None, page: Path | None) -> list[Path]:
+    """Write a page for the named LabelJob, or for each; returns their paths. Raises ManifestError when nothing has been labelled."""
+    chosen = [_labelled_job(root, job)] if job or page else _labelled(root)
+    if not chosen:
+        raise _nothing_labelled(root)
+    pages = []
+    for one in chosen:
+        target = (page or root / "reports" / f"{one['metadata']['name']}.html").absolute()
+        _answer(_request(root, one).model_copy(update={"page": str(target)}))
+        pages.append(target)
+    return pages
+
+
+def _labelled_job(root: Path, name: str | None) -> Resource:
+    found = [one for one in _labelled(root) if name in (None, one["metadata"]["name"])]
+    if not found and name:
+        raise ManifestError(f"LabelJob {name} has labelled nothing here: labelplane status shows what is there")
+    if not found:
+        raise _nothing_labelled(root)
+    if len(found) > 1:
+        names = ", ".join(sorted(one["metadata"]["name"] for one in found))
+        raise ManifestError(f"several LabelJobs have labelled here ({names}): name one with --job")
+    return found[0]
+
+
+def _labelled(root: Path) -> list[Resource]:
+    stored = LocalStore(root).all() if root.exists() else ()
+    return [one for one in stored if one["kind"] == LABEL_JOB.kind and (one.get("status") or {}).get("run")]
+
+
+def _nothing_labelled(root: Path) -> ManifestError:
+    return ManifestError(f"{root}: no LabelJob has labelled anything here: labelplane run, and look at its conditions")
+
+
+def _request(root: Path, job: Resource) -> ReadingRequest:
+    """What to read, from status alone: the pins of the run, and the model version as its LabelModel remembers it."""
+    status, metadata = job["status"], job["metadata"]
+    run, pins = status["run"], status.get("pins") or {}
+    same = pins.get("sequence") == run["sequence"]  # gold is pinned beside the run; another run's gold is not this one's
+    gold = pins.get("goldData") if same else None
+    model = _model(root, job)
+    current = (model.get("status") or {}).get("current") or {}
+    about = current if current.get("version") == run["model"]["version"] else {}
+    return ReadingRequest(
+        question="report",
+        job=metadata["name"],
+        mounts=tuple(Mount(prefix=prefix, path=str(path)) for prefix, path in known_folders(root).items()),
+        output=run["output"]["uri"],
+        output_version=run["output"]["version"],
+        run=f"{metadata['name']}-{run['digest'][:10]}-{run['sequence']}",
+        artifacts=pins["modelArtifacts"] if same else model["spec"]["artifacts"]["uri"],
+        model_name=run["model"]["name"],
+        model_version=run["model"]["version"],
+        model_sha256=run["model"]["digest"],
+        algorithm=about.get("algorithm"),
+        why=about.get("why"),
+        data=DatasetPin.model_validate(run["input"]),
+        gold=DatasetPin.model_validate(gold) if gold else None,
+        gold_label_column=job["spec"]["goldData"]["labelColumn"] if gold else None,
+    )
+
+
+def _model(root: Path, job: Resource) -> Resource:
+    name, namespace = job["status"]["run"]["model"]["name"], job["metadata"].get("namespace", "default")
+    models = (one for one in LocalStore(root).all() if one["kind"] == LABEL_MODEL.kind)
+    found = next((one for one in models if (one["metadata"].get("namespace", "default"), one["metadata"]["name"]) == (namespace, name)), None)
+    if found is None:
+        raise ManifestError(f"LabelModel {name} is not here any more: labelplane run the manifests again")
+    return found
+
+
+def _answer(request: ReadingRequest) -> Resource:
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "request.json"
+        file.write_bytes(canonical_json(request.wire()))
+        done = subprocess.run([sys.executable, "-m", "labeljob.reading", "--request", str(file)], capture_output=True, text=True, check=False)
+    try:
+        answer: Resource = json.loads(done.stdout)
+    except json.JSONDecodeError:
+        raise ManifestError(f"the run could not be read (exit code {done.returncode}): {_last_line(done.stderr)}") from None
+    if "error" in answer:
+        raise ManifestError(str(answer["error"]))
+    return answer
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+

@@ -1,0 +1,42 @@
+"""Reads objects of a test's cluster over HTTP, as its administrator."""
+
+import ssl
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from devcluster.folders import ClusterFolders
+
+GROUPS = {
+    "labelingfunctionsets": "apis/labelplane.dev/v1alpha1",
+    "labelmodels": "apis/labelplane.dev/v1alpha1",
+    "labeljobs": "apis/labelplane.dev/v1alpha1",
+    "jobs": "apis/batch/v1",
+    "pods": "api/v1",
+    "events": "api/v1",
+    "resourcequotas": "api/v1",
+}
+
+
+def read_object(folders: ClusterFolders, namespace: str, plural: str, name: str, selector: str) -> Any:
+    """An object or a list as the API server gives it; AssertionError with its words when it refuses."""
+    server, authority, token = _access(folders.kubeconfig)
+    url = f"{server}/{GROUPS[plural]}/namespaces/{namespace}/{plural}" + (f"/{name}" if name else "")
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = httpx.get(url, params={"labelSelector": selector} if selector else {}, headers=headers, verify=_trust(authority), timeout=30)
+    assert answer.is_success, f"GET {url}: {answer.text}"
+    return answer.json()
+
+
+def _access(kubeconfig: Path) -> tuple[str, str, str]:
+    content = yaml.safe_load(kubeconfig.read_text())
+    cluster, user = content["clusters"][0]["cluster"], content["users"][0]["user"]
+    return cluster["server"], cluster["certificate-authority"], user["token"]
+
+
+@cache
+def _trust(authority: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authority)
