@@ -49,5 +49,5 @@ demo: setup ## run examples/mail-triage with no cluster
 demo-cluster: setup ## run examples/mail-triage on a real Kubernetes
 	@$(BIN)/python -m devcluster.demo
 
-cluster-down: setup ## remove the cluster that demo-cluster made, and nothing else
-	@$(BIN)/python -m devcluster down
+cluster-down: setup ## remove what demo-cluster made, and nothing else
+	@$(BIN)/python -m devcluster.demo --down

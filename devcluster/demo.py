@@ -1,22 +1,22 @@
 """`make demo-cluster`: the mail example on a real Kubernetes, from nothing to labels, with every step shown."""
 
+import argparse
 import json
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from devcluster import cluster, images
+from devcluster.demo_target import DemoError, Target, note_before, prepare, take_down
 from devcluster.find import Found, find
-from devcluster.folders import ClusterFolders, program
-from devcluster.project_images import IMAGES, JOB, OPERATOR
+from devcluster.project_images import OPERATOR
 from devcluster.volumes import make_volume
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples/mail-triage"
 NAMESPACE, SYSTEM, CLAIM = "mail-triage", "labelplane-system", "mail"
+CRDS = tuple(f"{plural}.labelplane.dev" for plural in ("labelingfunctionsets", "labelmodels", "labeljobs"))
 DEADLINE_SECONDS = 300
 FIRST_LABELS = """
 import sys
@@ -26,13 +26,14 @@ print(table.to_pandas(columns=["mail_id", "label", "confidence", "weight"]).head
 """
 
 
-class DemoError(Exception):
-    """The demo cannot go on; the message says why and what to do."""
-
-
 def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m devcluster.demo", description=__doc__)
+    parser.add_argument("--down", action="store_true", help="remove what the demo made, and nothing else")
     try:
-        _run(find())
+        if parser.parse_args().down:
+            take_down()
+        else:
+            _run(find())
     except (DemoError, cluster.ClusterError, images.ImageError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -41,75 +42,52 @@ def main() -> int:
 
 def _run(found: Found) -> None:
     started = time.monotonic()
-    tools = _Tools(found)
+    _step(f"prepare the cluster ({found.kind}) and both images; a first build takes minutes")
+    target = prepare(found)
+    demo = _Demo(target)
+    note_before(target, (SYSTEM, NAMESPACE), SYSTEM, CRDS)
     _step("install the operator with Helm")
-    tools.helm("upgrade", "--install", "labelplane", str(ROOT / "charts/labelplane"), "-n", SYSTEM, "--create-namespace", "--wait", *tools.image_flags())
+    target.helm("upgrade", "--install", "labelplane", str(ROOT / "charts/labelplane"), "-n", SYSTEM, "--create-namespace", "--wait", *demo.image_flags())
     _step("load the mails into a volume")
-    tools.load_data()
+    demo.load_data()
     _step(f"kubectl apply -k {EXAMPLE.relative_to(ROOT)}")
-    print(tools.kubectl("apply", "-n", NAMESPACE, "-k", str(EXAMPLE)))
-    _follow(tools)
+    print(demo.kubectl("apply", "-n", NAMESPACE, "-k", str(EXAMPLE)))
+    _follow(demo)
     _step("kubectl get lfs,lm,lj")
-    print(tools.kubectl("-n", NAMESPACE, "get", "lfs,lm,lj"))
+    print(demo.kubectl("-n", NAMESPACE, "get", "lfs,lm,lj"))
     _step("Events")
-    print(tools.kubectl("-n", NAMESPACE, "get", "events", "--sort-by=.lastTimestamp", "-o", "custom-columns=KIND:.involvedObject.kind,REASON:.reason,MESSAGE:.message"))
+    print(demo.kubectl("-n", NAMESPACE, "get", "events", "--sort-by=.lastTimestamp", "-o", "custom-columns=KIND:.involvedObject.kind,REASON:.reason,MESSAGE:.message"))
     _step("the first labels")
-    print(tools.first_labels())
-    print(f"done in {time.monotonic() - started:.0f} s; look around with KUBECONFIG={tools.kubeconfig}, remove it with make cluster-down")
+    print(demo.first_labels())
+    print(f"done in {time.monotonic() - started:.0f} s; look around with KUBECONFIG={target.kubeconfig}, remove it with make cluster-down")
 
 
-class _Tools:
-    """kubectl, helm and the images for the cluster that was found."""
+class _Demo:
+    """The mail example on the cluster that was found."""
 
-    def __init__(self, found: Found) -> None:
-        self.folders: ClusterFolders | None = None
-        self.context = ["--context", found.context] if found.context else []
-        if found.kind == "built":
-            _step("build and start a cluster (minutes the first time)")
-            self.folders = cluster.up("dev")
-            self.kubeconfig = self.folders.kubeconfig
-            _step("build both images")
-            for image in IMAGES:
-                images.build(image)
-                images.load(self.folders, image.tag)
-        elif found.kind == "named":
-            self.kubeconfig = found.kubeconfig or Path.home() / ".kube/config"
-            if not {"LABELPLANE_OPERATOR_IMAGE", "LABELPLANE_JOB_IMAGE"} <= set(os.environ):
-                raise DemoError("a named cluster pulls its images: push both, and name them in LABELPLANE_OPERATOR_IMAGE and LABELPLANE_JOB_IMAGE")
-        else:
-            raise DemoError(f"{found.kind} was found, and cannot run this demo yet: name a cluster in LABELPLANE_KUBECONFIG, or unset KUBEBUILDER_ASSETS")
-
-    def kubectl(self, *arguments: str, text_in: str | None = None) -> str:
-        return _output([_program("kubectl"), "--kubeconfig", str(self.kubeconfig), *self.context, *arguments], text_in)
-
-    def helm(self, *arguments: str) -> str:
-        context = ["--kube-context", self.context[1]] if self.context else []
-        return _output([_program("helm"), "--kubeconfig", str(self.kubeconfig), *context, *arguments], None)
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.kubectl = target.kubectl
 
     def image_flags(self) -> list[str]:
-        operator, job = os.environ.get("LABELPLANE_OPERATOR_IMAGE", OPERATOR.tag), os.environ.get("LABELPLANE_JOB_IMAGE", JOB.tag)
         flags = []
-        for key, image in (("image", operator), ("jobImage", job)):
+        for key, image in (("image", self.target.operator_image), ("jobImage", self.target.job_image)):
             repository, tag = image.rsplit(":", 1)
             flags += ["--set", f"{key}.repository={repository}", "--set", f"{key}.tag={tag}"]
-        build = images.image_id(OPERATOR.tag)[:12] if self.folders else "named"
+        build = images.image_id(OPERATOR.tag)[:12] if self.target.folders else self.target.where
         return [*flags, "--set", f"operator.podAnnotations.build=b{build}"]
-
-    @property
-    def job_image(self) -> str:
-        return os.environ.get("LABELPLANE_JOB_IMAGE", JOB.tag)
 
     def load_data(self) -> None:
         """Namespace and claim, and a Job that copies the mails from a ConfigMap (too large for client-side apply) into it."""
         self._apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-        if self.folders:
-            make_volume(self.folders, NAMESPACE, CLAIM)
+        if self.target.folders:
+            make_volume(self.target.folders, NAMESPACE, CLAIM)
         else:
             self._apply(_claim())
         ours = ["-n", NAMESPACE]
         self.kubectl(*ours, "delete", "configmap/mail-data", "job/load-mails", "--ignore-not-found")
         self.kubectl(*ours, "create", "configmap", "mail-data", f"--from-file={EXAMPLE}/data/mails.parquet")
-        self._apply(_pod_job("load-mails", self.job_image, ["sh", "-c", "mkdir -p /mail/data && cp /source/mails.parquet /mail/data/"], source="mail-data"))
+        self._apply(_pod_job("load-mails", self.target.job_image, ["sh", "-c", "mkdir -p /mail/data && cp /source/mails.parquet /mail/data/"], source="mail-data"))
         self.kubectl(*ours, "wait", "--for=condition=Complete", "--timeout=120s", "job/load-mails")
         self.kubectl(*ours, "delete", "configmap/mail-data", "job/load-mails")
 
@@ -117,7 +95,7 @@ class _Tools:
         """A Job prints the head of the table, from inside the cluster."""
         ours = ["-n", NAMESPACE]
         self.kubectl(*ours, "delete", "job/show-labels", "--ignore-not-found")
-        self._apply(_pod_job("show-labels", self.job_image, ["python", "-c", FIRST_LABELS, "/mail/labels/mail-triage"]))
+        self._apply(_pod_job("show-labels", self.target.job_image, ["python", "-c", FIRST_LABELS, "/mail/labels/mail-triage"]))
         self.kubectl(*ours, "wait", "--for=condition=Complete", "--timeout=120s", "job/show-labels")
         shown = self.kubectl(*ours, "logs", "job/show-labels")
         self.kubectl(*ours, "delete", "job/show-labels")
@@ -127,12 +105,12 @@ class _Tools:
         self.kubectl("apply", "-f", "-", text_in=json.dumps(manifest))
 
 
-def _follow(tools: _Tools) -> None:
+def _follow(demo: _Demo) -> None:
     """A line for each change of a Ready condition, until all three are Ready or one is Stalled."""
     seen: dict[str, str] = {}
     deadline = time.monotonic() + DEADLINE_SECONDS
     while time.monotonic() < deadline:
-        items = json.loads(tools.kubectl("-n", NAMESPACE, "get", "lfs,lm,lj", "-o", "json"))["items"]
+        items = json.loads(demo.kubectl("-n", NAMESPACE, "get", "lfs,lm,lj", "-o", "json"))["items"]
         states = [_conditions(item) for item in items]
         for item, state in zip(items, states, strict=True):
             ready = state.get("Ready", {"reason": "", "message": ""})
@@ -177,17 +155,6 @@ def _pod_job(name: str, image: str, command: list[str], *, source: str | None = 
         "volumes": volumes,
     }
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": NAMESPACE}, "spec": {"backoffLimit": 2, "template": {"spec": pod}}}
-
-
-def _program(name: str) -> str:
-    return str(program(name))
-
-
-def _output(command: list[str], text_in: str | None) -> str:
-    done = subprocess.run(command, input=text_in, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise DemoError(f"{' '.join(Path(part).name if index == 0 else part for index, part in enumerate(command[:5]))} ...: {done.stderr.strip()}")
-    return done.stdout
 
 
 def _step(text: str) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from labelplane.api.groups import Key
-from labelplane.cli.manifests import load
+from labelplane.cli.manifests import ManifestError, load
 from labelplane.cli.progress import bars, show
 from labelplane.cli.reading import report
 from labelplane.cli.tables import conditions_table, quality_table
@@ -38,7 +38,7 @@ def run(directory: Path, state: Path | None, volumes: Iterable[str], *, as_json:
     finally:
         cluster.jobs.stop()
     found = resources(cluster, keys)
-    pages = _report(found, state_folder(directory, state))
+    pages = _reports(found, state_folder(directory, state), progress)
     if as_json:
         print(json.dumps({"apiVersion": "v1", "kind": "List", "items": found}, indent=2))
     else:
@@ -87,10 +87,15 @@ def _tell(cluster: LocalCluster, key: Key, seen: dict[Key, str], progress: Conso
         progress.print(f"{datetime.now(UTC):%H:%M:%S}  {key.kind:20} {key.name:20} {text}", markup=False, soft_wrap=True)
 
 
-def _report(found: list[dict[str, Any]], root: Path) -> list[Path]:
-    """A page for each LabelJob of these that has labelled."""
-    labelled = (one["metadata"]["name"] for one in found if (one.get("status") or {}).get("run"))
-    return [page for name in labelled for page in report(root, name, None)]
+def _reports(found: list[dict[str, Any]], root: Path, progress: Console) -> list[Path]:
+    """A page for each LabelJob of these that has labelled; the labels stand, whether or not a page can be drawn of them."""
+    pages: list[Path] = []
+    for name in (one["metadata"]["name"] for one in found if (one.get("status") or {}).get("run")):
+        try:
+            pages += report(root, name, None)
+        except ManifestError as error:
+            progress.print(f"note: no report of {name}: {error}", markup=False, soft_wrap=True)
+    return pages
 
 
 def _show(found: list[dict[str, Any]], cluster: LocalCluster) -> None:

@@ -1,0 +1,158 @@
+"""`labelplane explain` and `labelplane report` about a real run: they add up, agree with status, and show nothing they should not."""
+
+import html.parser
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from deltalake import DeltaTable, write_deltalake
+
+from tests.e2e import rollouts
+from tests.unit.cli.test_run import command
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+NASTY_ID = "e'; DROP --<b>"
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run over 600 events with gold; an owner and a row id that try to be markup."""
+    folder = tmp_path_factory.mktemp("run")
+    sets = rollouts.function_set("default")
+    sets["spec"]["functions"][0]["owner"] = HOSTILE
+    gold = {"uri": "file:gold.csv", "format": "csv", "labelColumn": "gold"}
+    for manifest in (sets, rollouts.label_model("default"), rollouts.label_job("default", goldData=gold)):
+        (folder / f"{manifest['kind'].lower()}.yaml").write_text(yaml.safe_dump(manifest))
+    frame = rollouts.events(600).to_pandas()
+    frame.loc[0, "event_id"] = NASTY_ID
+    frame[["event_id", "gold"]].head(200).to_csv(folder / "gold.csv", index=False)
+    write_deltalake(str(folder / "lake/events"), frame.drop(columns="gold"))
+    ran = command("run", str(folder), "--volume", f"lake={folder}/lake")
+    assert ran.returncode == 0, ran.stderr
+    assert f"report: {folder}/.labelplane/reports/rollouts.html" in ran.stdout
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(done: Path) -> str:
+    return (done / ".labelplane/reports/rollouts.html").read_text()
+
+
+def explained(folder: Path, row: str) -> dict[str, Any]:
+    said = command("explain", row, str(folder), "-o", "json")
+    assert said.returncode == 0, said.stderr
+    found: dict[str, Any] = json.loads(said.stdout)
+    return found
+
+
+def test_an_explanation_adds_up_to_the_posterior(done: Path) -> None:
+    """O6: log prior + contributions, normalised, are the stored probabilities."""
+    rows = DeltaTable(str(done / "lake/labels")).to_pandas()
+    for _, row in rows[rows["covered"]].head(3).iterrows():
+        found = explained(done, row["event_id"])
+        sums = {name: math.log(found["prior"][name]) + sum(one["contribution"][name] for one in found["functions"]) for name in found["prior"]}
+        total = sum(math.exp(value) for value in sums.values())
+        for name, value in sums.items():
+            assert math.exp(value) / total == pytest.approx(row["probabilities"][name], abs=1e-6)
+        assert found["agrees"]
+        votes = [found["functions"][i]["vote"] for i in range(len(row["votes"]))]
+        assert votes == ["abstain" if vote < 0 else ["normal", "risky"][vote] for vote in row["votes"]]
+
+
+def test_an_explanation_for_people(done: Path) -> None:
+    """The row with the nasty id is found, and its votes, weights and posterior are in the table."""
+    said = command("explain", NASTY_ID, str(done))
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.startswith(NASTY_ID)
+    for word in ("prior", "posterior", "crashloop", "Weight", "normal", "risky"):
+        assert word in said.stdout
+
+
+def test_a_row_that_is_not_there(done: Path) -> None:
+    said = command("explain", "e0-nowhere", str(done))
+    assert said.returncode == 2
+    assert "no row with event_id e0-nowhere" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_nothing_labelled_yet(tmp_path: Path) -> None:
+    for call in (["report", str(tmp_path)], ["explain", "x", str(tmp_path)]):
+        said = command(*call)
+        assert said.returncode == 2
+        assert "labelplane run" in said.stderr
+
+
+def test_an_unknown_job_is_named(done: Path) -> None:
+    said = command("report", str(done), "--job", "other")
+    assert said.returncode == 2
+    assert "LabelJob other" in said.stderr
+
+
+class Elements(html.parser.HTMLParser):
+    """Tags, their attributes, and text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def parsed(page: str) -> Elements:
+    elements = Elements()
+    elements.feed(page)
+    return elements
+
+
+def test_the_page_is_self_contained_and_escapes_what_users_write(page: str) -> None:
+    """X10: no script, nothing loaded from elsewhere, no markup of a user's."""
+    elements = parsed(page)
+    assert not {"script", "link", "iframe", "img", "object"} & {tag for tag, _ in elements.tags}
+    for tag, attributes in elements.tags:
+        assert not {name for name in attributes if name.startswith("on")}, tag
+        assert not {name for name in ("src", "href", "xlink:href") if attributes.get(name)}, tag
+    assert HOSTILE in "".join(elements.text)
+
+
+def test_the_page_shows_what_status_says(done: Path, page: str) -> None:
+    status = {item["kind"]: item["status"] for item in json.loads(command("status", str(done), "-o", "json").stdout)["items"]}
+    metrics, text = status["LabelJob"]["metrics"], "\n".join(parsed(page).text)
+    for name in ("coverage", "conflictRate", "meanConfidence", "precision", "recall", "brier", "ece"):
+        assert f"{metrics[name]:.3f}" in text, name
+    for function in status["LabelModel"]["functions"]:
+        assert function["name"] in text
+        assert f"{100 * function['coverage']:.1f} %" in text
+    assert page.count("<svg") == 5  # labels, confidence, reliability, coverage, conflicts
+
+
+def test_the_page_holds_no_sensitive_value(page: str) -> None:
+    """F5."""
+    assert "@example.com" not in page
+
+
+def test_a_report_without_gold_says_so(done: Path, tmp_path: Path) -> None:
+    """No reliability curve is drawn of nothing; the page says what to add."""
+    for file in done.glob("*.yaml"):
+        manifest = yaml.safe_load(file.read_text())
+        manifest["spec"].pop("goldData", None)
+        (tmp_path / file.name).write_text(yaml.safe_dump(manifest))
+    write_deltalake(str(tmp_path / "lake/events"), rollouts.events(50).drop_columns(["gold"]))
+    assert command("run", str(tmp_path), "--volume", f"lake={tmp_path}/lake").returncode == 0
+    target = tmp_path / "out/page.html"
+    said = command("report", str(tmp_path), "--file", str(target))
+    assert said.stdout.strip() == str(target), said.stderr
+    assert "spec.goldData" in target.read_text()
+    assert target.read_text().count("<svg") in (3, 4)
+
+
+def test_reports_are_the_same_each_time(done: Path, page: str) -> None:
+    assert command("report", str(done)).returncode == 0
+    assert (done / ".labelplane/reports/rollouts.html").read_text() == page
