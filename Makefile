@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 8
 .DEFAULT_GOAL := help
 
-.PHONY: help setup lock generate verify test test-fast demo demo-cluster cluster-down
+.PHONY: help setup lock generate verify test test-fast bench demo demo-cluster cluster-down
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -40,6 +40,9 @@ test: setup ## the whole suite, with a real API server and a real node
 
 test-fast: setup ## what needs no cluster
 	$(BIN)/pytest -n auto -m "not cluster and not apiserver"
+
+bench: setup ## measure, and write docs/benchmarks.md
+	$(BIN)/python -m benchmarks
 
 DEMO := build/demo
 demo: setup ## run examples/mail-triage with no cluster

@@ -97,6 +97,18 @@ def test_user_deletes_the_job(operator: Installed, namespace: str, lake: Volume)
     assert "JobDeleted" in [reason for reason, _ in operator.events(namespace)]
 
 
+def test_user_edits_the_job(operator: Installed, namespace: str, lake: Volume) -> None:
+    """The edited Job is replaced, an Event says so, and one version is committed."""
+    write_events(lake.folder, 200_000, seed=10)
+    operator.cluster.apply(*three(namespace))
+    job = operator.cluster.wait("a label Job", lambda: operator.cluster.get(namespace, "jobs", selector=LABEL_PODS)["items"], timeout=180)[0]
+    operator.cluster.kubectl("-n", namespace, "patch", "job", job["metadata"]["name"], "--type=merge", "-p", '{"spec": {"suspend": true}}')
+    operator.ready(namespace, timeout=300)
+    assert labels(lake.folder).version() == 0
+    exactly_once(labels(lake.folder), 200_000)
+    operator.cluster.wait("its Event", lambda: "JobEdited" in [reason for reason, _ in operator.events(namespace)])
+
+
 def test_output_volume_full(operator: Installed, namespace: str, lake: Volume, volume) -> None:
     """The disk is full: Stalled with the reason, nothing half-visible."""
     tiny = volume("tiny", small_mebibytes=8)

@@ -51,14 +51,24 @@ def explain(table: Path, artifact: ModelArtifact, row_id: str, uri: str, version
 def _row(table: DeltaTable, artifact: ModelArtifact, row_id: str, uri: str) -> dict[str, Any]:
     column, kind = artifact.function_set.id_column, id_type(artifact.function_set)
     missing = JobError(JobReason.SOURCE_NOT_FOUND, f"{uri}: it has no row with {column} {row_id}")
-    if kind == "int64" and not row_id.lstrip("-").isdigit():
+    value = _literal(row_id, kind)
+    if value is None:
         raise missing
-    value = row_id if kind == "int64" else "'" + row_id.replace("'", "''") + "'"
     name = '"' + column.replace('"', '""') + '"'
     found = pa.table(pa.RecordBatchReader.from_stream(table.scan(predicate=f"{name} = {value}")).read_all()).to_pylist()
     if not found:
         raise missing
     return dict(found[0])
+
+
+def _literal(row_id: str, kind: str) -> str | None:
+    """The id in a predicate; None when it cannot be one of this type."""
+    if kind != "int64":
+        return "'" + row_id.replace("'", "''") + "'"
+    try:
+        return str(int(row_id))
+    except ValueError:
+        return None
 
 
 def _functions(artifact: ModelArtifact, votes: Any, added: FloatArray) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import pytest
 
@@ -228,18 +229,39 @@ async def test_a_failed_job_stalls_with_its_own_words(operator: OperatorProcess,
     await ns.told("SchemaBroken")
 
 
-async def test_an_unschedulable_pod_shows_within_ten_seconds(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+def waiting(reason: str) -> dict[str, Any]:
+    """A container that does not start."""
+    return {"containerStatuses": [container({"waiting": {"reason": reason, "message": "because"}})]}
+
+
+def container(state: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"name": "job", "image": "i", "imageID": "", "ready": False, "restartCount": 0, "state": state, **more}
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no claim"}]}, "Unschedulable"),
+        (waiting("ImagePullBackOff"), "ImagePullFailed"),
+        (waiting("CrashLoopBackOff"), "CrashLoop"),
+        ({"containerStatuses": [container({"terminated": {"exitCode": 137, "reason": "OOMKilled"}})]}, "OutOfMemory"),
+    ],
+    ids=["unschedulable", "image", "crash-loop", "memory"],
+)
+async def test_a_pods_trouble_shows_within_ten_seconds(
+    operator: OperatorProcess, ns: Namespace, world: World, status: dict[str, Any], reason: str
+) -> None:
+    """The kubelet's word is in a condition at once: no polling interval lies between."""
     world.hold = lambda config: True
     functions, *_ = chain(ns.name)
     await ns.create(functions)
     pods = f"/api/v1/namespaces/{ns.name}/pods"
     pod = (await eventually(lambda: items(ns.client, pods)))[0]
-    refused = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no claim"}
-    await ns.client.merge(f"{pods}/{pod['metadata']['name']}/status", {"status": {"conditions": [refused]}})
-    await ns.reason("Unschedulable", FUNCTION_SETS, seconds=10)
+    await ns.client.merge(f"{pods}/{pod['metadata']['name']}/status", {"status": status})
+    await ns.reason(reason, FUNCTION_SETS, seconds=10)
 
 
-async def items(client: Client, path: str) -> list[dict[str, object]]:
+async def items(client: Client, path: str) -> list[dict[str, Any]]:
     return list((await client.list_all(path))["items"])
 
 

@@ -1,0 +1,101 @@
+"""`python -m benchmarks`: label-model fits and the pass of the labeling functions, beside a limit."""
+
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from benchmarks.timing import Timing, in_turns
+from labeljob.contract.function_set import FunctionSet
+from labeljob.label_model import LabelModel
+from labeljob.labeling_functions.engine import compile_functions
+from labeljob.labeling_functions.lookups import LookupData
+from labeljob.votes import Votes
+from labelplane.api.parse import parse_function_set
+from labelplane.plan.function_set import functions_of
+
+ROOT = Path(__file__).parents[1]
+MAILS = ROOT / "examples/mail-triage"
+COPIES = 20
+PAGE = ROOT / "docs/benchmarks.md"
+HEAD = """# Benchmarks
+
+Written by `make bench`. Each table was measured in one run, its lines in turns; only the ratios carry over to another machine.
+
+"""
+
+
+def functions_pass() -> tuple[str, dict[str, Timing]]:
+    """The mail rules over copies of the mails, beside DuckDB reading the same columns and only measuring their length."""
+    functions = _mail_functions()
+    mails = pa.concat_tables([pq.read_table(MAILS / "data/mails.parquet")] * COPIES).combine_chunks()
+    domains = {"known_domain": LookupData(pa.array(["example.com"]), ("spam",))}
+    with compile_functions(functions, domains, threads=1, memory_limit="2GB") as compiled:
+        table = mails.select(list(compiled.input_columns))
+        texts = [name for name in table.column_names if pa.types.is_string(table.schema.field(name).type)]
+        sums = ", ".join(f'sum(length("{name}"))' for name in texts)
+        connection = duckdb.connect(config={"threads": 1})
+        connection.register("mails", table)
+        rivals: dict[str, Callable[[], object]] = {
+            "DuckDB reads the columns, votes nothing": lambda: connection.execute(f"SELECT {sums} FROM mails").fetchall(),  # noqa: S608 column names of our own example
+            "Labelplane, 15 functions": lambda: compiled.apply(table),
+        }
+        title = f"Labeling functions: mail-triage, {len(table):,} rows, one thread"
+        return title, in_turns(rivals)
+
+
+def _mail_functions() -> FunctionSet:
+    (manifest,) = [one for one in yaml.safe_load_all((MAILS / "functionset.yaml").read_text()) if one]
+    return functions_of(parse_function_set(manifest))
+
+
+def fits() -> Iterator[tuple[str, dict[str, Timing]]]:
+    """Each algorithm on generated votes: 30 % coverage, accuracies of .6 to .9."""
+    for rows, functions, classes in ((10_000, 10, 2), (100_000, 10, 2), (100_000, 20, 4)):
+        votes = generated(rows, functions, classes)
+        rivals: dict[str, Callable[[], object]] = {
+            "majority vote in one line of NumPy, predicting only": lambda v=votes, k=classes: np.stack([(v == c).sum(axis=1) for c in range(k)]).argmax(axis=0),
+            **{
+                name: lambda v=votes, k=classes, a=name: LabelModel(cardinality=k, algorithm=a).fit(v)
+                for name in ("majority-vote", "weighted-vote", "dawid-skene")
+            },
+        }
+        yield f"Label-model fit: {rows:,} rows, {functions} functions, {classes} classes", in_turns(rivals, rounds=5)
+
+
+def generated(rows: int, functions: int, classes: int) -> Votes:
+    """Votes independent given the class, int8 [rows, functions], -1 abstains."""
+    random = np.random.default_rng(0)
+    truth = random.integers(0, classes, rows)
+    accuracy = np.linspace(0.6, 0.9, functions)
+    wrong = (truth[:, None] + random.integers(1, classes, (rows, functions))) % classes
+    votes = np.where(random.random((rows, functions)) < accuracy, truth[:, None], wrong)
+    return np.where(random.random((rows, functions)) < 0.3, votes, -1).astype(np.int8)
+
+
+def table_of(title: str, timings: dict[str, Timing]) -> str:
+    """One table; the first line is what the others are compared with."""
+    base = next(iter(timings.values())).median
+    lines = [f"| {name} | {one.median:.4f} | {one.least:.4f}–{one.most:.4f} | {one.median / base:.2f} |" for name, one in timings.items()]
+    return "\n".join([f"## {title}", "", "| | median, s | range, s | ratio |", "|---|---:|---:|---:|", *lines, "", ""])
+
+
+def main() -> int:
+    page = HEAD + f"Python {platform.python_version()}, NumPy {np.__version__}, DuckDB {duckdb.__version__}.\n\n"
+    for title, timings in (functions_pass(), *fits()):
+        text = table_of(title, timings)
+        print(text, flush=True)
+        page += text
+    PAGE.write_text(page.rstrip() + "\n")
+    print(f"wrote {PAGE.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Progress on a terminal: a bar while a job runs, from what the job itself logs, and none in a file."""
+
+import io
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from labelplane.cli.progress import bars, show
+from labelplane.cluster.local_jobs import JobProgress, LocalJobs
+from tests.e2e import rollouts
+from tests.unit.cli.test_run import events, write
+
+
+def test_bars_come_move_and_go() -> None:
+    display = bars(Console(file=io.StringIO(), force_terminal=True))
+    show(display, [JobProgress("a", "vote", 10, 100), JobProgress("b", "starting", 0, None)])
+    show(display, [JobProgress("a", "write", 50, 100)])
+    assert [(task.description, task.completed, task.total) for task in display.tasks] == [("a: write", 50, 100)]
+    show(display, [])
+    assert display.tasks == []
+
+
+def test_no_bar_where_nobody_looks() -> None:
+    assert bars(Console(file=io.StringIO())).disable
+
+
+def test_a_job_that_has_logged_nothing_yet(tmp_path: Path) -> None:
+    jobs = LocalJobs(tmp_path, {})
+    (tmp_path / "job").mkdir()
+    jobs.log("job").write_text('not json\n{"event": "started"}\n{"event": "progress", "phase": "vote", "rows_done": 7, "rows_to')
+    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    jobs._children["job"] = child
+    try:
+        assert jobs.progress() == [JobProgress("job", "starting", 0, None)]
+        jobs.log("job").write_text('{"event": "progress", "phase": "vote", "rows_done": 7, "rows_total": 9}\n{"event": "other"}\n')
+        assert jobs.progress() == [JobProgress("job", "vote", 7, 9)]
+    finally:
+        assert child.stdin
+        child.stdin.close()
+        child.wait()
+    assert jobs.progress() == []
+
+
+def test_a_run_on_a_terminal_shows_rows(tmp_path: Path) -> None:
+    """From the job's log to the screen."""
+    for manifest in rollouts.three("default"):
+        write(tmp_path, manifest)
+    events(tmp_path, 400_000, seed=0)
+    here, there = pty.openpty()
+    command = [sys.executable, "-m", "labelplane.cli.main", "run", str(tmp_path), "--volume", f"lake={tmp_path}/lake"]
+    child = subprocess.Popen(command, stderr=there, stdout=subprocess.DEVNULL, env=os.environ | {"TERM": "xterm", "COLUMNS": "160"})
+    os.close(there)
+    shown = _all_of(here)
+    assert child.wait() == 0
+    assert "400000" in shown
+    assert "Labeled" in shown
+
+
+def _all_of(descriptor: int) -> str:
+    parts = []
+    try:
+        while part := os.read(descriptor, 65536):
+            parts.append(part)
+    except OSError:  # the other end of a pty has closed
+        pass
+    os.close(descriptor)
+    return b"".join(parts).decode(errors="replace")
