@@ -32,6 +32,7 @@ class Loaded:
     resources: list[Manifest] = field(default_factory=list)
     config_maps: dict[str, dict[str, bytes]] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
+    identities: set[tuple[str, tuple[str, str]]] = field(default_factory=set)
 
 
 def load(paths: Iterable[str]) -> Loaded:
@@ -112,8 +113,9 @@ def _add(loaded: Loaded, manifest: Manifest, source: str) -> None:
     kind, version = manifest.get("kind"), manifest.get("apiVersion")
     if version == API_VERSION and kind in {one.kind for one in KINDS}:
         identity = (kind, _named(manifest, source))
-        if identity in {(one["kind"], _named(one, source)) for one in loaded.resources}:
+        if identity in loaded.identities:
             raise ManifestError(f"{source}: {kind} {identity[1][1]} is given twice: keep one")
+        loaded.identities.add(identity)
         loaded.resources.append(manifest)
     elif kind == "ConfigMap" and version == "v1":
         loaded.config_maps[_named(manifest, source)[1]] = _content(manifest, source)
@@ -144,7 +146,10 @@ def _content(manifest: Manifest, source: str) -> dict[str, bytes]:
             raise ManifestError(f"{source}: ConfigMap {manifest['metadata']['name']}: data.{key} is not text: put it in quotes")
         content[key] = value.encode()
     for key, value in (manifest.get("binaryData") or {}).items():
-        content[key] = base64.b64decode(str(value))
+        try:
+            content[key] = base64.b64decode(str(value), validate=True)
+        except ValueError:
+            raise ManifestError(f"{source}: ConfigMap {manifest['metadata']['name']}: binaryData.{key} is not base64: encode it again") from None
     return content
 
 

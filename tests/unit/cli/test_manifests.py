@@ -55,6 +55,7 @@ def test_merge_key_may_be_overridden(tmp_path: Path) -> None:
         ("apiVersion: labelplane.dev/v1\nkind: LabelJob\nmetadata: {name: x}\n", "use labelplane.dev/v1alpha1"),
         (f"{HEAD}---\n{HEAD}", "is given twice"),
         ("kind: List\nitems: [3]\n", "an item of List is a mapping"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\nbinaryData: {a: '%'}\n", "binaryData.a is not base64"),
     ],
 )
 def test_what_is_no_manifest_is_refused(tmp_path: Path, text: str, said: str) -> None:

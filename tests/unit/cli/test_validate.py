@@ -22,6 +22,7 @@ def test_bad_manifest_is_named(bad: Malformed) -> None:
     """O9: every manifest that the API server or the check refuses is refused here, with its field."""
     said = "\n".join(problems_in(bad.manifest, LOADED))
     assert bad.field in said
+    assert bad.words in said
 
 
 def test_null_is_refused_as_by_the_api_server() -> None:
