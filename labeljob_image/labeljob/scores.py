@@ -101,14 +101,20 @@ def _ratio(part: IntArray, whole: IntArray) -> FloatArray:
     return np.asarray(np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0))
 
 
-def lower_bound(successes: int, trials: int) -> float:
-    """Lower end of the 95 % Wilson interval (Wilson 1927) of a share; NaN without trials. Gates compare this."""
-    if trials == 0:
-        return float("nan")
-    share, z2 = successes / trials, Z95 * Z95
+def wilson_interval(share: FloatArray, trials: IntArray) -> tuple[FloatArray, FloatArray]:
+    """(low, high) of the 95 % interval (Wilson 1927) of each share of `trials` > 0; float64 [n] each."""
+    z2 = Z95 * Z95
     centre = share + z2 / (2 * trials)
     spread = Z95 * np.sqrt(share * (1 - share) / trials + z2 / (4 * trials * trials))
-    return float((centre - spread) / (1 + z2 / trials)) if successes else 0.0
+    return (centre - spread) / (1 + z2 / trials), (centre + spread) / (1 + z2 / trials)
+
+
+def lower_bound(successes: int, trials: int) -> float:
+    """Lower end of the 95 % Wilson interval of a share; NaN without trials. Gates compare this."""
+    if trials == 0:
+        return float("nan")
+    low, _ = wilson_interval(np.array([successes / trials]), np.array([trials]))
+    return float(low[0]) if successes else 0.0
 
 
 def brier(P: FloatArray, gold: IntArray) -> float:

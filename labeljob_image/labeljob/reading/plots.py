@@ -9,7 +9,7 @@ import vl_convert
 
 from labeljob.contract.function_set import FunctionSet
 from labeljob.reading.labels import BINS, Labels
-from labeljob.scores import reliability_curve
+from labeljob.scores import reliability_curve, wilson_interval
 from labeljob.votes import ABSTAIN, FloatArray, IntArray
 
 COLOURS = ["#3b6fb6", "#d1603d", "#4b9a73", "#a05fa8", "#c9a227", "#5a6b7b", "#8c564b", "#e07ba0"]
@@ -69,7 +69,7 @@ def conflict_plot(labels: Labels) -> str:
 def reliability_plot(probabilities: FloatArray, gold: IntArray, covered: Any) -> str:
     """Confidence against accuracy on gold; a point's size is its rows, its bar the 95 % Wilson interval."""
     curve = reliability_curve(probabilities, gold, covered)
-    low, high = _wilson(curve.accuracy, curve.rows)
+    low, high = wilson_interval(curve.accuracy, curve.rows)
     frame = pd.DataFrame({"confidence": curve.confidence, "accuracy": curve.accuracy, "low": low, "high": high, "rows": curve.rows})
     start = 1 / probabilities.shape[1]
     scale = alt.Scale(domain=[min(start, float(low.min(initial=1.0))), 1.0], nice=False)
@@ -107,13 +107,6 @@ def known_rows(labels: Labels) -> tuple[FloatArray, IntArray, Any]:
 def has_gold(labels: Labels) -> bool:
     """Whether any covered row's class is known."""
     return any((gold[part.covered] != ABSTAIN).any() for part, gold in labels.figures.known)
-
-
-def _wilson(share: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
-    z2 = 1.959963984540054**2
-    centre = share + z2 / (2 * rows)
-    spread = np.sqrt(z2 * share * (1 - share) / rows + (z2 / (2 * rows)) ** 2)
-    return (centre - spread) / (1 + z2 / rows), (centre + spread) / (1 + z2 / rows)
 
 
 def _by_class(field: str, classes: list[str]) -> alt.Color:
