@@ -2,9 +2,11 @@
 
 import shlex
 import shutil
+import ssl
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,7 +34,7 @@ def up(name: str, *, api_only: bool = False) -> ClusterFolders:
     control_plane.prepare(folders, plane)
     _start(folders, *control_plane.api_components(folders, plane))
     _wait(folders, "kube-apiserver", lambda: _kubectl(folders, "get", "--raw", "/readyz"))
-    _wait(folders, "kube-controller-manager", lambda: _kubectl(folders, "-n", "default", "get", "serviceaccount", "default"))
+    _wait(folders, "kube-controller-manager", lambda: _healthy(plane.manager_port) and _kubectl(folders, "-n", "default", "get", "serviceaccount", "default"))
     if not api_only:
         _start_node(folders, plane)
     return folders
@@ -86,6 +88,16 @@ def _start(folders: ClusterFolders, *components: Component) -> None:
 
 def _kubectl(folders: ClusterFolders, *arguments: str) -> bool:
     return kubectl(folders, *arguments, check=False).returncode == 0
+
+
+def _healthy(port: int) -> bool:
+    """Whether a component says so itself; its certificate is its own, made at start."""
+    trusting = ssl._create_unverified_context()
+    try:
+        with urllib.request.urlopen(f"https://127.0.0.1:{port}/healthz", timeout=5, context=trusting) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def _wait(folders: ClusterFolders, component: str, ready: Callable[[], bool], *, timeout: float = 90.0) -> None:

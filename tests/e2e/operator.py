@@ -63,9 +63,10 @@ class Installed:
     def kill(self) -> bool:
         """SIGKILL the operator's process, as a node under memory pressure would; the pod goes too, so that no back-off delays the next. False when none ran."""
         selector = "app.kubernetes.io/name=labelplane"
-        killed = kill_container(self.cluster, self.namespace, selector)
+        if not kill_container(self.cluster, self.namespace, selector):
+            return False  # one that is being started is left to it
         self.cluster.kubectl("-n", self.namespace, "delete", "pod", "-l", selector, "--force", "--grace-period=0")
-        return killed
+        return True
 
     def request(self, namespace: str, kind: str = "labeljob", name: str = "rollouts") -> str:
         """Ask for a reconcile by annotation; returns its value."""

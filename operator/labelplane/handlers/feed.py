@@ -33,13 +33,20 @@ class Feed:
             self._wake(woken - {key})
 
     def listed(self, watched: WatchedPath, items: list[dict[str, Any]], version: str) -> None:
-        """A whole list: what is missing from it is gone."""
+        """A whole list: what is missing from it is gone.
+
+        It stands for all events that a broken watch did not bring, the echo of our own writes among them: those who depend on an
+        object are woken even where the cache knew it already.
+        """
         collection = watched.collection
         typed = [{"kind": collection.kind, "apiVersion": collection.api_version, **item} for item in items]
         before = {key: raw for key, raw in self._cache if key.kind == collection.kind}
-        for key in self._cache.replace(collection.kind, watched.namespace, typed, version):
+        changed = self._cache.replace(collection.kind, watched.namespace, typed, version)
+        woken = {key for item in typed for key in self._cache.woken_by(item) - {key_of(item)}}
+        for key in changed:
             now = self._cache.get(key)
-            self._wake(set().union(*(self._cache.woken_by(raw) for raw in (before.get(key), now) if raw is not None)))
+            woken.update(*(self._cache.woken_by(raw) for raw in (before.get(key), now) if raw is not None))
+        self._wake(woken)
 
     def resync(self) -> None:
         """Look at every resource again."""

@@ -32,6 +32,10 @@ class Patience:
     outage: float = 900.0
 
 
+# kopf's own go up to 21 s, and so long an operator would still sleep after the API server is back.
+BACKOFFS = (0.5, 1, 2, 3, *(5,) * 10)
+
+
 class NoDiffs(kopf.DiffBaseStorage):  # type: ignore[misc]
     """kopf copies each object several times to find out what has changed, and would keep the copy in an annotation.
 
@@ -60,6 +64,7 @@ def kopf_settings(patience: Patience) -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.process.ultimate_exiting_timeout = 30.0
     settings.networking.connect_timeout = patience.connect
+    settings.networking.error_backoffs = BACKOFFS
     settings.watching.server_timeout = patience.server
     settings.watching.client_timeout = patience.client
     settings.watching.connect_timeout = patience.connect

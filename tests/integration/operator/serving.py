@@ -61,7 +61,11 @@ class Namespace:
             return found if holds(found) else None
 
         last: Raw = {}
-        found: Raw = await eventually(look, seconds, lambda: last.get("status"))
+        try:
+            found: Raw = await eventually(look, seconds, lambda: last.get("status"))
+        except AssertionError as error:
+            states = {job["metadata"]["name"]: job.get("status") for job in await self.jobs()}
+            raise AssertionError(f"{error}; Jobs: {states}") from None
         return found
 
     async def jobs(self) -> list[Raw]:

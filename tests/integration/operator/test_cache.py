@@ -2,7 +2,7 @@
 
 from labelplane.api.groups import Key
 from labelplane.cluster.cache import Cache, key_of
-from labelplane.cluster.paths import JOBS, LABEL_JOBS, WatchedPath
+from labelplane.cluster.paths import JOBS, LABEL_JOBS, LABEL_MODELS, WatchedPath
 from labelplane.handlers.feed import Feed
 from labelplane.handlers.queue import WorkQueue
 from tests.integration.operator.objects import function_set, job, label_job, model, pod, resource
@@ -125,6 +125,14 @@ async def test_a_deletion_that_only_a_list_shows_wakes_the_owner() -> None:
     cache, queue = filled(), WorkQueue[Key]()
     cache.put(job("run", label_job("job", "model"), 3))
     Feed(cache, queue, lambda step, outcome: None).listed(WatchedPath(JOBS, None), [], "9")
+    assert await take_all(queue) == {JOB}
+
+
+async def test_a_list_that_repeats_our_own_write_wakes_dependents_only() -> None:
+    cache, queue = filled(), WorkQueue[Key]()
+    written = model("model", "set", 7)
+    cache.put(written)  # the answer to our write; its event was lost with the watch
+    Feed(cache, queue, lambda step, outcome: None).listed(WatchedPath(LABEL_MODELS, None), [written], "9")
     assert await take_all(queue) == {JOB}
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientResponse, ClientSession, web
 
 from labelplane.cluster.client import Client
 from labelplane.cluster.paths import watched_paths
@@ -80,13 +80,22 @@ class Proxy:
             session.request(request.method, url, headers=headers, data=await request.read() or None, ssl=self.client.tls) as answer,
         ):
             response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
-            with suppress(ConnectionError):  # the operator has given the request up
-                await response.prepare(request)
-                async for piece in answer.content.iter_any():
-                    if watching and (self.swallow_watches or self.swallow_all):
-                        await asyncio.Event().wait()
-                    await response.write(piece)
+            try:
+                with suppress(ConnectionError):  # the operator has given the request up
+                    await response.prepare(request)
+                    async for piece in answer.content.iter_any():
+                        if watching and (self.swallow_watches or self.swallow_all):
+                            await asyncio.Event().wait()
+                        await response.write(piece)
+            finally:
+                abort(answer)
             return response
+
+
+def abort(answer: ClientResponse) -> None:
+    """End the connection at once if the answer was not read to its end: a TLS goodbye might outlive the event loop."""
+    if answer.connection is not None and answer.connection.transport is not None:
+        answer.connection.transport.abort()
 
 
 @asynccontextmanager
