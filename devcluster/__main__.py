@@ -9,7 +9,7 @@ from devcluster import cluster, go_build, images
 from devcluster.find import find
 from devcluster.folders import ClusterFolders, cache_root
 from devcluster.project_images import IMAGES
-from devcluster.system_packages import PackagesMissingError
+from devcluster.system_packages import PackagesMissingError, require_node_packages
 
 
 def main() -> int:
@@ -34,6 +34,8 @@ def main() -> int:
 
 
 def _build(arguments: argparse.Namespace) -> None:
+    if not arguments.api_only:
+        require_node_packages()  # runc links against one of them
     go_build.build_all(api_only=arguments.api_only)
 
 
