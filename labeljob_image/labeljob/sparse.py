@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-ABSTAIN = -1
+NOT_STORED = -1  # an abstain
 
 
 def is_sparse(L: Any) -> bool:
@@ -40,6 +40,6 @@ def dense(L: Any) -> npt.NDArray[Any]:
     if len(places) < len(values):
         raise ValueError(f"the sparse label matrix stores {len(values) - len(places)} entries twice: a function votes once on a row")
     kind = values.dtype if values.dtype.kind in "if" else np.dtype(np.int64)
-    votes = np.full(shape, ABSTAIN, dtype=kind)
+    votes = np.full(shape, NOT_STORED, dtype=kind)
     votes[rows, columns] = values
     return votes

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from labeljob.sparse import ABSTAIN, dense, is_sparse
+from labeljob.sparse import dense, is_sparse
 
+ABSTAIN = -1
 INT8_CLASSES = 127
 
 Votes: TypeAlias = npt.NDArray[np.int8] | npt.NDArray[np.int16]

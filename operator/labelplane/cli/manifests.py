@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from labelplane.api.groups import API_VERSION, GROUP, KINDS
-from labelplane.cli.yaml_text import RepeatedKey, documents
+from labeljob.contract.yaml_text import RepeatedKey, documents
 
 Manifest = dict[str, Any]
 KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml")
