@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, cast, overload
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 
@@ -85,7 +85,7 @@ class LabelModel:
         and row number; `true-random` draws anew at each call. Both label a row nobody votes on by its probabilities. A policy may also
         stand in the place of `return_probs`.
         """
-        policy = cast(TieBreakPolicy, return_probs) if isinstance(return_probs, str) else tie_break_policy
+        policy = return_probs if isinstance(return_probs, str) else tie_break_policy
         check_policy(policy)
         votes = validate_votes(L, self.cardinality)
         probabilities = self.predict_proba(votes)

@@ -10,7 +10,7 @@ from labeljob.votes import ABSTAIN, FloatArray, Votes
 def outcome_rates(votes: Votes, cardinality: int) -> FloatArray:
     """How often each function abstains (0) and votes for each class (1 + class), float64 [n_functions, 1 + n_classes]; rows sum to 1."""
     counts = [np.bincount(column.astype(np.int64) - ABSTAIN, minlength=1 + cardinality) for column in votes.T]
-    return np.array(counts) / votes.shape[0]
+    return np.asarray(np.array(counts) / votes.shape[0], dtype=np.float64)
 
 
 def conditional_probabilities(model: FittedLabelModel, rates: FloatArray) -> FloatArray:

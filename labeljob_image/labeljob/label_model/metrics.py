@@ -24,7 +24,7 @@ class Scored:
 
     @property
     def classes(self) -> int:
-        return self.P.shape[1]
+        return int(self.P.shape[1])
 
     def both(self) -> tuple[IntArray, IntArray]:
         """(labels, gold) where both are known."""

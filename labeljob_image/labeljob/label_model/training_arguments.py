@@ -13,7 +13,7 @@ Check = Callable[[Any], bool]
 
 
 def _whole(least: int) -> Check:
-    return lambda value: isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
+    return lambda value: isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
 def _numbers(test: Callable[[Any], Any]) -> Check:

@@ -38,12 +38,13 @@ class labeling_function:  # noqa: N801 - the name that notebooks know
     """Decorator: `@labeling_function()` or `@labeling_function(name="…", resources={…})` makes a LabelingFunction of a function."""
 
     def __init__(self, name: str | None = None, resources: Mapping[str, Any] | None = None, pre: Sequence[Callable[[Any], Any]] | None = None) -> None:
-        if callable(name):
+        if not isinstance(name, str | None):
             raise ValueError("the decorator is missing its parentheses: write @labeling_function()")
-        self._name, self._resources, self._pre = name, resources, pre
+        self._name: str | None = name
+        self._resources, self._pre = resources, pre
 
     def __call__(self, f: Callable[..., int]) -> LabelingFunction:
-        return LabelingFunction(self._name or getattr(f, "__name__", "labeling_function"), f, self._resources, self._pre)
+        return LabelingFunction(self._name or str(getattr(f, "__name__", "labeling_function")), f, self._resources, self._pre)
 
 
 def vote_of(value: object) -> int:

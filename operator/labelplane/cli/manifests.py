@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from labelplane.api.groups import API_VERSION, GROUP, KINDS
 from labeljob.contract.yaml_text import RepeatedKey, documents
+from labelplane.api.groups import API_VERSION, GROUP, KINDS
 
 Manifest = dict[str, Any]
 KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml")
