@@ -3,6 +3,7 @@
 The convention: a *stored* value is a class index, a stored 0 too; an entry that is *not stored* is an abstain. So build one from the
 votes alone, `coo_array((votes, (rows, columns)), shape=…)`. `csr_matrix(L)` of a dense L does the opposite: it stores each abstain (-1)
 and forgets each vote for class 0. That is what a stored -1 gives away, and why it is refused instead of being read as an abstain.
+(Where such an L has no abstain at all, nothing gives it away.)
 Snorkel sets no precedent: its `LabelModel` never accepted a sparse matrix.
 """
 
@@ -28,7 +29,9 @@ def dense(L: Any) -> npt.NDArray[Any]:
     if not hasattr(L, "tocoo"):
         raise ValueError("a sparse label matrix needs tocoo(), which tells a stored 0 (class 0) from an entry that is not stored (abstain)")
     entries = L.tocoo()
-    rows, columns, values = np.asarray(entries.row), np.asarray(entries.col), np.asarray(entries.data)
+    rows, columns, values = np.asarray(entries.row).astype(np.int64), np.asarray(entries.col).astype(np.int64), np.asarray(entries.data)
+    if values.dtype.kind not in "iuf":
+        raise ValueError(f"votes are class indices; got a sparse matrix of {values.dtype}")
     if values.size and values.min() < 0:
         worst = int(values.argmin())
         raise ValueError(
@@ -36,7 +39,7 @@ def dense(L: Any) -> npt.NDArray[Any]:
             "not stored is the abstain; a matrix made from a dense one with -1 has lost its votes for class 0. Snorkel's LabelModel never took one: pass the dense L"
         )
     shape = tuple(int(size) for size in entries.shape)
-    places = np.unique(rows.astype(np.int64) * max(shape[1], 1) + columns)
+    places = np.unique(rows * max(shape[1], 1) + columns)
     if len(places) < len(values):
         raise ValueError(f"the sparse label matrix stores {len(values) - len(places)} entries twice: a function votes once on a row")
     kind = values.dtype if values.dtype.kind in "if" else np.dtype(np.int64)
