@@ -77,7 +77,7 @@ def test_lists_arrays_and_no_rows():
 def test_preprocessors_run_first():
     doubled = LabelingFunction("doubled", lambda x: x, pre=[lambda x: 2 * x, lambda x: x + 1])
     assert LFApplier([doubled]).apply([0, 3]).tolist() == [[1], [7]]
-    with pytest.raises(ValueError, match="its preprocessor .* returned None"):
+    with pytest.raises(ValueError, match=r"its preprocessor .* returned None"):
         LabelingFunction("empty", lambda x: 0, pre=[lambda x: None])(1)
 
 

@@ -51,7 +51,7 @@ def test_a_sparse_matrix_made_of_a_dense_one_is_refused(data):
         LabelModel(2).fit(stored(data.L, data.L != 0))
     with pytest.raises(VotesError, match="stores 1 entries twice"):
         validate_votes(Sparse([0, 0], [1, 1], [1, 0], (1, 2)))
-    with pytest.raises(VotesError, match="class 2|is 2, which is not one of 2"):
+    with pytest.raises(VotesError, match="is 2, which is not one of 2"):
         validate_votes(Sparse([0], [0], [2], (1, 1)), 2)
 
 
@@ -159,7 +159,7 @@ def test_conditional_probabilities(algorithm, make):
     assert (found >= 0).all()
     np.testing.assert_allclose(found.sum(axis=1), 1)
     if algorithm == "dawid-skene":
-        truth = np.array([[[(data.L[data.Y == y, j] == c).mean() for y in range(3)] for c in (-1, 0, 1, 2)] for j in range(6)])
+        truth = np.array([[[(data.L[y == data.Y, j] == c).mean() for y in range(3)] for c in (-1, 0, 1, 2)] for j in range(6)])
         assert np.abs(found - truth).mean() < 0.08
 
 

@@ -154,7 +154,7 @@ def test_pickles_are_never_opened(tmp_path):
     np.save(tmp_path / "L.npy", L)
     np.testing.assert_array_equal(load_votes(tmp_path / "L.npy"), L)
     np.save(tmp_path / "objects.npy", np.array([[None, 1]], dtype=object), allow_pickle=True)
-    with pytest.raises(ExchangeError, match="no .npy file of numbers"):
+    with pytest.raises(ExchangeError, match=r"no \.npy file of numbers"):
         load_votes(tmp_path / "objects.npy")
 
 
