@@ -6,7 +6,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from labeljob.votes import ABSTAIN, IntArray, Votes, VotesError, conflicts, coverage, overlaps, polarity, validate_votes
+from labeljob.votes import (
+    ABSTAIN,
+    FloatArray,
+    IntArray,
+    Votes,
+    VotesError,
+    conflicting_rows,
+    conflicts,
+    coverage,
+    covered_rows,
+    overlaps,
+    polarity,
+    require_rows,
+    validate_gold,
+    validate_votes,
+)
 
 CHUNK_ROWS = 1 << 16  # counts of a chunk stay exact in float32
 
@@ -61,29 +76,89 @@ class LFAnalysis:
         if len(self.names) != columns:
             raise VotesError(f"{len(self.names)} labeling functions were named, but the label matrix has {columns} columns")
 
-    def lf_summary(self, Y: Any = None) -> pd.DataFrame:
+    def lf_summary(self, Y: Any = None, est_weights: Any = None) -> pd.DataFrame:
         """The table users know, indexed by function name.
 
-        `j` is the column; Polarity the classes it votes for; Coverage, Overlaps, Conflicts shares of all rows. With gold Y ([n_rows], -1
-        unknown): Correct and Incorrect count votes on rows with gold, and Emp. Acc. is their ratio, NaN where there is none.
+        `j` is the column; Polarity the classes it votes for; Coverage, Overlaps, Conflicts shares of all rows. With gold Y ([n_rows] or
+        [n_rows, 1], -1 unknown): Correct and Incorrect count votes on rows with gold, and Emp. Acc. is their ratio, NaN where there is
+        none. With est_weights ([n_functions]): Learned Weight.
 
         Raises:
-            EmptyVotesError: there are no rows. VotesError: Y has another length.
+            EmptyVotesError: there are no rows. VotesError: Y has another length or an impossible value, or est_weights another length.
         """
         table = {
             "j": np.arange(self.votes.shape[1]),
-            "Polarity": polarity(self.votes),
-            "Coverage": coverage(self.votes),
-            "Overlaps": overlaps(self.votes),
-            "Conflicts": conflicts(self.votes),
+            "Polarity": self.lf_polarities(),
+            "Coverage": self.lf_coverages(),
+            "Overlaps": self.lf_overlaps(),
+            "Conflicts": self.lf_conflicts(),
         }
-        return pd.DataFrame(table | (self._against(Y) if Y is not None else {}), index=pd.Index(self.names))
+        if Y is not None:
+            table |= self._against(Y)
+        if est_weights is not None:
+            table |= {"Learned Weight": self._one_each(est_weights)}
+        return pd.DataFrame(table, index=pd.Index(self.names))
+
+    def label_coverage(self) -> float:
+        """Share of rows that some function votes on; EmptyVotesError without rows, as everything here."""
+        return self._share(covered_rows(self.votes))
+
+    def label_overlap(self) -> float:
+        """Share of rows that two functions or more vote on."""
+        return self._share((self.votes != ABSTAIN).sum(axis=1) > 1)
+
+    def label_conflict(self) -> float:
+        """Share of rows whose votes name two classes or more."""
+        return self._share(conflicting_rows(self.votes))
+
+    def lf_polarities(self) -> list[list[int]]:
+        """The classes each function votes for, ascending."""
+        return polarity(self.votes)
+
+    def lf_coverages(self) -> FloatArray:
+        """Share of rows each function votes on, float64 [n_functions]."""
+        return coverage(self.votes)
+
+    def lf_overlaps(self, normalize_by_coverage: bool = False) -> FloatArray:
+        """Share of all rows (or of the rows the function votes on) where it and another vote, float64 [n_functions]; NaN of no rows."""
+        shares = overlaps(self.votes)
+        return _ratio(shares, self.lf_coverages()) if normalize_by_coverage else shares
+
+    def lf_conflicts(self, normalize_by_overlaps: bool = False) -> FloatArray:
+        """Share of all rows (or of its overlaps) where another names another class, float64 [n_functions]; NaN of no rows."""
+        shares = conflicts(self.votes)
+        return _ratio(shares, self.lf_overlaps()) if normalize_by_overlaps else shares
+
+    def lf_empirical_accuracies(self, Y: Any) -> FloatArray:
+        """Right votes ÷ votes on rows with gold, float64 [n_functions]; NaN where there is none. Gold -1 counts nowhere."""
+        right, wrong = gold_counts(self.votes, self._gold(Y))
+        return _ratio(right, right + wrong)
+
+    def lf_empirical_probs(self, Y: Any, k: int) -> FloatArray:
+        """P(outcome | gold class), float64 [n_functions, 1 + k, k]; outcome 0 is abstain; NaN for a class without gold."""
+        gold, votes = self._gold(Y, k), validate_votes(self.votes, k)
+        known = gold != ABSTAIN
+        given = (gold[known, None] == np.arange(k)).astype(np.float64)
+        said = np.stack([(votes[known] == outcome).T @ given for outcome in range(ABSTAIN, k)], axis=1)
+        return _ratio(said, np.broadcast_to(given.sum(axis=0), said.shape))
+
+    def _share(self, flags: Any) -> float:
+        require_rows(self.votes)
+        return float(flags.mean())
+
+    def _gold(self, Y: Any, cardinality: int | None = None) -> IntArray:
+        return validate_gold(Y, self.votes.shape[0], cardinality)
+
+    def _one_each(self, values: Any) -> FloatArray:
+        given = np.asarray(values, dtype=np.float64).ravel()
+        if len(given) != len(self.names):
+            raise VotesError(f"{len(given)} weights were given for {len(self.names)} labeling functions")
+        return given
 
     def _against(self, Y: Any) -> dict[str, Any]:
-        gold = np.asarray(Y).astype(np.int64)
-        if gold.shape != self.votes.shape[:1]:
-            raise VotesError(f"gold has shape {gold.shape}, but the label matrix has {self.votes.shape[0]} rows")
-        right, wrong = gold_counts(self.votes, gold)
-        judged = right + wrong
-        accuracy = np.divide(right, judged, out=np.full(len(judged), np.nan), where=judged > 0)
-        return {"Correct": right, "Incorrect": wrong, "Emp. Acc.": accuracy}
+        right, wrong = gold_counts(self.votes, self._gold(Y))
+        return {"Correct": right, "Incorrect": wrong, "Emp. Acc.": _ratio(right, right + wrong)}
+
+
+def _ratio(part: Any, whole: Any) -> FloatArray:
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0))

@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from labeljob.sparse import dense, is_sparse
+
 ABSTAIN = -1
 INT8_CLASSES = 127
 
@@ -53,14 +55,15 @@ def validate_votes(L: Any, cardinality: int | None = None) -> Votes:
     """The label matrix in its canonical form; the input is not changed (and not copied when it already has that form).
 
     Args:
-        L: [n_rows, n_functions] of whole numbers: -1 to abstain, else a class index. Any integer type; floats when whole.
+        L: [n_rows, n_functions] of whole numbers: -1 to abstain, else a class index. Any integer type; floats when whole. Or a
+            sparse matrix of the votes alone: what is not stored is an abstain, what is stored a class index (see `labeljob.sparse`).
         cardinality: number of classes; when given, a larger class index is refused.
     Returns:
         int8 [n_rows, n_functions], C-contiguous; int16 when there are more than 127 classes. There may be no rows.
     Raises:
         VotesError: wrong shape or type, NaN or None, a negative other than -1, or a class index that does not exist.
     """
-    matrix = _as_integers(np.asarray(L))
+    matrix = _as_integers(_array(L))
     if matrix.size:
         _refuse(matrix, matrix < ABSTAIN if matrix.min() < ABSTAIN else None, "is negative: -1 is the only abstain")
         beyond = matrix >= cardinality if cardinality is not None and matrix.max() >= cardinality else None
@@ -71,6 +74,40 @@ def validate_votes(L: Any, cardinality: int | None = None) -> Votes:
     if classes <= INT8_CLASSES:
         return np.ascontiguousarray(matrix, dtype=np.int8)
     return np.ascontiguousarray(matrix, dtype=np.int16)
+
+
+def _array(L: Any) -> npt.NDArray[Any]:
+    if not is_sparse(L):
+        return np.asarray(L)
+    try:
+        return dense(L)
+    except ValueError as error:
+        raise VotesError(str(error)) from None
+
+
+def validate_gold(Y: Any, rows: int | None = None, cardinality: int | None = None) -> IntArray:
+    """Gold labels in their canonical form, int64 [n_rows]; -1 where the class is not known.
+
+    Args:
+        Y: [n_rows] or [n_rows, 1] of class indices or -1, integers or whole floats.
+        rows, cardinality: how many rows and classes there are, when known.
+    Raises:
+        VotesError: another length, NaN, a fraction, a negative other than -1, or a class index that does not exist; it names the row.
+    """
+    gold = np.asarray(Y)
+    gold = gold[:, 0] if gold.ndim == 2 and gold.shape[1] == 1 else gold
+    if gold.ndim != 1 or (rows is not None and len(gold) != rows):
+        expected = "" if rows is None else f", but the label matrix has {rows} rows"
+        raise VotesError(f"gold has shape {gold.shape}{expected}")
+    try:
+        numbers = gold.astype(np.float64)
+    except (TypeError, ValueError):
+        raise VotesError(f"gold holds class indices or -1; got values of {gold.dtype}") from None
+    wrong = ~(numbers >= ABSTAIN) | (numbers != np.floor(numbers)) | (numbers >= (np.inf if cardinality is None else cardinality))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise VotesError(f"the gold label of row {row} is {gold[row]}, which is not one of {'the' if cardinality is None else cardinality} classes or -1")
+    return numbers.astype(np.int64)
 
 
 def _as_integers(matrix: npt.NDArray[Any]) -> npt.NDArray[np.integer[Any]]:

@@ -3,7 +3,7 @@
     L --from_votes--> VoteStatistics --fit_statistics--> FittedLabelModel --posterior(model, L)--> probabilities
            merge(a, b)                    to_dict / from_dict (JSON)          contributions(model, row)
 
-Free functions on arrays do the mathematics; `LabelModel` is a thin class around them. No I/O here.
+Free functions on arrays do the mathematics; `LabelModel` is a thin class around them. Only `model_file` opens files.
 """
 
 from labeljob.label_model.api import LabelModel, MajorityLabelVoter, NotFittedError

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
+from labeljob.contract.yaml_text import RepeatedKey, documents
 from labelplane.api.groups import API_VERSION, GROUP, KINDS
-from labelplane.cli.yaml_text import RepeatedKey, documents
 
 Manifest = dict[str, Any]
 KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml")

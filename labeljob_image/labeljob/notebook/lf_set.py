@@ -1,0 +1,120 @@
+"""`LFSet`: the labeling functions of a manifest, in a notebook, by the same pass that the cluster runs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.reasons import JobReason
+from labeljob.errors import JobError
+from labeljob.io.datasets import read_table
+from labeljob.labeling_functions.engine import compile_functions
+from labeljob.labeling_functions.lookups import LookupData
+from labeljob.notebook.appliers import warn_of
+from labeljob.notebook.manifest import ManifestFiles, read_function_set
+from labeljob.notebook.progress import Progress
+from labeljob.steps.check import read_lookups
+from labeljob.votes import BoolArray, Votes
+
+BATCH_ROWS = 65_536
+LEAST_ALLOWANCE = 64
+
+
+class LFSet:
+    """The enabled labeling functions of a LabelingFunctionSet.
+
+    Attributes:
+        classes: class names; their order is the class index.
+        names: the functions, in column order. fallback: bool [n_functions]: which vote only where no other does; leave their columns
+            out of a fit, as the LabelModel resource does: `L[:, ~functions.fallback]`.
+    """
+
+    def __init__(self, function_set: FunctionSet, lookups: Mapping[str, LookupData]) -> None:
+        self._set, self._lookups = function_set, dict(lookups)
+        with compile_functions(function_set, self._lookups) as compiled:
+            self.names: tuple[str, ...] = compiled.names
+            self.fallback: BoolArray = np.array(compiled.fallback, dtype=np.bool_)
+            self.input_columns: tuple[str, ...] = compiled.input_columns
+        self.classes: tuple[str, ...] = tuple(function_set.classes)
+
+    @classmethod
+    def from_yaml(cls, path: str | Path, name: str | None = None, tables: Mapping[str, str | Path] | None = None) -> "LFSet":
+        """Read a manifest and check it, lookup tables included.
+
+        Args:
+            path: a YAML file with a LabelingFunctionSet. name: its metadata.name, when the file has several.
+            tables: file of a lookup table by its uri. A `configmap://` uri is otherwise found through the kustomization.yaml beside the
+                manifest, and a `file:` uri from the manifest's folder.
+        Raises:
+            ManifestError: the file has no such set, or it is wrong; the message names the field. JobError: a function cannot be
+            compiled, or a lookup table is missing or wrong.
+        """
+        function_set, files = read_function_set(Path(path), name), ManifestFiles(Path(path), tables or {})
+        return cls(function_set, read_lookups(function_set, lambda table: read_table(table, files)))
+
+    @property
+    def cardinality(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        return f"LFSet of {len(self)} functions for {', '.join(self.classes)}"
+
+    @overload
+    def apply(self, df: pd.DataFrame, progress: bool = False, return_errors: Literal[False] = False) -> Votes: ...
+
+    @overload
+    def apply(self, df: pd.DataFrame, progress: bool = False, *, return_errors: Literal[True]) -> tuple[Votes, BoolArray]: ...
+
+    def apply(self, df: pd.DataFrame, progress: bool = False, return_errors: bool = False) -> Votes | tuple[Votes, BoolArray]:
+        """The label matrix, int8 [n_rows, n_functions], row i for the i-th row whatever the index.
+
+        pandas does not tell NaN from a missing number: both are null here. Failing rows are found exactly up to the set's maxErrorRate
+        (at least 64 rows); beyond, the function's undecided rows of that batch of 65,536 count as errors.
+
+        Args:
+            df: at least `input_columns`; others are not looked at.
+            progress: count the rows on stderr.
+            return_errors: also return bool [n_rows, n_functions], where a function failed; without it, failures end in a warning.
+        Raises:
+            JobError: SCHEMA_BROKEN: a column is missing, or cannot be read as declared.
+        """
+        rows = _as_arrow(df, self.input_columns)
+        allowance = max(LEAST_ALLOWANCE, int(np.ceil(self._set.max_error_rate * len(df))))
+        votes, errors = np.empty((len(df), len(self)), np.int8), np.empty((len(df), len(self)), np.bool_)
+        with compile_functions(self._set, self._lookups) as compiled, Progress("labeling functions", len(df), progress) as shown:
+            for start in range(0, len(df), BATCH_ROWS):
+                part, stop = compiled.apply(rows.slice(start, BATCH_ROWS), error_allowance=allowance), min(start + BATCH_ROWS, len(df))
+                votes[start:stop], errors[start:stop] = part.votes, part.errors
+                shown.at(stop)
+        if return_errors:
+            return votes, errors
+        warn_of({name: int(count) for name, count in zip(self.names, errors.sum(axis=0), strict=True) if count}, "return_errors=True")
+        return votes
+
+
+def _as_arrow(df: pd.DataFrame, columns: tuple[str, ...]) -> Any:
+    """The columns as a pyarrow.Table; those that are missing stay away, and the pass names them."""
+    arrays: dict[str, Any] = {}
+    for name in columns:
+        places = np.flatnonzero(df.columns == name)
+        if len(places) > 1:
+            raise JobError(JobReason.SCHEMA_BROKEN, f"the data has {len(places)} columns {name!r}: rename all but one")
+        if not len(places):
+            raise JobError(JobReason.SCHEMA_BROKEN, f"column {name!r} is missing, a labeling function reads it: add it to the data")
+        arrays[name] = _column(df.iloc[:, int(places[0])], name)
+    return pa.table(arrays) if arrays else pa.Table.from_pandas(pd.DataFrame(index=range(len(df))))
+
+
+def _column(values: "pd.Series[Any]", name: str) -> Any:
+    try:
+        return pa.Array.from_pandas(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        raise JobError(JobReason.SCHEMA_BROKEN, f"column {name!r} mixes types that no one column can hold: convert it") from None

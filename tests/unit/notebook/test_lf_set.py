@@ -1,0 +1,112 @@
+"""A manifest's functions over a DataFrame."""
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from labeljob.errors import JobError
+from labeljob.labeling_functions.engine import compile_functions
+from labeljob.notebook import LFSet, ManifestError
+from labeljob.notebook.manifest import read_function_set
+from labelplane.api.parse import parse_function_set
+from labelplane.plan.function_set import functions_of
+from tests.cluster_fixtures import ROOT
+
+MAILS = ROOT / "examples/mail-triage"
+SPEC = {
+    "classes": ["low", "high"],
+    "idColumn": "id",
+    "schema": {"columns": [{"name": "id", "type": "int64", "nullable": False}, {"name": "number", "type": "int64"}, {"name": "text", "type": "string"}]},
+    "functions": [
+        {"name": "above", "label": "high", "threshold": {"column": "number", "above": 10}},
+        {"name": "cast", "label": "low", "sql": "CAST(text AS BIGINT) < 10"},
+        {"name": "rest", "label": "low", "sql": "true", "fallback": True},
+    ],
+}
+
+
+def manifest(folder, **spec):
+    path = folder / "set.yaml"
+    path.write_text(yaml.safe_dump({"apiVersion": "labelplane.dev/v1alpha1", "kind": "LabelingFunctionSet", "metadata": {"name": "s"}, "spec": SPEC | spec}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def mails():
+    return pd.read_parquet(MAILS / "data/mails.parquet")
+
+
+def test_votes_are_those_of_the_job(mails):
+    """C2: the same pass over the same manifest; lookup tables come from the kustomization."""
+    functions = LFSet.from_yaml(MAILS / "functionset.yaml")
+    L, errors = functions.apply(mails, return_errors=True)
+    assert L.shape == errors.shape == (len(mails), len(functions)) == (len(mails), 15)
+    assert functions.fallback.sum() == 1
+    with compile_functions(functions._set, functions._lookups) as compiled:
+        np.testing.assert_array_equal(compiled.apply(pq.read_table(MAILS / "data/mails.parquet")).votes, L)
+    shuffled = mails.sample(frac=1, random_state=0)
+    np.testing.assert_array_equal(functions.apply(shuffled), L[shuffled.index])
+
+
+def test_a_manifest_means_what_the_operator_reads():
+    raw = yaml.safe_load((MAILS / "functionset.yaml").read_text())
+    assert read_function_set(MAILS / "functionset.yaml") == functions_of(parse_function_set(raw))
+    raw["spec"]["runtime"] = {"image": "x"}
+    assert functions_of(parse_function_set(raw)) == read_function_set(MAILS / "functionset.yaml")
+
+
+def test_failures_are_counted_and_never_silent(tmp_path):
+    functions = LFSet.from_yaml(manifest(tmp_path))
+    df = pd.DataFrame({"number": [11, None, 3], "text": ["5", "no number", None]}, index=[7, 7, 8])
+    with pytest.warns(UserWarning, match="cast on 1 rows; return_errors=True"):
+        L = functions.apply(df)
+    assert L.tolist() == [[1, 0, -1], [-1, -1, 0], [-1, -1, 0]]
+    _, errors = functions.apply(df, return_errors=True)
+    assert np.argwhere(errors).tolist() == [[1, 1]]
+
+
+def test_more_rows_than_a_batch(tmp_path, capsys):
+    functions = LFSet.from_yaml(manifest(tmp_path))
+    df = pd.DataFrame({"number": np.arange(70_000) % 20, "text": "50"})
+    L = functions.apply(df, progress=True)
+    np.testing.assert_array_equal(L[:, 0] == 1, df["number"] > 10)
+    assert "70,000 of 70,000 rows" in capsys.readouterr().err
+    assert functions.apply(df[:0]).shape == (0, 3)
+
+
+def test_data_that_does_not_fit(tmp_path):
+    functions = LFSet.from_yaml(manifest(tmp_path))
+    with pytest.raises(JobError, match="column 'text' is missing"):
+        functions.apply(pd.DataFrame({"number": [1]}))
+    with pytest.raises(JobError, match=r"column 'number' is double, declared as int64"):
+        functions.apply(pd.DataFrame({"number": [1.5], "text": ["x"]}))
+    with pytest.raises(JobError, match="2 columns 'text'"):
+        functions.apply(pd.DataFrame([[1, "a", "b"]], columns=["number", "text", "text"]))
+    with pytest.raises(JobError, match="column 'text' mixes types"):
+        functions.apply(pd.DataFrame({"number": [1, 2], "text": ["a", 3]}))
+
+
+def test_manifests_that_are_wrong(tmp_path):
+    with pytest.raises(ManifestError, match=r"spec\.functions\[0\]: .*exactly one of"):
+        LFSet.from_yaml(manifest(tmp_path, functions=[{"name": "a", "label": "low"}]))
+    with pytest.raises(ManifestError, match=r"spec\.idColum"):
+        LFSet.from_yaml(manifest(tmp_path, idColum="id"))
+    with pytest.raises(ManifestError, match="has 0 LabelingFunctionSets named t"):
+        LFSet.from_yaml(manifest(tmp_path), name="t")
+    with pytest.raises(JobError, match="nothing"):
+        LFSet.from_yaml(manifest(tmp_path, functions=[{"name": "a", "label": "low", "sql": "nothing > 1"}]))
+    (tmp_path / "bad.yaml").write_text("a: [")
+    with pytest.raises(ManifestError, match="not valid YAML"):
+        LFSet.from_yaml(tmp_path / "bad.yaml")
+
+
+def test_lookup_tables(tmp_path):
+    lookup = {"column": "text", "table": {"uri": "pvc://claim/t.csv", "format": "csv"}, "keyColumn": "k", "labelColumn": "v"}
+    path = manifest(tmp_path, functions=[{"name": "known", "lookup": lookup}])
+    with pytest.raises(JobError, match=r"give its file as tables=\{'pvc://claim/t.csv'"):
+        LFSet.from_yaml(path)
+    (tmp_path / "mine.csv").write_text("k,v\na,high\n")
+    functions = LFSet.from_yaml(path, tables={"pvc://claim/t.csv": tmp_path / "mine.csv"})
+    assert functions.apply(pd.DataFrame({"text": ["a", "b"]})).tolist() == [[1], [-1]]
