@@ -12,7 +12,6 @@ from devcluster import system_packages
 def test_a_missing_package_is_asked_for_before_anything_is_built(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     monkeypatch.setattr(system_packages, "NODE_PACKAGES", {"libexample-dev": str(tmp_path / "example.h")})
     monkeypatch.setenv("PATH", str(tmp_path))  # neither apt-get nor go
-    monkeypatch.setenv("LABELPLANE_CACHE", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["devcluster", "build"])
 
