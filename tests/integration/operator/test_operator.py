@@ -196,12 +196,17 @@ async def test_a_deleted_job_is_made_again(operator: OperatorProcess, ns: Namesp
     functions, *_ = chain(ns.name)
     await ns.create(functions)
     await ns.reason("Checking", FUNCTION_SETS)
-    job = (await ns.jobs())[0]
+    job = await eventually(lambda: started(ns))
     await ns.client.delete(JOBS.path(ns.name, job["metadata"]["name"]), uid=job["metadata"]["uid"])
     await eventually(lambda: replaced(ns, job["metadata"]["uid"]))
     await ns.told("JobDeleted")
     world.hold = lambda config: False
     await ns.ready(FUNCTION_SETS)
+
+
+async def started(ns: Namespace) -> dict[str, Any] | None:
+    """The Job, once its pod is counted: a Job replaced before its controller saw its first pod gets no pod for five minutes (Kubernetes' expectations)."""
+    return next((job for job in await ns.jobs() if job.get("status", {}).get("active")), None)
 
 
 async def replaced(ns: Namespace, uid: str) -> bool:
@@ -215,7 +220,7 @@ async def test_an_edited_job_is_put_right(operator: OperatorProcess, ns: Namespa
     functions, *_ = chain(ns.name)
     await ns.create(functions)
     await ns.reason("Checking", FUNCTION_SETS)
-    job = (await ns.jobs())[0]
+    job = await eventually(lambda: started(ns))
     await ns.patch(JOBS, {"spec": {"suspend": True}}, job["metadata"]["name"])
     await eventually(lambda: replaced(ns, job["metadata"]["uid"]))
     await ns.told("JobEdited")
