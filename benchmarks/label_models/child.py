@@ -41,7 +41,7 @@ def time_task(task: dict[str, Any]) -> Iterator[dict[str, Any]]:
     methods = _methods(task)
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in methods}
     scores: dict[str, Any] = {}
-    for name, method in methods.items():
+    for method in methods.values():
         method.load()
         _run(method, votes[:500], classes)
     floor = [_cpu(lambda: _read(votes))[0] for _ in range(5)]

@@ -121,7 +121,8 @@ def speed(bench: Bench, cell: Cell, rounds: int = ROUNDS) -> Speed:
 
 def quality(bench: Bench, votes: Votes, gold: IntArray, classes: int, parameters: Parameters | None = None, leave_out: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
     """What each method scores on one set: `{"scores": …}` or `{"error": …}`; with `parameters` also the oracle."""
-    methods = [name for name in bench.methods(*votes.shape, classes, balance_known=parameters is not None) if name not in leave_out]
+    rows, functions = votes.shape
+    methods = [name for name in bench.methods(rows, functions, classes, balance_known=parameters is not None) if name not in leave_out]
     task: dict[str, Any] = {"task": "quality", "methods": methods, "classes": classes, "limit": LIMIT_SECONDS}
     with on_disk(votes, gold) as files:
         return {one["method"]: one for one in bench.run(task | files | ({"parameters": as_json(parameters)} if parameters else {}))}

@@ -49,7 +49,7 @@ def score(P: FloatArray, gold: IntArray, covered: BoolArray, majority_hits: Floa
     hits = expected_hits(P, labels)
     difference, low, high = paired_interval(hits, majority_hits)
     two = P.shape[1] == 2
-    missed = int(np.count_nonzero(gold[~covered] == 1))
+    missed = int(np.count_nonzero(~covered & (gold == 1)))
     return Scores(
         rows=len(labels),
         accuracy=float(hits.mean()),
