@@ -66,7 +66,7 @@ def score(P: FloatArray, gold: IntArray, covered: BoolArray, majority_hits: Floa
 
 
 def _repaired(P: FloatArray) -> tuple[FloatArray, int]:
-    bad = ~np.isfinite(P).all(axis=1)
+    bad = np.asarray(~np.isfinite(P).all(axis=1))
     return np.where(bad[:, None], 1 / P.shape[1], P), int(np.count_nonzero(bad))
 
 
