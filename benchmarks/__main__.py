@@ -1,5 +1,8 @@
-"""`python -m benchmarks`: label-model fits and the pass of the labeling functions, beside a limit."""
+"""`python -m benchmarks [passes | label-models]`: the pass of the labeling functions and label-model fits beside a limit; label models beside
+their peers. Without a word it runs all.
+"""
 
+import argparse
 import platform
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from benchmarks.label_models import command
+from benchmarks.page import PAGE, write_section
 from benchmarks.timing import Timing, in_turns
 from labeljob.contract.function_set import FunctionSet
 from labeljob.label_model import LabelModel
@@ -23,12 +28,6 @@ from labelplane.plan.function_set import functions_of
 ROOT = Path(__file__).parents[1]
 MAILS = ROOT / "examples/mail-triage"
 COPIES = 20
-PAGE = ROOT / "docs/benchmarks.md"
-HEAD = """# Benchmarks
-
-Written by `make bench`. Each table was measured in one run, its lines in turns; only the ratios carry over to another machine.
-
-"""
 
 
 def functions_pass() -> tuple[str, dict[str, Timing]]:
@@ -86,14 +85,27 @@ def table_of(title: str, timings: dict[str, Timing]) -> str:
     return "\n".join([f"## {title}", "", "| | median, s | range, s | ratio |", "|---|---:|---:|---:|", *lines, "", ""])
 
 
-def main() -> int:
-    page = HEAD + f"Python {platform.python_version()}, NumPy {np.__version__}, DuckDB {duckdb.__version__}.\n\n"
+def passes() -> None:
+    """Measure the passes and fits beside a limit and write their section."""
+    text = f"`python -m benchmarks passes`. Python {platform.python_version()}, NumPy {np.__version__}, DuckDB {duckdb.__version__}.\n\n"
     for title, timings in (functions_pass(), *fits()):
-        text = table_of(title, timings)
-        print(text, flush=True)
-        page += text
-    PAGE.write_text(page.rstrip() + "\n")
-    print(f"wrote {PAGE.relative_to(ROOT)}")
+        part = table_of(title, timings)
+        print(part, flush=True)
+        text += part
+    write_section("passes", text)
+    print(f"wrote passes to {PAGE.relative_to(ROOT)}", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parts = parser.add_subparsers(dest="part")
+    parts.add_parser("passes", help="the pass of the labeling functions, label-model fits beside a limit")
+    command.add_options(parts.add_parser("label-models", help="label models beside their peers"))
+    options = parser.parse_args()
+    if options.part != "label-models":
+        passes()
+    if options.part != "passes":
+        command.run(options if options.part else parser.parse_args(["label-models"]))
     return 0
 
 
