@@ -196,7 +196,7 @@ async def test_a_deleted_job_is_made_again(operator: OperatorProcess, ns: Namesp
     functions, *_ = chain(ns.name)
     await ns.create(functions)
     await ns.reason("Checking", FUNCTION_SETS)
-    job = await eventually(lambda: started(ns))
+    job = await eventually(lambda: with_pod(ns))
     await ns.client.delete(JOBS.path(ns.name, job["metadata"]["name"]), uid=job["metadata"]["uid"])
     await eventually(lambda: replaced(ns, job["metadata"]["uid"]))
     await ns.told("JobDeleted")
@@ -204,7 +204,7 @@ async def test_a_deleted_job_is_made_again(operator: OperatorProcess, ns: Namesp
     await ns.ready(FUNCTION_SETS)
 
 
-async def started(ns: Namespace) -> dict[str, Any] | None:
+async def with_pod(ns: Namespace) -> dict[str, Any] | None:
     """The Job, once its pod is counted: a Job replaced before its controller saw its first pod gets no pod for five minutes (Kubernetes' expectations)."""
     return next((job for job in await ns.jobs() if job.get("status", {}).get("active")), None)
 
@@ -220,7 +220,7 @@ async def test_an_edited_job_is_put_right(operator: OperatorProcess, ns: Namespa
     functions, *_ = chain(ns.name)
     await ns.create(functions)
     await ns.reason("Checking", FUNCTION_SETS)
-    job = await eventually(lambda: started(ns))
+    job = await eventually(lambda: with_pod(ns))
     await ns.patch(JOBS, {"spec": {"suspend": True}}, job["metadata"]["name"])
     await eventually(lambda: replaced(ns, job["metadata"]["uid"]))
     await ns.told("JobEdited")
