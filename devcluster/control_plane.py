@@ -116,6 +116,9 @@ def _controller_manager(folders: ClusterFolders, plane: ControlPlane) -> Compone
         f"--secure-port={plane.manager_port}",
         f"--cert-dir={folders.root}/manager-pki",
         "--node-monitor-grace-period=40s",
+        "--kube-api-qps=500",  # at the default of 20 the Jobs of a hundred short tests wait a minute for their first pod
+        "--kube-api-burst=1000",
+        "--concurrent-job-syncs=20",
     ]
     return Component("kube-controller-manager", (str(program("kube-controller-manager")), *flags))
 
