@@ -7,8 +7,9 @@ Free functions on arrays do the mathematics; `LabelModel` is a thin class around
 """
 
 from labeljob.label_model.api import LabelModel, MajorityLabelVoter, NotFittedError
+from labeljob.label_model.contributions import contributions, without_each
 from labeljob.label_model.fitting import fit_statistics
-from labeljob.label_model.model import FittedLabelModel, contributions, estimated_accuracy, fallback_posterior, posterior, weights
+from labeljob.label_model.model import FittedLabelModel, Member, estimated_accuracy, fallback_posterior, posterior, weights
 from labeljob.label_model.serialization import FORMAT_VERSION, ModelFormatError, from_dict, to_dict
 from labeljob.label_model.statistics import VoteStatistics, from_votes, merge, merge_all
 
@@ -17,6 +18,7 @@ __all__ = [
     "FittedLabelModel",
     "LabelModel",
     "MajorityLabelVoter",
+    "Member",
     "ModelFormatError",
     "NotFittedError",
     "VoteStatistics",
@@ -31,4 +33,5 @@ __all__ = [
     "posterior",
     "to_dict",
     "weights",
+    "without_each",
 ]

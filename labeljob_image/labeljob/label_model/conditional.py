@@ -28,7 +28,7 @@ def conditional_probabilities(model: FittedLabelModel, rates: FloatArray) -> Flo
         log_weights = one_coin_log_weights(known, model.cardinality)
     outcomes = np.exp(log_weights)
     outcomes[:, 1:][:, rates[:, 1:].sum(axis=0) == 0] = 0.0  # classes that nobody voted for
-    evidence = np.array([reading == "evidence" for reading in model.abstain]) & (model.algorithm == "dawid-skene")
+    evidence = np.array([reading == "evidence" for reading in model.abstain]) & (model.algorithm not in ("majority-vote", "weighted-vote"))
     outcomes[~evidence, 0] = 0.0
     total = outcomes.sum(axis=1, keepdims=True)
     shares = np.divide(outcomes, total, out=np.zeros_like(outcomes), where=total > 0)

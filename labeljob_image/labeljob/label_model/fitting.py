@@ -7,13 +7,16 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from labeljob.label_model import dawid_skene, majority_vote, weighted_vote
+from labeljob.label_model.assembly import fit_alone, from_finding
+from labeljob.label_model.committee import Finding, deliberate
+from labeljob.label_model.fits import Bench
 from labeljob.label_model.model import FittedLabelModel, normalised
 from labeljob.label_model.packing import pack
 from labeljob.label_model.selection import Abstain, Choice, choose_algorithm, infer_abstain, one_sided
 from labeljob.label_model.statistics import VoteStatistics
 from labeljob.votes import ABSTAIN, BoolArray, EmptyVotesError, FloatArray, Votes, VotesError
 
-AlgorithmArgument: TypeAlias = Literal["auto", "majority-vote", "weighted-vote", "dawid-skene"]
+AlgorithmArgument: TypeAlias = Literal["auto", "majority-vote", "weighted-vote", "one-coin", "dawid-skene", "hierarchical-dawid-skene", "ebcc"]
 AbstainArgument: TypeAlias = Literal["auto", "evidence", "missing"]
 
 PRIOR_VOTES = 10.0  # pseudo-votes of each function for each class in Dawid-Skene
@@ -75,15 +78,32 @@ def fit_statistics(
         abstain: one reading for each function; auto (or None for all) infers it from the votes.
         class_balance: [n_classes] positive shares that sum to 1, or None (or "auto") to learn it.
         max_iterations, tolerance: EM stops after that many rounds, or when the objective rises by at most `tolerance` nats a row.
-        seed: recorded; nothing draws random numbers so far.
+        seed: of what starts at random.
     Raises:
         EmptyVotesError: there are no rows. VotesError: a vote beyond `cardinality`. ValueError: an argument that cannot be.
     """
     _check_arguments(statistics, cardinality, algorithm, max_iterations, tolerance)
     balance = check_class_balance(class_balance, cardinality)
     evidence = _gather(statistics, cardinality, abstain, balance)
-    choice = choose_algorithm(evidence.vote_counts, evidence.comparable, evidence.abstain) if algorithm == "auto" else Choice(algorithm, "Requested", f"{algorithm} was asked for")
-    return _fit(choice, evidence, algorithm == "auto", max_iterations, tolerance, seed)
+    bench = _bench(statistics, evidence, max_iterations, tolerance, seed)
+    if algorithm != "auto":
+        return _fit(Choice(algorithm, "Requested", f"{algorithm} was asked for"), evidence, bench)
+    choice = choose_algorithm(evidence.vote_counts, evidence.comparable, evidence.abstain)
+    return from_finding(deliberate(bench), bench, evidence.abstain) if choice is None else _fit(choice, evidence, bench)
+
+
+def _bench(statistics: VoteStatistics, evidence: "Evidence", max_iterations: int, tolerance: float, seed: int) -> Bench:
+    return Bench(
+        statistics,
+        evidence.vote_counts,
+        np.array([reading == "evidence" for reading in evidence.abstain]),
+        evidence.accuracies(),
+        weighted_vote.pooled_agreement(evidence.agreeing, evidence.comparable, evidence.classes),
+        evidence.class_balance,
+        max_iterations,
+        tolerance,
+        seed,
+    )
 
 
 def _check_arguments(statistics: VoteStatistics, cardinality: int, algorithm: str, max_iterations: int, tolerance: float) -> None:
@@ -137,15 +157,15 @@ def _readings(
     return tuple(guess if reading == "auto" else reading for reading, guess in zip(given, inferred, strict=True))  # type: ignore[misc]
 
 
-def _fit(choice: Choice, evidence: Evidence, may_change: bool, max_iterations: int, tolerance: float, seed: int) -> FittedLabelModel:
+def _fit(choice: Choice, evidence: Evidence, bench: Bench) -> FittedLabelModel:
+    one_class = np.count_nonzero(evidence.vote_counts.any(axis=0)) < 2
+    if one_class and choice.algorithm not in ("majority-vote", "weighted-vote"):
+        choice = Choice("weighted-vote", "OneClassVoted", "all votes name one class: no confusion to learn")
     if choice.algorithm == "dawid-skene":
-        if np.count_nonzero(evidence.vote_counts.any(axis=0)) < 2:
-            return _vote_model(Choice("weighted-vote", "OneClassVoted", "all votes name one class: no confusion to learn"), evidence, seed)
-        model = _fit_dawid_skene(choice, evidence, max_iterations, tolerance, seed)
-        if model.reason != "Collapsed" or not may_change:
-            return model
-        choice = Choice("weighted-vote", "Collapsed", "Dawid-Skene ended far from the majority vote: one accuracy a function is safer")
-    return _vote_model(choice, evidence, seed)
+        return _fit_dawid_skene(choice, evidence, bench.max_iterations, bench.tolerance, bench.seed)
+    if choice.algorithm in ("majority-vote", "weighted-vote"):
+        return _vote_model(choice, evidence, bench.seed)
+    return from_finding(Finding((fit_alone(choice.algorithm, bench),), None, choice.reason, choice.why), bench, evidence.abstain)
 
 
 def _vote_model(choice: Choice, evidence: Evidence, seed: int) -> FittedLabelModel:

@@ -1,7 +1,8 @@
 """`FittedLabelModel`: the learned parameters as a frozen value, and what it says of votes.
 
-The weighted vote and Dawid-Skene are log-linear: log p(class | row) = log prior + sum of one log weight for each function's outcome, up to
-the normaliser. Majority vote is not: its probabilities are shares of votes.
+A model with one accuracy or confusion a function is log-linear: log p(class | row) = log prior + sum of one log weight for each function's
+outcome, up to the normaliser. Majority vote is not: its probabilities are shares of votes. Nor is a committee: its probabilities are a mean
+over members, each log-linear in hidden states that may be finer than the classes.
 """
 
 from dataclasses import dataclass
@@ -13,10 +14,31 @@ from labeljob.label_model.majority_vote import tally, vote_shares
 from labeljob.label_model.packing import pack, sum_tables
 from labeljob.label_model.selection import Abstain, Algorithm, Reason
 from labeljob.label_model.weighted_vote import one_coin_log_weights
-from labeljob.votes import ABSTAIN, FloatArray, Votes, VotesError, validate_votes
+from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes, VotesError, validate_votes
 
 CHUNK_ROWS = 1 << 16
 SMALLEST = float(np.finfo(np.float64).tiny)
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One model of a committee.
+
+    Attributes:
+        name: for people. share: of the vote; the shares of a committee sum to 1.
+        log_prior: float64 [n_states], in nats. log_weights: float64 [n_functions, 1 + n_classes, n_states], outcome 0 is abstain.
+        classes: int64 [n_states], the class of a state; -1 for one that says nothing of the class.
+    """
+
+    name: str
+    share: float
+    log_prior: FloatArray
+    log_weights: FloatArray
+    classes: IntArray
+
+    def __post_init__(self) -> None:
+        for array in (self.log_prior, self.log_weights, self.classes):
+            array.setflags(write=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +48,16 @@ class FittedLabelModel:
     Attributes:
         algorithm, reason, why: what was fitted and why; `reason` for programs, `why` for people.
         class_balance: float64 [n_classes], sums to 1: the posterior of a row before any outcome counts.
-        log_weights: float64 [n_functions, 1 + n_classes, n_classes], log likelihood (nats) of outcome (0 abstain, 1 + class) given class.
+        log_weights: float64 [n_functions, 1 + n_classes, n_classes], log likelihood (nats) of outcome (0 abstain, 1 + class) given class; of a
+            committee the mean over its members, which says how functions compare and is not what it predicts with.
         abstain: the reading of each function's abstain.
         accuracies: float64 [n_functions], estimated probability that a vote is right; NaN for a function that never voted.
         iterations, converged: of EM; 0 and True where nothing iterates.
-        seed: recorded; no algorithm draws random numbers so far.
+        seed: of what starts at random.
+        members: of a committee; empty for every other algorithm.
+        discounts: float64 [n_functions] in (0, 1], how much each counts beside those that repeat it; None where nothing was discounted.
+        dependent: pairs of functions (i < j) that repeat one another and their residual correlation, strongest first.
+        notes: what a person should know of this fit.
     """
 
     algorithm: Algorithm
@@ -43,10 +70,15 @@ class FittedLabelModel:
     iterations: int
     converged: bool
     seed: int
+    members: tuple[Member, ...] = ()
+    discounts: FloatArray | None = None
+    dependent: tuple[tuple[int, int, float], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for array in (self.class_balance, self.log_weights, self.accuracies):
-            array.setflags(write=False)
+        for array in (self.class_balance, self.log_weights, self.accuracies, self.discounts):
+            if array is not None:
+                array.setflags(write=False)
 
     @property
     def cardinality(self) -> int:
@@ -69,7 +101,7 @@ def posterior(model: FittedLabelModel, L: Any) -> FloatArray:
     Raises:
         VotesError: bad votes, or another number of functions than the model was fitted on.
     """
-    votes = _votes_of(model, L)
+    votes = votes_of(model, L)
     probabilities = np.empty((votes.shape[0], model.cardinality))
     for start in range(0, votes.shape[0], CHUNK_ROWS):
         chunk = votes[start : start + CHUNK_ROWS]
@@ -80,8 +112,32 @@ def posterior(model: FittedLabelModel, L: Any) -> FloatArray:
 def _posterior_of_chunk(model: FittedLabelModel, votes: Votes) -> FloatArray:
     if model.algorithm == "majority-vote":
         return vote_shares(tally(votes, model.cardinality), model.class_balance)
-    joint = sum_tables(pack(votes, 1 + model.cardinality), model.log_weights) + np.log(model.class_balance)[:, None]
-    return normalised(joint)
+    packed = pack(votes, 1 + model.cardinality)
+    if not model.members:
+        return normalised(sum_tables(packed, model.log_weights) + np.log(model.class_balance)[:, None])
+    total = np.zeros((model.cardinality, votes.shape[0]))
+    for member in model.members:
+        total += member.share * classes_of_states(member, sum_tables(packed, member.log_weights) + member.log_prior[:, None], model.cardinality)
+    return total
+
+
+def classes_of_states(member: Member, joint: FloatArray, classes: int) -> FloatArray:
+    """Probability of each class, float64 [n_classes, n_rows], from a member's joint log probability of its states, float64 [n_states, n_rows]."""
+    probabilities, states = np.zeros((classes, joint.shape[1])), normalised(joint)
+    balance = prior_of_classes(member, classes)
+    for of_state, k in zip(states, member.classes, strict=True):
+        if k == ABSTAIN:
+            probabilities += of_state * balance[:, None]
+        else:
+            probabilities[k] += of_state
+    return probabilities
+
+
+def prior_of_classes(member: Member, classes: int) -> FloatArray:
+    """A member's class balance before any outcome counts, float64 [n_classes]."""
+    known = member.classes != ABSTAIN
+    balance = np.bincount(member.classes[known], weights=np.exp(member.log_prior[known]), minlength=classes)
+    return np.asarray(balance / balance.sum())
 
 
 def normalised(joint: FloatArray) -> FloatArray:
@@ -110,27 +166,11 @@ def fallback_posterior(model: FittedLabelModel, L: Any, accuracies: FloatArray) 
     return normalised(joint).T
 
 
-def _votes_of(model: FittedLabelModel, L: Any) -> Votes:
+def votes_of(model: FittedLabelModel, L: Any) -> Votes:
     votes = validate_votes(L, model.cardinality)
     if votes.shape[1] != model.functions:
         raise VotesError(f"the model was fitted on {model.functions} labeling functions; got {votes.shape[1]} columns")
     return votes
-
-
-def contributions(model: FittedLabelModel, row: Any) -> FloatArray:
-    """What each function's outcome on one row adds for each class, float64 [n_functions, n_classes].
-
-    In log likelihood (nats): log(class_balance) plus the column sums is log posterior up to the normaliser, exactly. For majority vote
-    in shares of the vote: the column sums are the posterior.
-
-    Args:
-        row: [n_functions] votes.
-    """
-    votes = _votes_of(model, np.asarray(row)[None, :])[0]
-    if model.algorithm != "majority-vote":
-        return np.asarray(model.log_weights[np.arange(model.functions), votes.astype(np.int64) - ABSTAIN])
-    named = votes[:, None] == np.arange(model.cardinality)
-    return np.asarray(named / max(np.count_nonzero(votes != ABSTAIN), 1))
 
 
 def estimated_accuracy(model: FittedLabelModel) -> FloatArray:

@@ -1,4 +1,4 @@
-"""`algorithm: auto` and the reading of an abstain, decided from vote statistics alone, each with the reason.
+"""The reading of an abstain, and what `algorithm: auto` can decide from counts of votes alone, each with the reason.
 
 **Abstain.** For a labeling function of a resource the manifest decides; only for a bare matrix is the reading inferred, function by
 function. If abstaining does not depend on the class, both readings give the same answer in the limit and *missing* has fewer parameters.
@@ -7,17 +7,13 @@ different classes (Pearson's chi-squared). *Evidence* needs a clear dependence: 
 which is far beyond chance because rows of a crowd come in batches, and Cramer's V at least CRAMER. Where such functions cast most of the
 votes, or most votes are cast by one-sided functions, the set is one of rules, and its other one-sided functions are evidence too.
 
-**Algorithm.** A confusion has K (outcomes - 1) free rates, where outcomes are the classes the function votes for and, as evidence, its
-abstain; and each needs rows on which something else also votes. When the typical function has fewer than VOTES_PER_RATE such votes a
-rate, confusions are mostly noise and the weighted vote, with one number a function, is the safer choice. So it is when there are too few
-outcomes for confusions to be identifiable at all (`identifiable`): four one-sided rules cannot tell three classes apart. With fewer than
-three functions that overlap, no accuracy can be told from the votes (two that disagree do not say who is right): majority vote.
+**Algorithm.** Here only what needs no fit: without votes, or with votes for one class, there is nothing to learn; with fewer than three functions
+that overlap, no accuracy can be told from the votes (two that disagree do not say who is right): majority vote. With too few outcomes for
+confusions to be identifiable at all (`identifiable`: four one-sided rules cannot tell three classes apart) the weighted vote. All else is
+decided by fitting: see `committee`.
 
-How far this was checked: the thresholds were set by hand on nine public vote sets (two of rules, seven of crowds) and on generated rules
-and crowds; the same sets served to choose and to check, so there is no held-out proof yet. On them the largest chi-squared a degree of
-freedom of a crowd worker is 16, while that of rules reaches hundreds. The seven sets with at most 20 votes a rate get the weighted vote:
-Dawid-Skene is clearly worse there on three (by 4 to 7 points), equal on one, and better on three (by 0.5, 1 and 4 points), so the rule
-buys safety, not the best answer every time. The two sets with 54 and more get Dawid-Skene, which is better on both.
+The thresholds of the reading were set by hand on nine public vote sets (two of rules, seven of crowds) and on generated rules and crowds: the
+largest chi-squared a degree of freedom of a crowd worker there is 16, while that of rules reaches hundreds.
 """
 
 from collections.abc import Sequence
@@ -30,7 +26,7 @@ from labeljob.label_model.majority_vote import tally
 from labeljob.label_model.weighted_vote import PATTERNS
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes
 
-Algorithm: TypeAlias = Literal["majority-vote", "weighted-vote", "dawid-skene"]
+Algorithm: TypeAlias = Literal["majority-vote", "weighted-vote", "one-coin", "dawid-skene", "hierarchical-dawid-skene", "ebcc", "committee"]
 Abstain: TypeAlias = Literal["evidence", "missing"]
 Reason: TypeAlias = Literal[
     "Requested",
@@ -38,15 +34,16 @@ Reason: TypeAlias = Literal[
     "OneClassVoted",
     "TooFewFunctions",
     "NotIdentifiable",
-    "TooFewVotesForConfusions",
-    "ConfusionsEstimable",
+    "Independent",
+    "Committee",
+    "CommitteeOfRules",
+    "ManyClasses",
     "Collapsed",
 ]
 
 CHI_SQUARED = 30.0
 CRAMER = 0.1
 RULES_SHARE = 0.5
-VOTES_PER_RATE = 25.0
 LEAST_FUNCTIONS = 3
 
 
@@ -110,8 +107,8 @@ def _dependence(votes: Votes, tallies: FloatArray, counts: FloatArray) -> tuple[
     return chi / (np.count_nonzero(named) - 1), float(np.sqrt(chi / rows.sum()))
 
 
-def choose_algorithm(vote_counts: FloatArray, comparable: FloatArray, abstain: Sequence[Abstain]) -> Choice:
-    """The algorithm for these statistics.
+def choose_algorithm(vote_counts: FloatArray, comparable: FloatArray, abstain: Sequence[Abstain]) -> Choice | None:
+    """The algorithm when no fit is needed to tell; else None.
 
     Args:
         vote_counts: float64 [n_functions, n_classes]; comparable: float64 [n_functions], a function's votes beside another's.
@@ -133,8 +130,7 @@ def choose_algorithm(vote_counts: FloatArray, comparable: FloatArray, abstain: S
     if not identifiable(outcomes[comparable > 0], classes):
         why = f"{overlapping} overlapping functions have too few outcomes to identify confusions of {classes} classes"
         return Choice("weighted-vote", "NotIdentifiable", f"{why}: one accuracy a function is what they can show")
-    rates = classes * np.maximum(outcomes - 1, 1)
-    return _by_votes_per_rate(float(np.median((comparable / rates)[voting])))
+    return None
 
 
 def identifiable(outcomes: IntArray, classes: int) -> bool:
@@ -151,11 +147,3 @@ def identifiable(outcomes: IntArray, classes: int) -> bool:
         smallest = ranks.index(min(ranks))
         ranks[smallest] = min(classes, ranks[smallest] * count)
     return sum(ranks) >= 2 * classes + 2
-
-
-def _by_votes_per_rate(typical: float) -> Choice:
-    if typical < VOTES_PER_RATE:
-        why = f"the typical function has {typical:.1f} overlapping votes for each rate of its confusion, below {VOTES_PER_RATE:g}"
-        return Choice("weighted-vote", "TooFewVotesForConfusions", f"{why}: one accuracy a function is the safer choice")
-    why = f"the typical function has {typical:.0f} overlapping votes for each rate of its confusion, at least {VOTES_PER_RATE:g}"
-    return Choice("dawid-skene", "ConfusionsEstimable", f"{why}: enough to learn whom to trust on which class")

@@ -5,11 +5,11 @@ from typing import Any, get_args
 
 import numpy as np
 
-from labeljob.label_model.model import FittedLabelModel
+from labeljob.label_model.model import FittedLabelModel, Member
 from labeljob.label_model.selection import Abstain, Algorithm, Reason
 from labeljob.votes import FloatArray
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class ModelFormatError(ValueError):
@@ -30,7 +30,16 @@ def to_dict(model: FittedLabelModel) -> dict[str, Any]:
         "iterations": model.iterations,
         "converged": model.converged,
         "seed": model.seed,
+        "members": [_member(member) for member in model.members],
+        "discounts": None if model.discounts is None else model.discounts.tolist(),
+        "dependent": [list(pair) for pair in model.dependent],
+        "notes": list(model.notes),
     }
+
+
+def _member(member: Member) -> dict[str, Any]:
+    arrays = {"logPrior": member.log_prior.tolist(), "logWeights": member.log_weights.tolist(), "classes": member.classes.tolist()}
+    return {"name": member.name, "share": member.share} | arrays
 
 
 def from_dict(data: Mapping[str, Any]) -> FittedLabelModel:
@@ -63,11 +72,27 @@ def _read(data: Mapping[str, Any]) -> FittedLabelModel:
         iterations=data["iterations"],
         converged=data["converged"],
         seed=data["seed"],
+        members=tuple(_read_member(one) for one in data["members"]),
+        discounts=None if data["discounts"] is None else _floats(data["discounts"]),
+        dependent=tuple((int(i), int(j), float(value)) for i, j, value in data["dependent"]),
+        notes=tuple(str(note) for note in data["notes"]),
     )
+
+
+def _read_member(data: Mapping[str, Any]) -> Member:
+    classes = np.array(data["classes"], dtype=np.int64)
+    return Member(str(data["name"]), float(data["share"]), _floats(data["logPrior"]), _floats(data["logWeights"]), classes)
 
 
 def _floats(values: Any) -> FloatArray:
     return np.array(values, dtype=np.float64)
+
+
+def _fits(member: Member, functions: int, classes: int) -> bool:
+    states = len(member.classes)
+    known = bool(((member.classes >= -1) & (member.classes < classes)).all()) and set(range(classes)) <= set(member.classes.tolist())
+    shapes = member.log_prior.shape == (states,) and member.log_weights.shape == (functions, 1 + classes, states)
+    return known and shapes and bool(np.isfinite(member.log_weights).all() and np.isfinite(member.log_prior).all())
 
 
 def _check(model: FittedLabelModel) -> None:
@@ -80,6 +105,8 @@ def _check(model: FittedLabelModel) -> None:
         (model.log_weights.shape != (functions, 1 + classes, classes), f"logWeights has shape {model.log_weights.shape}"),
         (model.accuracies.shape != (functions,), f"accuracies has shape {model.accuracies.shape}"),
         (not np.isfinite(model.log_weights).all() or not (model.class_balance > 0).all(), "a weight or share is not finite"),
+        (model.discounts is not None and model.discounts.shape != (functions,), "discounts has not one value for each function"),
+        *((not _fits(member, functions, classes), f"its member {member.name} does not fit its functions and classes") for member in model.members),
     )
     for wrong, message in problems:
         if wrong:

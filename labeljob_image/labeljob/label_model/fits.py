@@ -1,0 +1,138 @@
+"""The models that learn by EM, fitted from one set of vote patterns: what `committee` asks, and what is fitted alone when a user names it."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from labeljob.label_model import latent_class
+from labeljob.label_model.latent_class import LatentClasses, Observed
+from labeljob.label_model.majority_vote import tally
+from labeljob.label_model.packing import PackedVotes, outcome_counts, pack, sum_tables
+from labeljob.label_model.statistics import VoteStatistics
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray
+
+COIN_VOTES = 10.0  # pseudo-votes of a function at the pooled accuracy
+CONFUSION_VOTES = 10.0  # pseudo-votes for each class at its coin
+RECENTRED = 2
+RULE_VOTES = 10.0  # pseudo-votes of a rule for each class, at its own rates times the pooled odds
+RULE_ODDS = (1.5, 20.0)
+SMOOTHING = 10.0  # pseudo-rows of each class in a majority vote's balance
+FARTHEST = 0.3  # total variation from the majority vote's balance above which EM has lost the classes: it is run again with that balance held
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every member is fitted from.
+
+    Attributes:
+        statistics: vote patterns. vote_counts: float64 [n_functions, n_classes]. evidence: bool [n_functions].
+        accuracies: float64 [n_functions], shrunk agreement. pooled: accuracy of a vote before anything is known of its function.
+        balance: float64 [n_classes] when given.
+    """
+
+    statistics: VoteStatistics
+    vote_counts: FloatArray
+    evidence: BoolArray
+    accuracies: FloatArray
+    pooled: float
+    balance: FloatArray | None
+    max_iterations: int
+    tolerance: float
+    seed: int
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return int(self.vote_counts.shape[1])
+
+    @cached_property
+    def observed(self) -> Observed:
+        """The patterns, packed."""
+        return observe(pack(self.statistics.patterns, 1 + self.classes), self.statistics, self.vote_counts)
+
+    @cached_property
+    def votes(self) -> FloatArray:
+        """Votes of each function, float64 [n_functions]."""
+        return np.asarray(self.vote_counts.sum(axis=1))
+
+    def start(self, discount: FloatArray) -> FloatArray:
+        """Discounted majority vote of each pattern, float64 [n_classes, n_patterns]."""
+        if (discount == 1).all():
+            shares = tally(self.statistics.patterns, self.classes)
+        else:
+            weights = np.zeros((len(discount), 1 + self.classes, self.classes))
+            weights[:, 1:] = np.eye(self.classes) * discount[:, None, None]
+            shares = sum_tables(self.observed.packed, weights)
+        total = shares.sum(axis=0)
+        return np.where(total > 0, shares / np.where(total > 0, total, 1), 1 / self.classes)
+
+    def coins(self, discount: FloatArray, *, uninformative: bool = False) -> LatentClasses:
+        """One accuracy a function."""
+        structure = latent_class.coin_structure(self.observed, self.evidence, discount, self.pooled, COIN_VOTES)
+        return self._run(replace(structure, uninformative=uninformative, balance=self.balance), self.start(discount))
+
+    def confusions(self, discount: FloatArray) -> LatentClasses:
+        """A confusion for each function, shrunk to a coin: first the pooled one, then RECENTRED times the one that its own confusion comes to."""
+        base = replace(latent_class.coin_structure(self.observed, self.evidence, discount, self.pooled, COIN_VOTES), coin=False, balance=self.balance)
+        fitted = self._run(replace(base, prior=base.prior * (CONFUSION_VOTES * self.classes / COIN_VOTES)), self.start(discount))
+        for _ in range(RECENTRED):
+            fitted = self._run(replace(base, prior=self._own_coins(fitted) * CONFUSION_VOTES), fitted.posterior)
+        return fitted
+
+    def _own_coins(self, fitted: LatentClasses) -> FloatArray:
+        """The coin of each function under a posterior, float64 [n_functions, n_classes, n_classes]."""
+        right = right_votes(self, fitted.posterior)
+        return latent_class.coin_of((right + COIN_VOTES * self.pooled) / (self.votes + COIN_VOTES), self.classes)
+
+    def rules(self, discount: FloatArray) -> LatentClasses:
+        """Dawid-Skene whose prior says that a rule votes for a class more often on rows of that class."""
+        odds = float(np.clip(self.pooled * (self.classes - 1) / max(1 - self.pooled, 1e-9), *RULE_ODDS))
+        base = latent_class.coin_structure(self.observed, self.evidence, discount, self.pooled, COIN_VOTES)
+        structure = replace(_rule_prior(base, self, odds), balance=self.balance)
+        majority = self.balance if self.balance is not None else self._balance(self.start(discount))
+        fitted = self._run(structure, latent_class.posterior_of_prior(self.observed, structure, majority))
+        if self.balance is None and np.abs(self._balance(fitted.posterior) - majority).sum() / 2 > FARTHEST:
+            structure = replace(structure, balance=majority)
+            fitted = self._run(structure, latent_class.posterior_of_prior(self.observed, structure, majority))
+        return fitted
+
+    def _balance(self, posterior: FloatArray) -> FloatArray:
+        """Shares of the classes among covered rows, smoothed, float64 [n_classes]."""
+        rows = posterior @ self.observed.covered + SMOOTHING
+        return np.asarray(rows / rows.sum())
+
+    def _run(self, structure: latent_class.Structure, start: FloatArray) -> LatentClasses:
+        return latent_class.run(self.observed, structure, start, self.max_iterations, self.tolerance)
+
+
+def observe(packed: PackedVotes, statistics: VoteStatistics, vote_counts: FloatArray) -> Observed:
+    """What EM reads of statistics whose patterns are packed."""
+    counts = statistics.counts.astype(np.float64)
+    covered = np.where((statistics.patterns != ABSTAIN).any(axis=1), counts, 0.0)
+    shares = vote_counts.sum(axis=0) + 1
+    return Observed(packed, counts, covered, vote_counts.sum(axis=1) / counts.sum(), shares / shares.sum())
+
+
+def _rule_prior(base: latent_class.Structure, bench: Bench, odds: float) -> latent_class.Structure:
+    """RULE_VOTES pseudo-votes for each class at the function's own rates, times `odds` where vote and class agree."""
+    rates = (bench.vote_counts + bench.observed.shares) / (bench.observed.counts.sum() + 2)
+    centre = np.repeat(rates[:, :, None], bench.classes, axis=2)
+    diagonal = np.arange(bench.classes)
+    centre[:, diagonal, diagonal] *= odds
+    abstain = np.where(bench.evidence, np.maximum(1 - rates.sum(axis=1), latent_class.FLOOR), 0.0)[:, None]
+    total = centre.sum(axis=1) + abstain
+    rows = (RULE_VOTES / rates.sum(axis=1))[:, None]
+    return replace(
+        base,
+        coin=False,
+        prior=centre / total[:, None, :] * rows[:, :, None],
+        voting=centre.sum(axis=1) / total * rows,
+        abstaining=np.maximum(abstain, latent_class.FLOOR) / total * rows,
+    )
+
+
+def right_votes(bench: Bench, posterior: FloatArray) -> FloatArray:
+    """Expected right votes of each function, float64 [n_functions], under a posterior of the patterns, float64 [n_classes, n_patterns]."""
+    counts = outcome_counts(bench.observed.packed, posterior * bench.observed.counts)[:, 1:, :]
+    return np.asarray(np.einsum("jkk->j", counts))

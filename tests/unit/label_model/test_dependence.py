@@ -1,0 +1,94 @@
+"""Near-copies are found, named and discounted; independent functions keep their votes (F2)."""
+
+import numpy as np
+import pytest
+
+from labeljob.label_model import contributions, fit_statistics, from_dict, from_votes, posterior, to_dict, without_each
+from labeljob.scores import calibration_error
+from tests.unit.label_model.generators import expected_accuracy, independent
+
+
+def weak_with_copies(seed, copying):
+    """The published bar: 5,000 rows, six functions of accuracy .60 to .80 on 70 % of the rows, and six copies of the weakest."""
+    rng = np.random.default_rng(seed)
+    truth = (rng.random(5000) < 0.4).astype(int)
+    accuracies = np.concatenate([np.linspace(0.6, 0.8, 6), np.full(6, 0.6)])
+    own = np.where(rng.random((5000, 12)) < accuracies, truth[:, None], 1 - truth[:, None])
+    L = np.where(rng.random((5000, 12)) < 0.7, own, -1)
+    copied = rng.random((5000, 6)) < copying
+    L[:, 6:] = np.where(copied, L[:, :1], L[:, 6:])
+    return L.astype(np.int8), truth
+
+
+def quality(L, Y):
+    model = fit_statistics(from_votes(L, 2), 2)
+    P = posterior(model, L)
+    return expected_accuracy(P, L, Y), calibration_error(P, Y, (L >= 0).any(axis=1)), model
+
+
+@pytest.mark.parametrize("copying", [1.0, 0.9])
+@pytest.mark.parametrize("seed", range(5))
+def test_six_copies_of_a_weak_function_change_next_to_nothing(seed, copying):
+    """F2: accuracy moves by less than half a point and the calibration error by less than .02."""
+    L, Y = weak_with_copies(seed, copying)
+    accuracy, error, _ = quality(L[:, :6], Y)
+    with_copies, with_error, model = quality(L, Y)
+    assert with_copies > accuracy - 0.005
+    assert with_error < error + 0.02
+    assert model.discounts is not None
+    assert (model.discounts[[0, *range(6, 12)]] < 0.25).all()
+    assert (model.discounts[1:6] > 0.9).all()
+
+
+def test_the_pairs_that_repeat_one_another_are_named():
+    L, _ = weak_with_copies(0, 0.9)
+    _, _, model = quality(L, np.zeros(5000, dtype=int))
+    copies = {0, *range(6, 12)}
+    named = {frozenset((i, j)) for i, j, _ in model.dependent}
+    assert named
+    assert named <= {frozenset((i, j)) for i in copies for j in copies if i != j}
+    assert all(0.7 < strength <= 1 for _, _, strength in model.dependent)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_independent_functions_are_not_discounted(classes):
+    balance = (0.6, 0.4) if classes == 2 else (0.4, 0.3, 0.2, 0.1)
+    model = fit_statistics(from_votes(independent(10_000, 10, balance, seed=0).L, classes), classes)
+    assert model.reason == "Independent"
+    assert model.dependent == ()
+
+
+def test_a_committee_explains_itself_exactly_and_survives_json():
+    """O6: contributions add up to the log posterior; what leaving a function out does is the posterior without it."""
+    L, Y = weak_with_copies(1, 0.9)
+    _, _, model = quality(L, Y)
+    assert model.algorithm == "committee"
+    again = from_dict(to_dict(model))
+    np.testing.assert_array_equal(posterior(again, L), posterior(model, L))
+    assert (again.dependent, again.notes) == (model.dependent, model.notes)
+    for row in L[:20]:
+        joint = np.log(model.class_balance) + contributions(model, row).sum(axis=0)
+        np.testing.assert_allclose(joint, np.log(posterior(model, row[None, :])[0]), atol=1e-9)
+        silent = np.flatnonzero(row < 0)
+        np.testing.assert_allclose(without_each(model, row)[silent], np.repeat(posterior(model, row[None, :]), len(silent), axis=0), atol=1e-12)
+        voting = np.flatnonzero(row >= 0)[0]
+        muted = np.where(np.arange(len(row)) == voting, -1, row)
+        np.testing.assert_allclose(without_each(model, row)[voting], posterior(model, muted[None, :])[0], atol=1e-12)
+
+
+def test_votes_against_everyone_are_said_to_be_beyond_telling():
+    """F8: more than 40 % of the votes look worse than chance."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 4000)
+    accuracies = np.array([0.85] * 6 + [0.15] * 5)
+    L = np.where(rng.random((4000, 11)) < accuracies, truth[:, None], 1 - truth[:, None]).astype(np.int8)
+    model = fit_statistics(from_votes(L, 2), 2)
+    assert any("worse than chance" in note for note in model.notes)
+    calm = fit_statistics(from_votes(L[:, :6], 2), 2)
+    assert not any("worse than chance" in note for note in calm.notes)
+
+
+def test_where_nothing_beats_majority_vote_it_says_so():
+    L = np.repeat(np.random.default_rng(0).integers(0, 2, (500, 1)), 5, axis=1).astype(np.int8)
+    model = fit_statistics(from_votes(L, 2), 2)
+    assert any("majority vote" in note for note in model.notes)
