@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from labelplane.api.groups import Key
-from labelplane.cli.manifests import Loaded, ManifestError
+from labelplane.cli.manifests import Loaded, ManifestError, folder_of
 from labelplane.cluster.local import LocalCluster
 from labelplane.cluster.local_jobs import LocalJobs, prefix_of
 from labelplane.cluster.local_store import LocalStore, Resource
@@ -16,7 +16,7 @@ FOLDERS = "folders.json"
 
 def state_folder(directory: Path, state: Path | None) -> Path:
     """`--state`, or `.labelplane` in the manifests' folder."""
-    return (state or (directory if directory.is_dir() else directory.parent) / ".labelplane").absolute()
+    return (state or folder_of(directory) / ".labelplane").absolute()
 
 
 def open_cluster(directory: Path, state: Path | None, loaded: Loaded, volumes: Iterable[str]) -> tuple[LocalCluster, list[Key]]:
@@ -59,21 +59,28 @@ def uris_in(node: object) -> Iterable[str]:
 
 
 def _folders(root: Path, directory: Path, loaded: Loaded, volumes: Iterable[str]) -> dict[str, Path]:
-    folders = {"file:": (directory if directory.is_dir() else directory.parent).absolute()}
+    folders = {"file:": folder_of(directory).absolute()}
     for resource in loaded.resources:
         for uri in uris_in(resource.get("spec")):
             if uri.startswith(("pvc://", "configmap://")):
                 kind = "volumes" if uri.startswith("pvc://") else "configmaps"
                 folders[prefix_of(uri)] = root / kind / prefix_of(uri).split("://")[1]
-    for volume in volumes:
-        claim, found, folder = volume.partition("=")
-        if not found or not folder:
-            raise ManifestError(f"--volume {volume}: write it as claim=FOLDER")
-        folders[f"pvc://{claim}"] = Path(folder).absolute()
+    folders |= claims(volumes)
     for prefix, path in folders.items():
         if prefix.startswith(("pvc://", "configmap://")):
             path.mkdir(parents=True, exist_ok=True)
     return folders
+
+
+def claims(volumes: Iterable[str]) -> dict[str, Path]:
+    """`--volume claim=FOLDER`, as prefix of a URI -> folder. Raises ManifestError."""
+    found = {}
+    for volume in volumes:
+        claim, equals, folder = volume.partition("=")
+        if not claim or not equals or not folder:
+            raise ManifestError(f"--volume {volume}: write it as claim=FOLDER")
+        found[f"pvc://{claim}"] = Path(folder).absolute()
+    return found
 
 
 def _materialise(folder: Path, content: dict[str, bytes]) -> None:

@@ -91,6 +91,17 @@ def test_an_unknown_job_is_named(done: Path) -> None:
     assert "LabelJob other" in said.stderr
 
 
+def test_the_path_of_the_page_for_programs(done: Path) -> None:
+    said = command("report", str(done), "-o", "json")
+    assert json.loads(said.stdout) == [{"labelJob": "rollouts", "page": f"{done}/.labelplane/reports/rollouts.html"}]
+
+
+def test_a_page_that_cannot_be_written(done: Path) -> None:
+    said = command("report", str(done), "--file", str(done))
+    assert said.returncode == 2
+    assert said.stderr == f"error: {done}: Is a directory: name another file with --file\n"
+
+
 class Elements(html.parser.HTMLParser):
     """Tags, their attributes, and text."""
 

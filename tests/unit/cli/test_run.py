@@ -103,6 +103,30 @@ def test_usage_errors_end_with_2(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
+def test_nothing_to_do_is_no_success(tmp_path: Path) -> None:
+    """A mistyped folder must not look like a run that went well."""
+    for name in ("run", "validate", "test"):
+        done = command(name, str(tmp_path))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "no resource of labelplane.dev was found" in done.stderr
+
+
+def test_what_the_system_refuses_is_one_line(folder: Path) -> None:
+    """No traceback where a file of the user's is in the way."""
+    (folder / "taken").write_text("")
+    done = command("run", str(folder), "--state", str(folder / "taken/state"))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"error: {folder}/taken")
+    assert "Traceback" not in done.stderr
+
+
+def test_crds_for_people_and_programs() -> None:
+    listed = json.loads(command("crds", "-o", "json").stdout)
+    assert listed["kind"] == "List"
+    assert listed["items"] == list(yaml.safe_load_all(command("crds").stdout))
+    assert len(listed["items"]) == 3
+
+
 def test_validate_reads_a_list_from_stdin() -> None:
     """`kubectl get … -o yaml | labelplane validate -` works."""
     listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(rollouts.three("default"))})
