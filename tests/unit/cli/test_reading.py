@@ -3,6 +3,7 @@
 import html.parser
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from deltalake import DeltaTable, write_deltalake
 
+from labeljob.reading.plots import FONT
 from tests.e2e import rollouts
 from tests.unit.cli.test_run import command
 
@@ -142,6 +144,19 @@ def test_the_page_shows_what_status_says(done: Path, page: str) -> None:
         assert function["name"] in text
         assert f"{100 * function['coverage']:.1f} %" in text
     assert page.count("<svg") == 5  # labels, confidence, reliability, coverage, conflicts
+
+
+def test_the_plots_are_drawn_in_the_page_style(page: str) -> None:
+    """The settings of all plots reach the drawing: its default is bold titles in another font, and a square round each plot."""
+    assert page.count("<svg") == page.count("</svg>") == 5
+    assert "bold" not in page[page.index("<svg") :]
+    assert set(re.findall(r'font-family="([^"]*)"', page)) == {FONT}
+
+
+def test_no_conflict_is_white(page: str) -> None:
+    """Two functions that never disagree look as if nothing were there."""
+    plot = page[page.index("<h2>Conflicts") :]
+    assert 'fill="rgb(255, 255, 255)"' in plot[: plot.index("</svg>")]
 
 
 def test_the_page_holds_no_sensitive_value(page: str) -> None:

@@ -33,7 +33,7 @@ def test_a_pages_commands_run(page: str, tmp_path: Path) -> None:
     assert {"run", "report", "explain"} <= {one[0] for one in found}
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("operator", "labeljob_image"))}
     for one in found:
-        called = [sys.executable, "-m", "labelplane.cli.main", *(word.replace("/tmp/mail", str(tmp_path / "mail")) for word in one)]  # noqa: S108
+        called = [sys.executable, "-m", "labelplane.cli.main", *(word.replace("/tmp/mail", str(tmp_path / "mail")) for word in one)]
         done = subprocess.run(called, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{one}: {done.stdout}{done.stderr}"
 
