@@ -80,7 +80,8 @@ def reliability_plot(probabilities: FloatArray, gold: IntArray, covered: Any) ->
     x, y = alt.X("confidence:Q", scale=alt.Scale(domain=[start, 1.0], nice=False)), alt.Y("accuracy:Q", scale=scale, title="accuracy on gold")
     ideal = alt.Chart(honest).mark_line(strokeDash=[4, 4], color="#9aa5b1").encode(x=x, y=y)
     bars = alt.Chart(frame).mark_rule(color=COLOURS[0], opacity=0.5, strokeWidth=2).encode(x=x, y=alt.Y("low:Q", scale=scale, title="accuracy on gold"), y2="high:Q")
-    points = alt.Chart(frame).mark_circle(color=COLOURS[0], opacity=1).encode(x=x, y=y, size=alt.Size("rows:Q", title="gold rows", scale=alt.Scale(range=[30, 300]), legend=alt.Legend(values=_legend_values(curve.rows))))
+    size = alt.Size("rows:Q", title="gold rows", scale=alt.Scale(range=[30, 300]), legend=alt.Legend(values=_legend_values(curve.rows)))
+    points = alt.Chart(frame).mark_circle(color=COLOURS[0], opacity=1).encode(x=x, y=y, size=size)
     return _svg(ideal + bars + points, width=430, height=260)
 
 

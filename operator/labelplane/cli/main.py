@@ -11,6 +11,7 @@ from rich.console import Console
 
 from labelplane.api.crd import crd_manifests
 from labelplane.api.groups import FUNCTION_SET, KINDS
+from labelplane.api.parse import key_of
 from labelplane.cli.explanation import show_explanation
 from labelplane.cli.manifests import ManifestError, load
 from labelplane.cli.reading import explain as explain_row
@@ -19,7 +20,7 @@ from labelplane.cli.run import run as run_manifests
 from labelplane.cli.tables import conditions_table, quality_table
 from labelplane.cli.validate import Verdict, verdict_on
 from labelplane.cli.verdicts import show_verdicts
-from labelplane.cli.workspace import claims, state_folder
+from labelplane.cli.workspace import claims, in_order, state_folder
 from labelplane.cluster.local_store import LocalStore
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Weak supervision, versioned: the manifests of a cluster on your laptop.")
@@ -57,7 +58,7 @@ def status(directory: Directory, state: State = None, output: Output = "table") 
     root = state_folder(directory, state)
     if not root.exists():
         raise ManifestError(f"{root}: nothing has been run here: labelplane run {directory}")
-    found = list(LocalStore(root).all())
+    found = sorted(LocalStore(root).all(), key=lambda one: in_order(key_of(one)))
     if _is_json(output):
         print(json.dumps({"apiVersion": "v1", "kind": "List", "items": found}, indent=2))
         return

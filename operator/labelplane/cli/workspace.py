@@ -5,13 +5,14 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from labelplane.api.groups import Key
+from labelplane.api.groups import FUNCTION_SET, LABEL_JOB, LABEL_MODEL, Key
 from labelplane.cli.manifests import Loaded, ManifestError, folder_of
 from labelplane.cluster.local import LocalCluster
 from labelplane.cluster.local_jobs import LocalJobs, prefix_of
 from labelplane.cluster.local_store import LocalStore, Resource
 
 FOLDERS = "folders.json"
+ORDER = (FUNCTION_SET.kind, LABEL_MODEL.kind, LABEL_JOB.kind)
 
 
 def state_folder(directory: Path, state: Path | None) -> Path:
@@ -28,8 +29,12 @@ def open_cluster(directory: Path, state: Path | None, loaded: Loaded, volumes: I
     folders = _folders(root, directory, loaded, volumes)
     _remember(root, folders)
     keys = [store.apply(resource) for resource in loaded.resources]
-    order = {"LabelingFunctionSet": 0, "LabelModel": 1, "LabelJob": 2}
-    return LocalCluster(store, LocalJobs(root / "jobs", folders)), sorted(keys, key=lambda key: (order[key.kind], key))
+    return LocalCluster(store, LocalJobs(root / "jobs", folders)), sorted(keys, key=in_order)
+
+
+def in_order(key: Key) -> tuple[int, Key]:
+    """Sorts what others depend on first."""
+    return ORDER.index(key.kind), key
 
 
 def known_folders(root: Path) -> dict[str, Path]:
