@@ -136,6 +136,7 @@ def test_the_page_is_self_contained_and_escapes_what_users_write(page: str) -> N
 
 
 def test_the_page_shows_what_status_says(done: Path, page: str) -> None:
+    """M1, M2, M3, M4, M5, M8: the indicators are in status and in the report, gold's among them; X23: each function has its own."""
     status = {item["kind"]: item["status"] for item in json.loads(command("status", str(done), "-o", "json").stdout)["items"]}
     metrics, text = status["LabelJob"]["metrics"], "\n".join(parsed(page).text)
     for name in ("coverage", "conflictRate", "meanConfidence", "precision", "recall", "brier", "ece"):

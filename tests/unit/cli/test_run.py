@@ -86,6 +86,19 @@ def test_broken_data_stalls_and_keeps_the_output(folder: Path) -> None:
     assert DeltaTable(str(folder / "lake/labels")).version() == 0
 
 
+def test_logs_are_structured_and_hold_no_row(folder: Path) -> None:
+    """I5, F5: one JSON object a line with time, level, step and event; no id, no text and no address of the data."""
+    run(folder)
+    logs = [file.read_text() for file in folder.glob(".labelplane/jobs/*/log")]
+    lines = [json.loads(line) for text in logs for line in text.splitlines()]
+    assert {line["step"] for line in lines} >= {"check", "resolve", "fit", "label"}
+    assert all({"ts", "level", "step", "event"} <= set(line) for line in lines)
+    rows = DeltaTable(str(folder / "lake/events")).to_pyarrow_table().to_pylist()
+    secrets = {value for row in rows for value in row.values() if isinstance(value, str) and len(value) > 3}
+    assert len(secrets) > 500
+    assert [value for value in secrets for text in logs if value in text] == []
+
+
 def test_missing_reference_is_stalled_here(tmp_path: Path) -> None:
     """Nobody else will bring it: exit 1, and the reason names it."""
     write(tmp_path, rollouts.label_job("default"))
