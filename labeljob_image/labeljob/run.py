@@ -22,9 +22,11 @@ from labeljob.contract.result import Failure, JobResult
 from labeljob.contract.result_packing import pack
 from labeljob.errors import JobError
 from labeljob.logs import Log, frames
+from labeljob.resources import available, bound_memory
 
 TERMINATION_LOG = "/dev/termination-log"
 MESSAGE_CHARACTERS = 1800
+HUNG = "a labeling function did not stop when its time was up: its work on one row is too much; simplify the functions that read long text"
 
 
 class Terminated(BaseException):
@@ -37,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     log = Log("start")
     try:
-        result, code = _guarded(lambda: _run(given.config, given.config_sha256, log), log)
+        result, code = _guarded(lambda: _run(given.config, given.config_sha256, log, lambda: give_up(given.result, log)), log)
         _write(given.result, pack(result))
     except Terminated:
         return _stopped(given.result, log)
@@ -66,7 +68,7 @@ def _guarded(work: Callable[[], JobResult], log: Log) -> tuple[JobResult, ExitCo
         return _failure(JobReason.INTERNAL_ERROR, message), exit_code(JobReason.INTERNAL_ERROR)
 
 
-def _run(config_file: Path, expected_sha256: str | None, log: Log) -> JobResult:
+def _run(config_file: Path, expected_sha256: str | None, log: Log, hung: Callable[[], None]) -> JobResult:
     config = _read_config(config_file, expected_sha256)
     log.enter(config.step)
     build = build_digest()
@@ -74,7 +76,8 @@ def _run(config_file: Path, expected_sha256: str | None, log: Log) -> JobResult:
         message = f"this image holds build {build}, pinned is {config.expected_build}: use the pinned image, or reconcile to pin this one"
         raise JobError(JobReason.IMAGE_CHANGED, message)
     log.info("started", kind=config.owner.kind, namespace=config.owner.namespace, name=config.owner.name, build=build)
-    result = _dispatch(config, log, build)
+    bound_memory()
+    result = _dispatch(config, log, build, hung)
     log.info("finished")
     return result
 
@@ -94,17 +97,17 @@ def _read_config(file: Path, expected_sha256: str | None) -> JobConfig:
         raise JobError(JobReason.CONFIG_INVALID, f"the job's configuration is not valid at {where or 'its root'}: {first['msg']}") from None
 
 
-def _dispatch(config: JobConfig, log: Log, build: str) -> JobResult:
+def _dispatch(config: JobConfig, log: Log, build: str, hung: Callable[[], None]) -> JobResult:
     """Numerics load here, after the cheap refusals."""
     from labeljob.io.locations import Locations
-    from labeljob.resources import available
+    from labeljob.labeling_functions.connection import TimeLimits
     from labeljob.steps.context import StepContext
 
-    context = StepContext(Locations(config.mounts), available(), log, build)
+    context = StepContext(Locations(config.mounts), available(), log, build, limits=TimeLimits(hung=hung))
     if config.check is not None:
         from labeljob.steps.check import run_check
 
-        return JobResult(build=build, check=run_check(config.check, context.open_table))
+        return JobResult(build=build, check=run_check(config.check, context.open_table, context.limits))
     if config.resolve is not None:
         from labeljob.steps.resolve import run_resolve
 
@@ -121,6 +124,13 @@ def _dispatch(config: JobConfig, log: Log, build: str) -> JobResult:
 
 def _failure(reason: JobReason, message: str) -> JobResult:
     return JobResult(build=build_digest(), failure=Failure(reason=reason, message=message[:MESSAGE_CHARACTERS]))
+
+
+def give_up(result_file: Path, log: Log) -> None:
+    """End the process, its result written: a statement goes on though it was interrupted, and nothing raised would reach it."""
+    log.error("hung")
+    _write(result_file, pack(_failure(JobReason.FUNCTIONS_FAILING, HUNG)))
+    os._exit(exit_code(JobReason.FUNCTIONS_FAILING))
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:

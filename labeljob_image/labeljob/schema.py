@@ -21,6 +21,7 @@ from labeljob.io.typed import holds
 from labeljob.resources import Resources
 
 SHOWN = 12
+REMEDY = ". Correct the data, or spec.schema of the function set"
 Progress = Callable[[int], None]
 
 
@@ -43,7 +44,7 @@ def check_contract(
     violations += [f"{_field(name)}: {count} {what}" for (name, what), count in _in_declared_order(counts, columns)]
     if violations:
         more = f"; and {len(violations) - SHOWN} more" if len(violations) > SHOWN else ""
-        raise JobError(JobReason.SCHEMA_BROKEN, "; ".join(violations[:SHOWN]) + more)
+        raise JobError(JobReason.SCHEMA_BROKEN, "; ".join(violations[:SHOWN]) + more + REMEDY)
     return rows
 
 

@@ -11,6 +11,7 @@ URI_PATTERN = (
     r"|configmap://[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9._-]+"
     r"|file:[^?#]+)$"
 )
+VOLUME_URI_PATTERN = r"^(pvc://[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[^?#]+|file:[^?#]+)$"
 Uri = Annotated[
     str,
     Field(
@@ -23,7 +24,7 @@ VolumeUri = Annotated[
     str,
     Field(
         max_length=1024,
-        pattern=r"^(pvc://[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[^?#]+|file:[^?#]+)$",
+        pattern=VOLUME_URI_PATTERN,
         description="A folder that can be written: pvc://claim/path; on a laptop also file:relative/path or file:///absolute/path.",
     ),
 ]

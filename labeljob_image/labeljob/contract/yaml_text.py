@@ -12,21 +12,50 @@ _FLOAT = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[
 _OTHERWISE_READ = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:value")
 
 
+MAX_VALUES = 1_000_000  # 1.5 MiB of JSON, the most that an API server keeps, holds fewer
+
+
 class RepeatedKey(yaml.YAMLError):
     """A key that stands twice: the first value would be lost without a word."""
 
 
+class TooMuch(yaml.YAMLError):
+    """More than anybody writes: aliases of aliases that grow without end, or nesting that no parser follows."""
+
+
 class _Loader(yaml.SafeLoader):
-    """SafeLoader where the two differ."""
+    """SafeLoader where the two differ, and which builds nothing from a text that would grow without end."""
 
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in _OTHERWISE_READ] for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
 
+    def compose_document(self) -> yaml.Node | None:
+        """The next document's tree. Raises TooMuch."""
+        node: yaml.Node | None = super().compose_document()
+        if node is not None and _values(node, {}) > MAX_VALUES:
+            raise TooMuch(f"it stands for more than {MAX_VALUES:,} values, aliases followed: no manifest has so many")
+        return node
+
+
 def documents(text: str) -> Iterator[Any]:
     """Every document of a text; an empty one is None. Raises yaml.YAMLError."""
-    yield from yaml.load_all(text, Loader=_Loader)
+    try:
+        yield from yaml.load_all(text, Loader=_Loader)
+    except RecursionError:
+        raise TooMuch("it is nested too deeply: no manifest has so many levels") from None
+
+
+def _values(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node stands for, each alias counted as what it names; a node inside itself is refused when it is built."""
+    if id(node) not in known:
+        known[id(node)] = 1
+        children = node.value if isinstance(node, yaml.SequenceNode) else ()
+        if isinstance(node, yaml.MappingNode):
+            children = [part for pair in node.value for part in pair]
+        known[id(node)] += sum(_values(child, known) for child in children)
+    return known[id(node)]
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[dict[Hashable, Any]]:

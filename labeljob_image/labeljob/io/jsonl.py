@@ -59,5 +59,5 @@ class JsonLinesSource:
             except ValueError:
                 value = None
             if not isinstance(value, dict):
-                raise JobError(JobReason.SOURCE_UNREADABLE, f"{self._uri}: line {number} is not a JSON object")
+                raise JobError(JobReason.SOURCE_UNREADABLE, f"{self._uri}: line {number} is not a JSON object: write one object a line")
             yield value

@@ -48,7 +48,7 @@ class ParquetSource:
                     for batch in reader.iter_batches(batch_rows, columns=columns, use_threads=False):
                         yield batch.select(columns)
                 except (pa.ArrowInvalid, OSError) as error:
-                    raise self._unreadable("it is not Parquet, or it is cut off") from error
+                    raise self._unreadable("it is not Parquet, or it is cut off: correct format, or write it again") from error
 
     def _pinned_digests(self) -> dict[Path, str]:
         """Digest of each file, after checking that together they are the pin."""
@@ -73,7 +73,7 @@ class ParquetSource:
         try:
             return pq.read_schema(path)
         except (pa.ArrowInvalid, OSError) as error:
-            raise self._unreadable("it is not Parquet, or it is cut off") from error
+            raise self._unreadable("it is not Parquet, or it is cut off: correct format, or write it again") from error
 
     def _unreadable(self, why: str) -> JobError:
         return JobError(JobReason.SOURCE_UNREADABLE, f"{self._uri}: {why}")

@@ -5,8 +5,9 @@ What the lock leaves open (recursive queries, cross joins, `query('…')`) the g
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -37,6 +38,25 @@ DUCKDB_TYPES: Mapping[str, str] = {
     "boolean": "BOOLEAN",
     "timestamp": "TIMESTAMP",
 }
+
+
+@dataclass(frozen=True)
+class TimeLimits:
+    """How long a statement may take, and what happens when it goes on all the same.
+
+    Attributes:
+        statement: seconds until a statement is interrupted. DuckDB looks for an interrupt once in 2,048 rows.
+        grace: seconds that an interrupted statement has to stop.
+        hung: called from another thread when it has not. Nothing raised reaches a thread inside DuckDB, so only the end of
+            the process helps; None waits.
+    """
+
+    statement: float = 300.0
+    grace: float = 60.0
+    hung: Callable[[], None] | None = None
+
+
+DEFAULT_LIMITS = TimeLimits()
 
 
 class EvaluationFailed(Exception):
@@ -74,32 +94,37 @@ def create_empty_rows(connection: Any, columns: tuple[Column, ...]) -> None:
 
 
 @contextmanager
-def time_limit(connection: Any, seconds: float) -> Iterator[threading.Event]:
-    """Interrupts the connection's statement after `seconds`; the event tells whether it did."""
+def time_limit(connection: Any, limits: TimeLimits) -> Iterator[threading.Event]:
+    """Interrupts the connection's statement when its time is up; the event tells whether it did."""
     fired = threading.Event()
 
     def interrupt() -> None:
         fired.set()
         connection.interrupt()
 
-    timer = threading.Timer(seconds, interrupt)
-    timer.daemon = True
-    timer.start()
+    timers = [threading.Timer(limits.statement, interrupt)]
+    if limits.hung is not None:
+        timers.append(threading.Timer(limits.statement + limits.grace, limits.hung))
+    for timer in timers:
+        timer.daemon = True
+        timer.start()
     try:
         yield fired
     finally:
-        timer.cancel()
-        timer.join()
+        for timer in timers:
+            timer.cancel()
+        for timer in timers:
+            timer.join()
 
 
-def fetch(connection: Any, statement: str, seconds: float) -> dict[str, npt.NDArray[Any]]:
+def fetch(connection: Any, statement: str, limits: TimeLimits) -> dict[str, npt.NDArray[Any]]:
     """The result's columns by name.
 
     Raises:
         EvaluationFailed: an expression failed on some row, memory ran out, or the time limit passed.
         JobError: DuckDB itself is broken (INTERNAL_ERROR).
     """
-    with time_limit(connection, seconds) as fired:
+    with time_limit(connection, limits) as fired:
         try:
             columns: dict[str, npt.NDArray[Any]] = connection.execute(statement).fetchnumpy()
         except (duckdb.InternalException, duckdb.FatalException):

@@ -13,7 +13,7 @@ from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.labeling_functions import lookup, validation
-from labeljob.labeling_functions.connection import ARROW_TYPES, ROWS_NAME, fetch, open_locked
+from labeljob.labeling_functions.connection import ARROW_TYPES, DEFAULT_LIMITS, ROWS_NAME, TimeLimits, fetch, open_locked
 from labeljob.labeling_functions.fallback import mask_fallbacks
 from labeljob.labeling_functions.isolation import RawVotes, evaluate_isolated
 from labeljob.labeling_functions.lookups import LookupData, with_key_type
@@ -34,7 +34,7 @@ def compile_functions(
     *,
     threads: int = 1,
     memory_limit: str = "512MB",
-    statement_timeout: float = 300.0,
+    limits: TimeLimits = DEFAULT_LIMITS,
 ) -> "CompiledFunctions":
     """The enabled functions of a set, ready to vote.
 
@@ -42,7 +42,7 @@ def compile_functions(
         function_set: the set; disabled functions are left out.
         lookups: the table of each `lookup` function, by function name.
         threads, memory_limit: what DuckDB may use.
-        statement_timeout: seconds for one statement over a batch; a function that alone takes longer is an error there.
+        limits: for one statement over a batch; a function that alone takes longer is an error there.
     Raises:
         JobError: FUNCTIONS_INVALID with every problem (bounded), or LOOKUP_INVALID when a table is not given.
     """
@@ -52,7 +52,7 @@ def compile_functions(
     connection = open_locked(threads=threads, memory_limit=memory_limit)
     try:
         _create_lookups(connection, function_set, lookups)
-        return CompiledFunctions(function_set, connection, threads, statement_timeout)
+        return CompiledFunctions(function_set, connection, threads, limits)
     except BaseException:
         connection.close()
         raise
@@ -81,7 +81,7 @@ class CompiledFunctions:
         fallback: per function, whether it is a fallback.
     """
 
-    def __init__(self, function_set: FunctionSet, connection: Any, threads: int, statement_timeout: float) -> None:
+    def __init__(self, function_set: FunctionSet, connection: Any, threads: int, limits: TimeLimits) -> None:
         functions, scope = function_set.enabled_functions, Scope(function_set, connection)
         self.names: tuple[str, ...] = tuple(function.name for function in functions)
         self.fallback: tuple[bool, ...] = tuple(function.is_fallback for function in functions)
@@ -92,7 +92,7 @@ class CompiledFunctions:
         self.input_columns: tuple[str, ...] = tuple(self._types)
         self._connection = connection
         self._threads = threads
-        self._timeout = statement_timeout
+        self._limits = limits
         self._max_error_rate = function_set.max_error_rate
 
     def apply(self, batch: Any, *, error_allowance: int | None = None) -> VoteBatch:
@@ -133,7 +133,7 @@ class CompiledFunctions:
         """
         self._connection.register(ROWS_NAME, rows)
         try:
-            result = fetch(self._connection, select([self._functions[position] for position in chosen]), self._timeout)
+            result = fetch(self._connection, select([self._functions[position] for position in chosen]), self._limits)
         finally:
             self._connection.unregister(ROWS_NAME)
         raw: RawVotes = np.array([result[vote_name(position)] for position in range(len(chosen))], dtype=np.int8)

@@ -9,6 +9,7 @@ from pathlib import Path
 from labeljob.artifacts import ArtifactHome
 from labeljob.build import build_digest
 from labeljob.contract.reading import ReadingRequest
+from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io.locations import Locations
 from labeljob.logs import Log
@@ -42,8 +43,12 @@ def _answer(request: ReadingRequest, context: StepContext) -> dict[str, object]:
     gold = gold_of(request.gold, request.gold_label_column, artifact.function_set, context)
     labels = read_labels(table, request, artifact.function_set, gold)
     target = Path(request.page or "report.html")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page(request, artifact, labels), encoding="utf-8")
+    text = page(request, artifact, labels)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise JobError(JobReason.OUTPUT_NOT_WRITABLE, f"{target}: {error.strerror}: name another file with --file") from None
     return {"page": str(target)}
 
 

@@ -14,6 +14,9 @@ from labeljob.votes import ABSTAIN, FloatArray, IntArray
 
 COLOURS = ["#3b6fb6", "#d1603d", "#4b9a73", "#a05fa8", "#c9a227", "#5a6b7b", "#8c564b", "#e07ba0"]
 MOST_FUNCTIONS = 40  # a plot with more is not read
+INK = "#3e4c59"
+CONFLICT = ["#ffffff", "#f4a261", "#9c3311"]  # no conflict is white, as nothing
+PLOT_HEIGHT = 230
 FONT = "Helvetica, Arial, sans-serif"
 
 
@@ -24,7 +27,7 @@ def coverage_plot(labels: Labels, function_set: FunctionSet) -> str:
     shown = np.argsort(-shares.sum(axis=1), kind="stable")[:MOST_FUNCTIONS]
     rows = [{"function": names[i], "class": classes[k], "share": shares[i, k]} for i in shown for k in range(len(classes)) if shares[i, k]]
     chart = alt.Chart(_frame(rows, ["function", "class", "share"])).mark_bar(size=13).encode(
-        x=alt.X("share:Q", title="share of rows it votes on", axis=alt.Axis(format="%")),
+        x=alt.X("share:Q", title="share of rows it votes on", axis=alt.Axis(format="%", tickCount=6)),
         y=alt.Y("function:N", title=None, sort=[names[i] for i in shown]),
         color=_by_class("class", classes),
     )  # fmt: skip
@@ -48,7 +51,7 @@ def confidence_plot(labels: Labels, function_set: FunctionSet) -> str:
         y2="top:Q",
         color=_by_class("label", classes),
     )  # fmt: skip
-    return _svg(chart, width=430, height=230)
+    return _svg(chart, width=430, height=PLOT_HEIGHT)
 
 
 def conflict_plot(labels: Labels) -> str:
@@ -61,7 +64,7 @@ def conflict_plot(labels: Labels) -> str:
     chart = alt.Chart(_frame(cells, ["a", "b", "share"])).mark_rect(stroke="white", strokeWidth=0.5).encode(
         x=alt.X("a:N", title=None, sort=order, axis=alt.Axis(labelAngle=-60)),
         y=alt.Y("b:N", title=None, sort=order),
-        color=alt.Color("share:Q", title="rows in conflict", scale=alt.Scale(scheme="oranges", domainMin=0), legend=alt.Legend(format=".1%")),
+        color=alt.Color("share:Q", title="rows in conflict", scale=alt.Scale(range=CONFLICT, domainMin=0, interpolate="rgb"), legend=alt.Legend(format=".1%")),
     )  # fmt: skip
     return _svg(chart, width={"step": 21}, height={"step": 21})
 
@@ -77,7 +80,8 @@ def reliability_plot(probabilities: FloatArray, gold: IntArray, covered: Any) ->
     x, y = alt.X("confidence:Q", scale=alt.Scale(domain=[start, 1.0], nice=False)), alt.Y("accuracy:Q", scale=scale, title="accuracy on gold")
     ideal = alt.Chart(honest).mark_line(strokeDash=[4, 4], color="#9aa5b1").encode(x=x, y=y)
     bars = alt.Chart(frame).mark_rule(color=COLOURS[0], opacity=0.5, strokeWidth=2).encode(x=x, y=alt.Y("low:Q", scale=scale, title="accuracy on gold"), y2="high:Q")
-    points = alt.Chart(frame).mark_circle(color=COLOURS[0], opacity=1).encode(x=x, y=y, size=alt.Size("rows:Q", title="gold rows", scale=alt.Scale(range=[30, 300])))
+    size = alt.Size("rows:Q", title="gold rows", scale=alt.Scale(range=[30, 300]), legend=alt.Legend(values=_legend_values(curve.rows)))
+    points = alt.Chart(frame).mark_circle(color=COLOURS[0], opacity=1).encode(x=x, y=y, size=size)
     return _svg(ideal + bars + points, width=430, height=260)
 
 
@@ -86,12 +90,13 @@ def distribution_plot(labels: Labels, function_set: FunctionSet) -> str:
     classes = list(function_set.classes)
     counts = [*labels.figures.labels.tolist(), labels.figures.rows - int(labels.figures.labels.sum())]
     names = [*classes, "no label"]
-    chart = alt.Chart(pd.DataFrame({"label": names, "rows": counts})).mark_bar(size=18).encode(
-        x=alt.X("rows:Q", title="rows", axis=alt.Axis(tickMinStep=1)),
+    step = max(26, min(66, PLOT_HEIGHT // len(names)))  # a few classes fill the height of the plot beside it
+    chart = alt.Chart(pd.DataFrame({"label": names, "rows": counts})).mark_bar(size=round(0.7 * step)).encode(
+        x=alt.X("rows:Q", title="rows", axis=alt.Axis(tickMinStep=1, tickCount=5)),
         y=alt.Y("label:N", title=None, sort=names),
         color=alt.Color("label:N", legend=None, scale=alt.Scale(domain=names, range=[*_colours(classes), "#c4cbd3"])),
     )  # fmt: skip
-    return _svg(chart, width=430, height={"step": 26})
+    return _svg(chart, width=430, height={"step": step})
 
 
 def known_rows(labels: Labels) -> tuple[FloatArray, IntArray, Any]:
@@ -121,8 +126,14 @@ def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def _legend_values(rows: IntArray) -> list[int]:
+    """The smallest and the largest number of rows that a point stands for."""
+    return sorted({int(rows.min(initial=1)), int(rows.max(initial=1))})
+
+
 def _svg(chart: Any, **size: Any) -> str:
-    axis = {"labelFont": FONT, "titleFont": FONT, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal", "gridColor": "#e8ecf0", "labelLimit": 240}
-    legend = {"labelFont": FONT, "titleFont": FONT, "titleFontWeight": "normal", "labelLimit": 200}
-    styled = chart.properties(**size).configure_axis(**axis).configure_legend(**legend).configure_view(stroke=None).configure(background="transparent")
+    words = {"labelFont": FONT, "titleFont": FONT, "titleFontWeight": "normal"}
+    axis = words | {"labelFontSize": 11, "titleFontSize": 11, "labelColor": INK, "titleColor": INK, "gridColor": "#e8ecf0", "labelLimit": 240}
+    view = {"stroke": None}
+    styled = chart.properties(**size).configure(background="transparent", axis=axis, legend=words | {"labelLimit": 200}, view=view)
     return str(vl_convert.vegalite_to_svg(styled.to_json(), vl_version="v6.1"))

@@ -9,6 +9,7 @@ from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import CheckResult
 from labeljob.errors import JobError
+from labeljob.labeling_functions.connection import DEFAULT_LIMITS, TimeLimits
 from labeljob.labeling_functions.engine import compile_functions
 from labeljob.labeling_functions.function_tests import run_function_tests
 from labeljob.labeling_functions.lookups import LookupData, function_set_digest, read_lookup
@@ -18,12 +19,13 @@ from labeljob.labeling_functions.validation import problems
 OpenTable = Callable[[LookupTable], Any]  # -> pyarrow.Table
 
 
-def run_check(task: CheckTask, open_table: OpenTable) -> CheckResult:
+def run_check(task: CheckTask, open_table: OpenTable, limits: TimeLimits = DEFAULT_LIMITS) -> CheckResult:
     """Whether the set works, and its identity.
 
     Args:
         task: the set to check.
         open_table: reads a lookup table as a pyarrow.Table; its JobErrors pass through.
+        limits: of the statement that runs the function tests.
     Raises:
         JobError: FUNCTIONS_INVALID, LOOKUP_INVALID or FUNCTION_TESTS_FAILED; the message has the first problems with
             their field paths, in at most 2,000 characters.
@@ -33,7 +35,7 @@ def run_check(task: CheckTask, open_table: OpenTable) -> CheckResult:
     if found:
         raise JobError(JobReason.FUNCTIONS_INVALID, summarise(found))
     lookups = read_lookups(function_set, open_table)
-    with compile_functions(function_set, lookups) as functions:
+    with compile_functions(function_set, lookups, limits=limits) as functions:
         failures = run_function_tests(function_set, functions)
     if failures:
         raise JobError(JobReason.FUNCTION_TESTS_FAILED, bounded([str(failure) for failure in failures]))

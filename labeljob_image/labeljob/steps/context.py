@@ -14,6 +14,7 @@ from labeljob.gold import Gold, no_gold, read_gold
 from labeljob.io.datasets import open_pinned, read_table
 from labeljob.io.locations import Locations
 from labeljob.io.source import BATCH_ROWS
+from labeljob.labeling_functions.connection import DEFAULT_LIMITS, TimeLimits
 from labeljob.logs import Log
 from labeljob.resources import Resources
 
@@ -28,6 +29,7 @@ class StepContext:
     build: str
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     batch_rows: int = BATCH_ROWS
+    limits: TimeLimits = DEFAULT_LIMITS
 
     def open_table(self, table: LookupTable) -> pa.Table:
         """A whole lookup table."""

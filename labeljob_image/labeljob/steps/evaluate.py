@@ -29,7 +29,9 @@ def vote_batches(
     """
     resources, done = context.resources, 0
     allowance = math.floor(function_set.max_error_rate * rows) + 1
-    with compile_functions(function_set, lookups, threads=resources.threads, memory_limit=resources.memory_limit) as functions:
+    with compile_functions(
+        function_set, lookups, threads=resources.threads, memory_limit=resources.memory_limit, limits=context.limits
+    ) as functions:
         columns = privacy.inputs(function_set, functions.input_columns)
         for part in source.batches(columns, context.batch_rows):
             yield part.batch.column(function_set.id_column), functions.apply(part.batch, error_allowance=allowance)

@@ -11,6 +11,7 @@ from labelplane.api.groups import Key
 from labelplane.api.label_job import LabelJob, LabelJobStatus
 from labelplane.api.label_model import LabelModel, LabelModelStatus
 from labelplane.api.reasons import ControlReason
+from labelplane.api.wording import said
 from labelplane.errors import Stalled
 
 _INNER = re.compile(r"^((?:classes|functions|schema|idColumn)\S*) (.*)$", re.DOTALL)
@@ -36,7 +37,7 @@ def parse_label_job(raw: Mapping[str, Any]) -> LabelJob:
 
 def problems_of(raw: Mapping[str, Any], model: type[BaseModel]) -> list[str]:
     """All that is wrong with a resource's spec, each with its path; for `labelplane validate`."""
-    found = [f"{path}: is null: leave it out or give a value" for path in _nulls(raw.get("spec"), "spec")]
+    found = [f"{path}: is null: leave it out or give a value" for path in (_nulls(raw["spec"], "spec") if "spec" in raw else ())]
     name = str(raw.get("metadata", {}).get("name", ""))
     if len(name) > NAME_CHARACTERS:
         found.append(f"metadata.name: has {len(name)} characters, at most {NAME_CHARACTERS} fit: shorten it")
@@ -70,11 +71,11 @@ def _metadata(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _described(error: ValidationError) -> Iterable[str]:
     for one in error.errors(include_input=False, include_url=False):
-        text = str(one["msg"]).removeprefix("Value error, ")
+        text = said(one)
         path, inner = field_path(one["loc"]), _INNER.match(text)
         if inner:  # a rule across fields names the one that it found wrong
             path, text = f"{path}.{inner.group(1)}", inner.group(2)
-        yield f"{path}: {text[0].lower()}{text[1:]}"
+        yield f"{path}: {text}"
 
 
 def field_path(parts: Iterable[int | str]) -> str:

@@ -7,6 +7,7 @@ from pydantic import Field
 from labeljob.contract.base import Wire
 
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$"
+ENV_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 Duration = Annotated[str, Field(max_length=32, pattern=DURATION_PATTERN)]
 Quantity = Annotated[
     str | int,
@@ -46,7 +47,7 @@ class Toleration(Wire):
 class EnvironmentVariable(Wire):
     """A plain environment variable of the job's container."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+    name: Annotated[str, Field(min_length=1, max_length=253, pattern=ENV_NAME_PATTERN)]
     value: Annotated[str, Field(max_length=4096)]
 
 

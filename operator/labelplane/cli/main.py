@@ -10,14 +10,17 @@ import yaml
 from rich.console import Console
 
 from labelplane.api.crd import crd_manifests
+from labelplane.api.groups import FUNCTION_SET, KINDS
+from labelplane.api.parse import key_of
 from labelplane.cli.explanation import show_explanation
-from labelplane.cli.manifests import Loaded, ManifestError, load
+from labelplane.cli.manifests import ManifestError, load
 from labelplane.cli.reading import explain as explain_row
 from labelplane.cli.reading import report as write_report
 from labelplane.cli.run import run as run_manifests
 from labelplane.cli.tables import conditions_table, quality_table
-from labelplane.cli.validate import check, problems_in
-from labelplane.cli.workspace import state_folder
+from labelplane.cli.validate import Verdict, verdict_on
+from labelplane.cli.verdicts import show_verdicts
+from labelplane.cli.workspace import claims, in_order, state_folder
 from labelplane.cluster.local_store import LocalStore
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Weak supervision, versioned: the manifests of a cluster on your laptop.")
@@ -38,22 +41,15 @@ def run(directory: Directory, state: State = None, volume: Volumes = [], output:
 
 
 @app.command()
-def validate(paths: Paths, output: Output = "table") -> None:
+def validate(paths: Paths, volume: Volumes = [], output: Output = "table") -> None:  # noqa: B006
     """Say offline what the API server and the check Job would say."""
-    loaded = load(paths)
-    found = {_title(manifest): problems_in(manifest, loaded) for manifest in loaded.resources}
-    _print_problems(found, loaded, as_json=_is_json(output))
-    raise typer.Exit(1 if any(found.values()) or not loaded.resources else 0)
+    _judge(paths, volume, output, [kind.kind for kind in KINDS])
 
 
 @app.command(name="test")
-def run_tests(paths: Paths, output: Output = "table") -> None:
+def run_tests(paths: Paths, volume: Volumes = [], output: Output = "table") -> None:  # noqa: B006
     """Run the tests that stand beside the labeling functions."""
-    loaded = load(paths)
-    sets = [manifest for manifest in loaded.resources if manifest["kind"] == "LabelingFunctionSet"]
-    found = {_title(manifest): problems_in(manifest, loaded) or check(manifest, loaded) for manifest in sets}
-    _print_problems(found, loaded, as_json=_is_json(output))
-    raise typer.Exit(1 if any(found.values()) or not sets else 0)
+    _judge(paths, volume, output, [FUNCTION_SET.kind])
 
 
 @app.command()
@@ -62,7 +58,7 @@ def status(directory: Directory, state: State = None, output: Output = "table") 
     root = state_folder(directory, state)
     if not root.exists():
         raise ManifestError(f"{root}: nothing has been run here: labelplane run {directory}")
-    found = list(LocalStore(root).all())
+    found = sorted(LocalStore(root).all(), key=lambda one: in_order(key_of(one)))
     if _is_json(output):
         print(json.dumps({"apiVersion": "v1", "kind": "List", "items": found}, indent=2))
         return
@@ -83,16 +79,38 @@ def explain(row: Row, directory: Directory = Path(), state: State = None, job: J
 
 
 @app.command()
-def report(directory: Directory = Path(), state: State = None, job: JobName = None, file: ReportFile = None) -> None:
-    """Write one self-contained HTML page about the last run of each LabelJob."""
-    for page in write_report(state_folder(directory, state), job, file):
-        print(page)
+def report(directory: Directory = Path(), state: State = None, job: JobName = None, file: ReportFile = None, output: Output = "table") -> None:
+    """Write one self-contained HTML page about the last run of each LabelJob, and print its path."""
+    as_json = _is_json(output)
+    pages = write_report(state_folder(directory, state), job, file)
+    if as_json:
+        print(json.dumps([{"labelJob": name, "page": str(page)} for name, page in pages.items()], indent=2))
+    else:
+        print("\n".join(str(page) for page in pages.values()))
 
 
 @app.command()
-def crds() -> None:
+def crds(output: Annotated[str, typer.Option("--output", "-o", help="yaml or json.")] = "yaml") -> None:
     """Print the CustomResourceDefinitions."""
-    print(yaml.safe_dump_all(crd_manifests(), sort_keys=False, width=140), end="")
+    if _is_json(output, other="yaml"):
+        print(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(crd_manifests())}, indent=2))
+    else:
+        print(yaml.safe_dump_all(crd_manifests(), sort_keys=False, width=140), end="")
+
+
+def _judge(paths: list[str], volumes: list[str], output: str, kinds: list[str]) -> None:
+    """Print the verdicts on the resources of these kinds; ends with exit code 1 when one is refused."""
+    as_json, folders, loaded = _is_json(output), claims(volumes), load(paths)
+    chosen = [manifest for manifest in loaded.resources if manifest["kind"] in kinds]
+    if not chosen:
+        raise ManifestError(f"{', '.join(paths)}: no {kinds[0]} was found: give the file or folder of one")
+    found: dict[str, Verdict] = {}
+    with Console(stderr=True).status("") as shown:
+        for manifest in chosen:
+            shown.update(f"checking {_title(manifest)}")
+            found[_title(manifest)] = verdict_on(manifest, loaded, folders)
+    show_verdicts(found, loaded.ignored, as_json=as_json)
+    raise typer.Exit(1 if any(verdict.problems for verdict in found.values()) else 0)
 
 
 def _title(manifest: dict[str, object]) -> str:
@@ -100,21 +118,9 @@ def _title(manifest: dict[str, object]) -> str:
     return f"{manifest['kind']}/{metadata['name'] if isinstance(metadata, dict) else ''}"
 
 
-def _print_problems(found: dict[str, list[str]], loaded: Loaded, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps([{"resource": name, "problems": problems} for name, problems in found.items()], indent=2))
-        return
-    for note in loaded.ignored:
-        print(f"note: {note}", file=sys.stderr)
-    if not found:
-        print("no resource of labelplane.dev was found", file=sys.stderr)
-    for name, problems in found.items():
-        print(f"{name}: ok" if not problems else "\n".join(f"{name}: {problem}" for problem in problems))
-
-
-def _is_json(output: str) -> bool:
-    if output not in ("table", "json"):
-        raise ManifestError(f"--output {output}: use table or json")
+def _is_json(output: str, other: str = "table") -> bool:
+    if output not in (other, "json"):
+        raise ManifestError(f"--output {output}: use {other} or json")
     return output == "json"
 
 
@@ -124,6 +130,9 @@ def main() -> None:
         app()
     except ManifestError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:  # a file or folder of the user's that cannot be read or written
+        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -3,14 +3,14 @@
 import base64
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from labeljob.contract.yaml_text import RepeatedKey, documents
+from labeljob.contract.yaml_text import RepeatedKey, TooMuch, documents
 from labelplane.api.groups import API_VERSION, GROUP, KINDS
 
 Manifest = dict[str, Any]
@@ -27,23 +27,32 @@ class ManifestError(Exception):
 
 @dataclass
 class Loaded:
-    """What was found: our resources in order, and ConfigMaps by name (key -> content)."""
+    """What was found: our resources in order, ConfigMaps by name (key -> content), and the folder where file: uris start."""
 
     resources: list[Manifest] = field(default_factory=list)
     config_maps: dict[str, dict[str, bytes]] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
     identities: set[tuple[str, tuple[str, str]]] = field(default_factory=set)
+    folder: Path = Path()
 
 
-def load(paths: Iterable[str]) -> Loaded:
-    """Everything in the paths; `-` is stdin. Raises ManifestError."""
-    loaded = Loaded()
+def load(paths: Sequence[str]) -> Loaded:
+    """Everything in the paths; `-` is stdin. Raises ManifestError, also when nothing of ours is there."""
+    loaded = Loaded(folder=folder_of(Path(paths[0])))
     for path in paths:
         if path == "-":
             _add_documents(loaded, sys.stdin.read(), "stdin")
         else:
             _add_path(loaded, Path(path))
+    if not loaded.resources:
+        found = "; ".join(loaded.ignored) or "no manifest stands there"
+        raise ManifestError(f"{', '.join(paths)}: no resource of {GROUP} was found ({found}): give the file or folder of one")
     return loaded
+
+
+def folder_of(path: Path) -> Path:
+    """A folder itself, or the folder of a file; of stdin the current one."""
+    return path if path.is_dir() else path.parent
 
 
 def _add_path(loaded: Loaded, path: Path) -> None:
@@ -161,7 +170,7 @@ def _documents(text: str, source: str) -> Iterator[Manifest]:
             if not isinstance(document, dict):
                 raise ManifestError(f"{source}: a manifest is a mapping, this is a {type(document).__name__}")
             yield document
-    except RepeatedKey as error:
+    except (RepeatedKey, TooMuch) as error:
         raise ManifestError(f"{source}: {error}") from None
     except yaml.YAMLError as error:
         raise ManifestError(f"{source}: is not valid YAML: {_place(error)}") from None

@@ -24,16 +24,16 @@ def explain(root: Path, job: str | None, row_id: str) -> Resource:
     return _answer(_request(root, _labelled_job(root, job)).model_copy(update={"question": "explain", "row_id": row_id}))
 
 
-def report(root: Path, job: str | None, page: Path | None) -> list[Path]:
-    """Write a page for the named LabelJob, or for each; returns their paths. Raises ManifestError when nothing has been labelled."""
+def report(root: Path, job: str | None, page: Path | None) -> dict[str, Path]:
+    """Write a page for the named LabelJob, or for each; returns their paths by name. Raises ManifestError when nothing has been labelled."""
     chosen = [_labelled_job(root, job)] if job or page else _labelled(root)
     if not chosen:
         raise _nothing_labelled(root)
-    pages = []
+    pages = {}
     for one in chosen:
-        target = (page or root / "reports" / f"{one['metadata']['name']}.html").absolute()
-        _answer(_request(root, one).model_copy(update={"page": str(target)}))
-        pages.append(target)
+        name = one["metadata"]["name"]
+        pages[name] = (page or root / "reports" / f"{name}.html").absolute()
+        _answer(_request(root, one).model_copy(update={"page": str(pages[name])}))
     return pages
 
 

@@ -92,7 +92,7 @@ def _reports(found: list[dict[str, Any]], root: Path, progress: Console) -> list
     pages: list[Path] = []
     for name in (one["metadata"]["name"] for one in found if (one.get("status") or {}).get("run")):
         try:
-            pages += report(root, name, None)
+            pages += report(root, name, None).values()
         except ManifestError as error:
             progress.print(f"note: no report of {name}: {error}", markup=False, soft_wrap=True)
     return pages

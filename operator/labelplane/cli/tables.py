@@ -20,18 +20,18 @@ QUALITY = (
 
 
 def conditions_table(resources: Iterable[Mapping[str, Any]]) -> Table:
-    """A line for each resource and each condition beside Ready."""
-    table = Table("Kind", title="Conditions", title_justify="left")
-    for title in ("Name", "Ready", "Reason", "Message"):
-        table.add_column(title, overflow="fold")
+    """A line for each resource and each condition beside Ready. Kind and name share a column: messages are long, and terminals are narrow."""
+    table = Table(title="Conditions", title_justify="left", show_lines=True)
+    for title in ("Resource", "Ready", "Reason", "Message"):
+        table.add_column(title, overflow="fold", ratio=1 if title == "Message" else None, no_wrap=title == "Reason")
     for resource in resources:
         conditions = (resource.get("status") or {}).get("conditions") or []
         ready = next((one for one in conditions if one["type"] == "Ready"), {"status": "Unknown", "reason": "-", "message": "not looked at yet"})
         status = Text(ready["status"], style=COLOURS[ready["status"]])
-        table.add_row(resource["kind"], resource["metadata"]["name"], status, ready["reason"], Text(ready["message"]))
+        table.add_row(Text(f"{resource['kind']}\n{resource['metadata']['name']}"), status, ready["reason"], Text(ready["message"]))
         for one in conditions:
             if one["type"] not in ("Ready", "Reconciling", "Stalled") and one["reason"] != ready["reason"]:
-                table.add_row("", "", Text(one["type"], style="yellow"), one["reason"], Text(one["message"]))
+                table.add_row("", Text(one["type"], style="yellow"), one["reason"], Text(one["message"]))
     return table
 
 

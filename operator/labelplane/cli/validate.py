@@ -1,48 +1,102 @@
 """`labelplane validate` and `labelplane test`: offline, all that the API server and the check Job would say."""
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from labeljob.contract.config import CheckTask, JobConfig, Mount, Owner
+from labeljob.contract.digests import canonical_json
+from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.reasons import JobReason
+from labeljob.contract.result import CheckResult, JobResult
 from labelplane.api.function_set import LabelingFunctionSet
 from labelplane.api.groups import FUNCTION_SET, LABEL_JOB, LABEL_MODEL
 from labelplane.api.label_job import LabelJob
 from labelplane.api.label_model import LabelModel
 from labelplane.api.parse import parse_function_set, problems_of
 from labelplane.cli.manifests import Loaded, Manifest
-from labelplane.cluster.local_jobs import run_once
+from labelplane.cli.workspace import uris_in
+from labelplane.cluster.local_jobs import prefix_of, run_once
 from labelplane.plan.function_set import functions_of
 
 MODELS: dict[str, type[BaseModel]] = {FUNCTION_SET.kind: LabelingFunctionSet, LABEL_MODEL.kind: LabelModel, LABEL_JOB.kind: LabelJob}
+MOST_BYTES = 3 << 19  # 1.5 MiB: etcd refuses a larger request, and the API server passes that on
+LAPTOP_ONLY = "file: uris work with labelplane run only; a cluster refuses them"
 
 
-def problems_in(manifest: Manifest, loaded: Loaded | None = None) -> list[str]:
-    """What is wrong with one manifest, with the fields' paths; a set is checked by the job's own code once its shape is right."""
-    found = problems_of(manifest, MODELS[manifest["kind"]])
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong with a resource; what could not be looked at from here; what the check of a set found."""
+
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    checked: CheckResult | None = None
+
+
+def verdict_on(manifest: Manifest, loaded: Loaded | None = None, volumes: Mapping[str, Path] | None = None) -> Verdict:
+    """All that can be said of one manifest, with the fields' paths; a set is checked by the job's own code once its shape is right.
+
+    Args:
+        manifest: a resource of ours.
+        loaded: what was read with it: its ConfigMaps, and the folder of file: uris.
+        volumes: a claim's prefix (`pvc://claim`) -> folder.
+    """
+    found = _too_large(manifest) or problems_of(manifest, MODELS[manifest["kind"]])
+    notes = (LAPTOP_ONLY,) if any(uri.startswith("file:") for uri in uris_in(manifest.get("spec"))) else ()
     if found or manifest["kind"] != FUNCTION_SET.kind:
-        return found
-    return check(manifest, loaded or Loaded())
+        return Verdict(tuple(found), notes)
+    checked = _check(manifest, loaded or Loaded(), volumes or {})
+    return Verdict(checked.problems, notes + checked.notes, checked.checked)
 
 
-def check(manifest: Manifest, loaded: Loaded) -> list[str]:
-    """What the check Job says of a set: functions, lookup tables that are at hand, and tests."""
-    metadata = manifest["metadata"]
+def _too_large(manifest: Manifest) -> list[str]:
+    size = len(canonical_json(manifest))
+    if size <= MOST_BYTES:
+        return []
+    return [f"spec: the resource has {size / (1 << 20):.1f} MiB as JSON, and an API server keeps at most 1.5 MiB: move long word lists into a lookup table"]
+
+
+def _check(manifest: Manifest, loaded: Loaded, volumes: Mapping[str, Path]) -> Verdict:
+    """What the check Job says of a set. A lookup table that is not at hand stops neither its checks nor the other functions' tests."""
     functions = functions_of(parse_function_set(manifest))
     with tempfile.TemporaryDirectory() as scratch:
-        mounts = tuple(_mounts(Path(scratch), loaded))
-        owner = Owner(kind=FUNCTION_SET.kind, namespace=metadata.get("namespace", "default"), name=metadata["name"])
-        config = JobConfig(step="check", owner=owner, mounts=mounts, check=CheckTask(function_set=functions))
-        failure = run_once(config, Path(scratch) / "job").failure
-    return [] if failure is None else [f"{failure.reason}: {failure.message}"]
+        mounts = tuple(_mounts(Path(scratch), loaded, volumes))
+        there = {mount.prefix for mount in mounts}
+        away = {f.name: f.lookup.table.uri for f in functions.enabled_functions if f.lookup and prefix_of(f.lookup.table.uri) not in there}
+        result = _run(manifest, functions, mounts, Path(scratch) / "job")
+        missing = away and result.failure is not None and result.failure.reason is JobReason.SOURCE_NOT_FOUND
+        if missing and len(away) < len(functions.enabled_functions):
+            result = _run(manifest, _without(functions, away), mounts, Path(scratch) / "rest")
+        elif missing:
+            result = JobResult(build=result.build)
+    notes = tuple(f"the table {uri} of function {name} is not at hand: it is checked in the cluster" for name, uri in away.items())
+    if result.failure is not None:
+        return Verdict((f"{result.failure.reason}: {result.failure.message}",), notes)
+    return Verdict(notes=notes, checked=result.check)
 
 
-def _mounts(scratch: Path, loaded: Loaded) -> Iterable[Mount]:
+def _run(manifest: Manifest, functions: FunctionSet, mounts: tuple[Mount, ...], folder: Path) -> JobResult:
+    metadata = manifest["metadata"]
+    owner = Owner(kind=FUNCTION_SET.kind, namespace=metadata.get("namespace", "default"), name=metadata["name"])
+    return run_once(JobConfig(step="check", owner=owner, mounts=mounts, check=CheckTask(function_set=functions)), folder)
+
+
+def _without(functions: FunctionSet, names: Iterable[str]) -> FunctionSet:
+    """The set with these functions switched off."""
+    out = set(names)
+    return functions.model_copy(update={"functions": [f.model_copy(update={"enabled": False}) if f.name in out else f for f in functions.functions]})
+
+
+def _mounts(scratch: Path, loaded: Loaded, volumes: Mapping[str, Path]) -> Iterable[Mount]:
     for name, content in loaded.config_maps.items():
         folder = scratch / "configmaps" / name
         folder.mkdir(parents=True)
         for key, value in content.items():
             (folder / Path(key).name).write_bytes(value)
         yield Mount(prefix=f"configmap://{name}", path=str(folder))
+    for prefix, path in volumes.items():
+        yield Mount(prefix=prefix, path=str(path))
+    yield Mount(prefix="file:", path=str(loaded.folder.absolute()))

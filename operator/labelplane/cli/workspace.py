@@ -5,18 +5,19 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from labelplane.api.groups import Key
-from labelplane.cli.manifests import Loaded, ManifestError
+from labelplane.api.groups import FUNCTION_SET, LABEL_JOB, LABEL_MODEL, Key
+from labelplane.cli.manifests import Loaded, ManifestError, folder_of
 from labelplane.cluster.local import LocalCluster
 from labelplane.cluster.local_jobs import LocalJobs, prefix_of
 from labelplane.cluster.local_store import LocalStore, Resource
 
 FOLDERS = "folders.json"
+ORDER = (FUNCTION_SET.kind, LABEL_MODEL.kind, LABEL_JOB.kind)
 
 
 def state_folder(directory: Path, state: Path | None) -> Path:
     """`--state`, or `.labelplane` in the manifests' folder."""
-    return (state or (directory if directory.is_dir() else directory.parent) / ".labelplane").absolute()
+    return (state or folder_of(directory) / ".labelplane").absolute()
 
 
 def open_cluster(directory: Path, state: Path | None, loaded: Loaded, volumes: Iterable[str]) -> tuple[LocalCluster, list[Key]]:
@@ -28,8 +29,12 @@ def open_cluster(directory: Path, state: Path | None, loaded: Loaded, volumes: I
     folders = _folders(root, directory, loaded, volumes)
     _remember(root, folders)
     keys = [store.apply(resource) for resource in loaded.resources]
-    order = {"LabelingFunctionSet": 0, "LabelModel": 1, "LabelJob": 2}
-    return LocalCluster(store, LocalJobs(root / "jobs", folders)), sorted(keys, key=lambda key: (order[key.kind], key))
+    return LocalCluster(store, LocalJobs(root / "jobs", folders)), sorted(keys, key=in_order)
+
+
+def in_order(key: Key) -> tuple[int, Key]:
+    """Sorts what others depend on first."""
+    return ORDER.index(key.kind), key
 
 
 def known_folders(root: Path) -> dict[str, Path]:
@@ -59,21 +64,28 @@ def uris_in(node: object) -> Iterable[str]:
 
 
 def _folders(root: Path, directory: Path, loaded: Loaded, volumes: Iterable[str]) -> dict[str, Path]:
-    folders = {"file:": (directory if directory.is_dir() else directory.parent).absolute()}
+    folders = {"file:": folder_of(directory).absolute()}
     for resource in loaded.resources:
         for uri in uris_in(resource.get("spec")):
             if uri.startswith(("pvc://", "configmap://")):
                 kind = "volumes" if uri.startswith("pvc://") else "configmaps"
                 folders[prefix_of(uri)] = root / kind / prefix_of(uri).split("://")[1]
-    for volume in volumes:
-        claim, found, folder = volume.partition("=")
-        if not found or not folder:
-            raise ManifestError(f"--volume {volume}: write it as claim=FOLDER")
-        folders[f"pvc://{claim}"] = Path(folder).absolute()
+    folders |= claims(volumes)
     for prefix, path in folders.items():
         if prefix.startswith(("pvc://", "configmap://")):
             path.mkdir(parents=True, exist_ok=True)
     return folders
+
+
+def claims(volumes: Iterable[str]) -> dict[str, Path]:
+    """`--volume claim=FOLDER`, as prefix of a URI -> folder. Raises ManifestError."""
+    found = {}
+    for volume in volumes:
+        claim, equals, folder = volume.partition("=")
+        if not claim or not equals or not folder:
+            raise ManifestError(f"--volume {volume}: write it as claim=FOLDER")
+        found[f"pvc://{claim}"] = Path(folder).absolute()
+    return found
 
 
 def _materialise(folder: Path, content: dict[str, bytes]) -> None:

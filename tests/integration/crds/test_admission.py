@@ -7,7 +7,7 @@ import pytest
 
 from tests.cluster_fixtures import RealCluster
 from tests.malformed import ADMISSION, CHECK, Malformed
-from tests.manifests import changed, function_set, label_job, label_model
+from tests.manifests import REMOVE, changed, function_set, label_job, label_model
 
 pytestmark = pytest.mark.apiserver
 
@@ -36,12 +36,21 @@ def test_what_only_the_check_can_know_is_admitted(api_server: RealCluster, bad: 
     assert "created (server dry run)" in dry_run(api_server, bad.manifest)
 
 
-def largest_function_set() -> dict[str, Any]:
-    """127 classes, 500 columns, 200 functions, 500 tests, names as long as they may be."""
+KINDS: dict[str, dict[str, Any]] = {
+    "keywords": {"keywords": {"column": "c" * 128, "any": ["word"]}},
+    "threshold": {"threshold": {"column": "c" * 128, "above": 1, "atMost": 2}},
+    "votes": {"votes": {"column": "c" * 128, "above": {"c": 0.9}, "below": {"d": 0.1}}},
+    "lookup": {"lookup": {"column": "c", "table": {"uri": "configmap://t/t.csv", "format": "csv"}, "keyColumn": "k", "labelColumn": "l"}},
+    "fallback": {"sql": "true", "fallback": True, "accuracy": 0.6},
+}
+
+
+def largest_function_set(kind: str = "keywords") -> dict[str, Any]:
+    """127 classes, 500 columns, 200 functions of a kind, 500 tests, names as long as they may be."""
     classes = [f"{index:03d}{'c' * 60}" for index in range(127)]
     columns = [{"name": f"{index:03d}{'k' * 100}", "type": "string"} for index in range(499)]
     functions = [
-        {"name": f"{index:03d}{'f' * 60}", "label": classes[index % 127], "keywords": {"column": columns[0]["name"], "any": ["word"]}}
+        {"name": f"{index:03d}{'f' * 60}", **({} if kind in ("votes", "lookup") else {"label": classes[index % 127]}), **KINDS[kind]}
         for index in range(200)
     ]
     tests = [{"row": {columns[0]["name"]: "word"}, "expect": {functions[0]["name"]: classes[0]}} for _ in range(500)]
@@ -51,9 +60,13 @@ def largest_function_set() -> dict[str, Any]:
     return changed(manifest, "spec.tests", tests)
 
 
-def test_largest_set_is_within_the_cost_budget(api_server: RealCluster) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_largest_set_is_within_the_cost_budget(api_server: RealCluster, kind: str) -> None:
     """Every rule still evaluates at maximum size: no 'cost budget exceeded'."""
-    assert "created (server dry run)" in dry_run(api_server, largest_function_set())
+    assert "created (server dry run)" in dry_run(api_server, largest_function_set(kind))
+
+
+LAST = f"199{'f' * 60}"
 
 
 @pytest.mark.parametrize(
@@ -63,6 +76,14 @@ def test_largest_set_is_within_the_cost_budget(api_server: RealCluster) -> None:
         ("spec.functions[199].label", "absent", "classes"),
         ("spec.classes[126]", f"000{'C' * 60}", "unique"),
         ("spec.functions[199].regex", {"column": "x", "pattern": "y"}, "exactly one"),
+        ("spec.classes[126]", "ABSTAIN", "reserved"),
+        ("spec.idColumn", "probabilities", "output column"),
+        ("spec.functions[199].label", REMOVE, "label is required"),
+        ("spec.functions[199].accuracy", 0.7, "fallbacks only"),
+        ("spec.functions[199]", {"name": LAST, "label": f"000{'c' * 60}", "threshold": {"column": "x"}}, "needs a bound"),
+        ("spec.functions[199]", {"name": LAST, "label": f"000{'c' * 60}", "threshold": {"column": "x", "above": 1, "atLeast": 1}}, "one side"),
+        ("spec.functions[199]", {"name": LAST, "votes": {"column": "x", "map": {"1": "a"}, "above": {"a": 1}}}, "needs either map"),
+        ("metadata.name", "n" * 53, "at most 52 characters"),
     ],
 )
 def test_rules_act_at_maximum_size(api_server: RealCluster, path: str, value: Any, words: str) -> None:
@@ -72,10 +93,11 @@ def test_rules_act_at_maximum_size(api_server: RealCluster, path: str, value: An
 
 
 def test_output_cannot_move(api_server: RealCluster, api_namespace: str) -> None:
-    """uri and format of the output are immutable."""
-    job = label_job(namespace=api_namespace)
+    """The uri of the output is immutable, be it as long as it may."""
+    longest = f"pvc://lake/{'x' * 1013}"
+    job = changed(label_job(namespace=api_namespace), "spec.output.uri", longest)
     api_server.apply(job)
-    moved = changed(job, "spec.output.uri", "pvc://lake/elsewhere")
+    moved = changed(job, "spec.output.uri", f"{longest[:-1]}y")
     said = api_server.kubectl("apply", "-f", "-", check=False, text_in=json.dumps(moved))
     assert "cannot change" in said
 

@@ -56,6 +56,12 @@ def test_merge_key_may_be_overridden(tmp_path: Path) -> None:
         (f"{HEAD}---\n{HEAD}", "is given twice"),
         ("kind: List\nitems: [3]\n", "an item of List is a mapping"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\nbinaryData: {a: '%'}\n", "binaryData.a is not base64"),
+        ("", "no resource of labelplane.dev was found (no manifest stands there)"),
+        ("apiVersion: v1\nkind: Pod\n", "Pod v1 is not ours"),
+        ("[" * 5000, "nested too deeply"),
+        ('{"a":' * 5000 + "1" + "}" * 5000, "nested too deeply"),
+        ("a: &a [1]\n" + "".join(f"{x}: &{x} [{', '.join([f'*{y}'] * 20)}]\n" for y, x in zip("abcdefg", "bcdefgh", strict=True)), "more than 1,000,000 values"),
+        ("a: &a {b: *a}\n", "recursive"),
     ],
 )
 def test_what_is_no_manifest_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -89,3 +95,9 @@ def test_kustomization_gives_resources_and_config_maps(tmp_path: Path) -> None:
     loaded = load([str(tmp_path)])
     assert [one["kind"] for one in loaded.resources] == ["LabelJob"]
     assert loaded.config_maps == {"g": {"gold.csv": b"id,gold\n", "other.csv": b"id,gold\n", "a": b"b=c"}}
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_bytes(b"a: \xff\xfe")
+    with pytest.raises(ManifestError, match=r"x\.yaml: is not UTF-8 text"):
+        load([str(tmp_path)])

@@ -3,6 +3,7 @@
 import html.parser
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from deltalake import DeltaTable, write_deltalake
 
+from labeljob.reading.plots import FONT
 from tests.e2e import rollouts
 from tests.unit.cli.test_run import command
 
@@ -91,6 +93,17 @@ def test_an_unknown_job_is_named(done: Path) -> None:
     assert "LabelJob other" in said.stderr
 
 
+def test_the_path_of_the_page_for_programs(done: Path) -> None:
+    said = command("report", str(done), "-o", "json")
+    assert json.loads(said.stdout) == [{"labelJob": "rollouts", "page": f"{done}/.labelplane/reports/rollouts.html"}]
+
+
+def test_a_page_that_cannot_be_written(done: Path) -> None:
+    said = command("report", str(done), "--file", str(done))
+    assert said.returncode == 2
+    assert said.stderr == f"error: {done}: Is a directory: name another file with --file\n"
+
+
 class Elements(html.parser.HTMLParser):
     """Tags, their attributes, and text."""
 
@@ -123,6 +136,7 @@ def test_the_page_is_self_contained_and_escapes_what_users_write(page: str) -> N
 
 
 def test_the_page_shows_what_status_says(done: Path, page: str) -> None:
+    """M1, M2, M3, M4, M5, M8: the indicators are in status and in the report, gold's among them; X23: each function has its own."""
     status = {item["kind"]: item["status"] for item in json.loads(command("status", str(done), "-o", "json").stdout)["items"]}
     metrics, text = status["LabelJob"]["metrics"], "\n".join(parsed(page).text)
     for name in ("coverage", "conflictRate", "meanConfidence", "precision", "recall", "brier", "ece"):
@@ -131,6 +145,19 @@ def test_the_page_shows_what_status_says(done: Path, page: str) -> None:
         assert function["name"] in text
         assert f"{100 * function['coverage']:.1f} %" in text
     assert page.count("<svg") == 5  # labels, confidence, reliability, coverage, conflicts
+
+
+def test_the_plots_are_drawn_in_the_page_style(page: str) -> None:
+    """The settings of all plots reach the drawing: its default is bold titles in another font, and a square round each plot."""
+    assert page.count("<svg") == page.count("</svg>") == 5
+    assert "bold" not in page[page.index("<svg") :]
+    assert set(re.findall(r'font-family="([^"]*)"', page)) == {FONT}
+
+
+def test_no_conflict_is_white(page: str) -> None:
+    """Two functions that never disagree look as if nothing were there."""
+    plot = page[page.index("<h2>Conflicts") :]
+    assert 'fill="rgb(255, 255, 255)"' in plot[: plot.index("</svg>")]
 
 
 def test_the_page_holds_no_sensitive_value(page: str) -> None:

@@ -86,6 +86,19 @@ def test_broken_data_stalls_and_keeps_the_output(folder: Path) -> None:
     assert DeltaTable(str(folder / "lake/labels")).version() == 0
 
 
+def test_logs_are_structured_and_hold_no_row(folder: Path) -> None:
+    """I5, F5: one JSON object a line with time, level, step and event; no id, no text and no address of the data."""
+    run(folder)
+    logs = [file.read_text() for file in folder.glob(".labelplane/jobs/*/log")]
+    lines = [json.loads(line) for text in logs for line in text.splitlines()]
+    assert {line["step"] for line in lines} >= {"check", "resolve", "fit", "label"}
+    assert all({"ts", "level", "step", "event"} <= set(line) for line in lines)
+    rows = DeltaTable(str(folder / "lake/events")).to_pyarrow_table().to_pylist()
+    secrets = {value for row in rows for value in row.values() if isinstance(value, str) and len(value) > 3}
+    assert len(secrets) > 500
+    assert [value for value in secrets for text in logs if value in text] == []
+
+
 def test_missing_reference_is_stalled_here(tmp_path: Path) -> None:
     """Nobody else will bring it: exit 1, and the reason names it."""
     write(tmp_path, rollouts.label_job("default"))
@@ -101,6 +114,30 @@ def test_usage_errors_end_with_2(tmp_path: Path) -> None:
         assert done.returncode == 2, arguments
         assert done.stderr.startswith("error: ")
         assert "Traceback" not in done.stderr
+
+
+def test_nothing_to_do_is_no_success(tmp_path: Path) -> None:
+    """A mistyped folder must not look like a run that went well."""
+    for name in ("run", "validate", "test"):
+        done = command(name, str(tmp_path))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "no resource of labelplane.dev was found" in done.stderr
+
+
+def test_what_the_system_refuses_is_one_line(folder: Path) -> None:
+    """No traceback where a file of the user's is in the way."""
+    (folder / "taken").write_text("")
+    done = command("run", str(folder), "--state", str(folder / "taken/state"))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"error: {folder}/taken")
+    assert "Traceback" not in done.stderr
+
+
+def test_crds_for_people_and_programs() -> None:
+    listed = json.loads(command("crds", "-o", "json").stdout)
+    assert listed["kind"] == "List"
+    assert listed["items"] == list(yaml.safe_load_all(command("crds").stdout))
+    assert len(listed["items"]) == 3
 
 
 def test_validate_reads_a_list_from_stdin() -> None:

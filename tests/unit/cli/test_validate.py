@@ -1,15 +1,26 @@
 """`labelplane validate` says offline what the API server and the check Job would say (O9, O7)."""
 
 import copy
+import json
+import re
+from pathlib import Path
 
 import pytest
+import yaml
 
 from labelplane.cli.manifests import Loaded
-from labelplane.cli.validate import problems_in
+from labelplane.cli.validate import verdict_on
 from tests.malformed import ADMISSION, CHECK, Malformed
-from tests.manifests import Manifest, changed, function_set, label_job, label_model
+from tests.manifests import REMOVE, Manifest, changed, function_set, label_job, label_model
+from tests.unit.cli.test_run import command
 
-LOADED = Loaded(config_maps={"trusted": {"images.csv": b"image,verdict\nnginx,normal\n"}})
+IMAGES = b"image,verdict\nnginx,normal\n"
+LOADED = Loaded(config_maps={"trusted": {"images.csv": IMAGES}})
+PYDANTIC = re.compile(r"input should|extra inputs|field required|valid dictionary|match pattern|instance of|validation")
+
+
+def problems_in(manifest: Manifest, loaded: Loaded | None = None) -> list[str]:
+    return list(verdict_on(manifest, loaded).problems)
 
 
 @pytest.mark.parametrize("manifest", [function_set(), label_model(), label_job()], ids=lambda manifest: manifest["kind"])
@@ -23,6 +34,34 @@ def test_bad_manifest_is_named(bad: Malformed) -> None:
     said = "\n".join(problems_in(bad.manifest, LOADED))
     assert bad.field in said
     assert bad.words in said
+    assert not PYDANTIC.search(said)  # words of a library of ours help nobody
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        (changed(function_set(), "spec.functions[0].regexx", {}), "spec.functions[0].regexx: unknown field: correct its name or remove it"),
+        (changed(function_set(), "spec.functions[0].owner", 3), "spec.functions[0].owner: is not text: put it in quotes"),
+        (changed(function_set(), "spec.classes[1]", "very bad"), "spec.classes[1]: is not a name here"),
+        (changed(label_job(), "spec.activeDeadline", "7d"), "spec.activeDeadline: must be a duration such as 90s, 30m or 168h"),
+        (changed(label_job(), "spec.input.uri", "pvc://lake"), "spec.input.uri: must be pvc://claim/path, configmap://name/key"),
+        (changed(label_job(), "spec.output.uri", "configmap://a/b"), "spec.output.uri: must be pvc://claim/path, or on a laptop file:path"),
+        (changed(label_job(), "spec.output", "x"), "spec.output: is not a mapping"),
+        (changed(label_job(), "spec", REMOVE), "spec: is required: add it"),
+        (changed(label_job(), "spec", None), "spec: is null: leave it out or give a value"),
+    ],
+)
+def test_the_remedy_is_said(manifest: Manifest, said: str) -> None:
+    assert problems_in(manifest, LOADED)[0].startswith(said)
+
+
+def test_what_an_api_server_would_not_keep() -> None:
+    """etcd takes 1.5 MiB at most; no rule of the CRD says so."""
+    words = [f"{'w' * 190}{index}" for index in range(200)]
+    functions = [{"name": f"f{index}", "label": "risky", "keywords": {"column": "message", "any": words}} for index in range(50)]
+    (said,) = problems_in(changed(function_set(), "spec.functions", functions))
+    assert said.startswith("spec: the resource has 1.9 MiB as JSON")
+    assert "lookup table" in said
 
 
 def test_null_is_refused_as_by_the_api_server() -> None:
@@ -45,3 +84,50 @@ def test_input_is_not_changed() -> None:
     before = copy.deepcopy(manifest)
     problems_in(manifest, LOADED)
     assert manifest == before
+
+
+def test_a_table_that_is_not_at_hand_is_said_and_hides_nothing() -> None:
+    """The set is no worse for it, and all else is checked: the other functions and their tests."""
+    verdict = verdict_on(function_set())
+    assert verdict.problems == ()
+    assert verdict.notes == ("the table configmap://trusted/images.csv of function trusted_image is not at hand: it is checked in the cluster",)
+    assert verdict.checked is not None
+    failing = changed(function_set(), "spec.tests[0].expect", {"quiet": "normal"})
+    assert "spec.tests[0].expect.quiet" in problems_in(failing)[0]
+    lookup = function_set()["spec"]["functions"][4]
+    alone = changed(changed(function_set(), "spec.functions", [lookup]), "spec.tests", REMOVE)
+    assert (verdict_on(alone).problems, len(verdict_on(alone).notes)) == ((), 1)
+    assert "spec.functions[0].lookup.column" in problems_in(changed(alone, "spec.functions[0].lookup.column", "imag"))[0]
+
+
+@pytest.mark.parametrize("uri", ["file:images.csv", "pvc://lake/images.csv"])
+def test_a_table_on_the_laptop_is_read(tmp_path: Path, uri: str) -> None:
+    """`file:` starts beside the manifests, a claim where --volume says; a bad table is found there."""
+    (tmp_path / "set.yaml").write_text(yaml.safe_dump(changed(function_set(), "spec.functions[4].lookup.table.uri", uri)))
+    (tmp_path / "images.csv").write_bytes(IMAGES)
+    call = ("validate", str(tmp_path), "--volume", f"lake={tmp_path}")
+    good = command(*call)
+    assert (good.returncode, "not at hand" in good.stderr) == (0, False)
+    assert ("laptop" in good.stderr or "labelplane run only" in good.stderr) is uri.startswith("file:")
+    (tmp_path / "images.csv").write_bytes(b"image,verdict\nnginx,dangerous\n")
+    bad = command(*call)
+    assert bad.returncode == 1
+    assert "LookupInvalid" in bad.stdout
+
+
+def test_how_many_tests_have_passed_is_said(tmp_path: Path) -> None:
+    """O7: a set without tests is not said to pass them."""
+    (tmp_path / "set.yaml").write_text(yaml.safe_dump(function_set()))
+    assert re.search(r"ok \(\d+ functions compile, [1-9]\d* tests pass\)", command("test", str(tmp_path)).stdout)
+    (tmp_path / "set.yaml").write_text(yaml.safe_dump(changed(function_set(), "spec.tests", REMOVE)))
+    assert "it has no tests" in command("test", str(tmp_path)).stdout
+
+
+def test_programs_get_problems_and_notes(tmp_path: Path) -> None:
+    (tmp_path / "set.yaml").write_text(yaml.safe_dump(function_set()))
+    (tmp_path / "job.json").write_text(json.dumps(changed(label_job(), "spec.suspend", "no")))
+    done = command("validate", str(tmp_path / "set.yaml"), str(tmp_path / "job.json"), "-o", "json")
+    assert done.returncode == 1
+    found = {one["resource"]: one for one in json.loads(done.stdout)}
+    assert [len(one["problems"]) for one in found.values()] == [0, 1]
+    assert [len(one["notes"]) for one in found.values()] == [1, 0]

@@ -10,7 +10,7 @@ import pytest
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.privacy import inputs, readable
-from labeljob.schema import check_contract
+from labeljob.schema import REMEDY, check_contract
 from tests.unit.job.builders import RESOURCES, delta, fails, function_set, jsonl, pinned, text
 
 
@@ -50,7 +50,7 @@ def test_all_violations_are_collected(tmp_path: Path) -> None:
     with fails(JobReason.SCHEMA_BROKEN, "") as caught:
         check(tmp_path, table, declared)
     message = caught.value.message
-    assert message.split("; ") == [
+    assert message.removesuffix(REMEDY).split("; ") == [
         "spec.schema.columns[gone]: the column is missing",
         "spec.schema.columns[t]: has type int64, declared string",
         "spec.schema.additionalColumns: column more is not declared",
@@ -59,6 +59,7 @@ def test_all_violations_are_collected(tmp_path: Path) -> None:
         "spec.schema.columns[n]: 1 values below minimum 0",
         "spec.schema.columns[n]: 1 nulls, declared nullable: false",
     ]
+    assert message.endswith(REMEDY)
     assert "secret" not in message
 
 
@@ -116,7 +117,7 @@ def test_text_formats_are_held_to_the_declared_types(tmp_path: Path) -> None:
     _, source = pinned(text(tmp_path, "data.csv", "id,n,x\na,1,1\nb,secret,2\nc,,x\nd,1.5,\n"), tmp_path)
     with fails(JobReason.SCHEMA_BROKEN, "") as caught:
         check_contract(source, declared, RESOURCES, lambda rows: None)
-    assert caught.value.message.split("; ") == [
+    assert caught.value.message.removesuffix(REMEDY).split("; ") == [
         "spec.schema.columns[n]: 2 values that are not int64",
         "spec.schema.columns[n]: 1 nulls, declared nullable: false",
         "spec.schema.columns[x]: 1 values that are not float64",

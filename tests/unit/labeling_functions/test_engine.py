@@ -2,6 +2,7 @@
 
 import math
 import random
+import threading
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
-from labeljob.labeling_functions.connection import EvaluationFailed, fetch, open_locked
+from labeljob.labeling_functions.connection import EvaluationFailed, TimeLimits, fetch, open_locked
 from labeljob.labeling_functions.distinct import distinct_rows
 from labeljob.labeling_functions.isolation import RawVotes, evaluate_isolated
 from labeljob.labeling_functions.lookups import LookupData
@@ -150,10 +151,18 @@ def test_distinct_rows() -> None:
 def test_a_slow_statement_is_an_error_not_a_hang() -> None:
     """X20, X9: the timer interrupts, and the function is counted as failing on the batch."""
     hashes = " OR ".join(f"starts_with(sha256(message || '{salt}'), 'no digest')" for salt in range(15))
-    with compiled(risky(sql=hashes), statement_timeout=0.002) as functions:
+    with compiled(risky(sql=hashes), limits=TimeLimits(statement=0.002)) as functions:
         batch = functions.apply(rows(message=["x" * 600] * 100_000))  # seconds of work, interruptible every 2048 rows
     assert batch.errors.all()
     assert (batch.votes == -1).all()
+
+
+def test_a_statement_in_time_ends_nothing() -> None:
+    """X20: the end of the process is for what does not stop."""
+    hung = threading.Event()
+    with compiled(risky(sql="count > 1"), limits=TimeLimits(statement=0.2, grace=0.0, hung=hung.set)) as functions:
+        functions.apply(rows(count=[2]))
+        assert not hung.wait(0.5)
 
 
 def test_errors_never_quote_the_data() -> None:
@@ -161,7 +170,7 @@ def test_errors_never_quote_the_data() -> None:
     connection = open_locked(threads=1, memory_limit="64MB")
     try:
         with pytest.raises(EvaluationFailed) as failure:
-            fetch(connection, "SELECT cast(s AS int) FROM (VALUES ('secret'), ('1')) AS t(s)", 5)
+            fetch(connection, "SELECT cast(s AS int) FROM (VALUES ('secret'), ('1')) AS t(s)", TimeLimits())
     finally:
         connection.close()
     assert "secret" not in repr(failure.value)

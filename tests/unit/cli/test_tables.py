@@ -1,0 +1,43 @@
+"""Tables fit a terminal of 80 columns, with nothing cut off."""
+
+import io
+from typing import Any
+
+from rich.console import Console
+
+from labelplane.cli.tables import conditions_table
+
+MESSAGE = "pvc://mail/data/mails.parquet: claim mail has no file or folder data/mails.parquet: put the data there or correct the uri"
+
+
+def resource(kind: str, *conditions: dict[str, str]) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": "incident-root-cause"}, "status": {"conditions": list(conditions)}}
+
+
+def shown(*resources: dict[str, Any]) -> list[list[str]]:
+    """The cells of the table's lines at 80 columns."""
+    screen = io.StringIO()
+    Console(file=screen, width=80).print(conditions_table(resources))
+    lines = screen.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if line.startswith("│")]
+
+
+def test_conditions_at_80_columns() -> None:
+    lines = shown(
+        resource("LabelingFunctionSet", {"type": "Ready", "status": "False", "reason": "FunctionTestsFailed", "message": MESSAGE}),
+        resource("LabelModel", {"type": "Ready", "status": "True", "reason": "Fitted", "message": "version 1 serves"}),
+    )
+    assert lines[0][:3] == ["LabelingFunctionSet", "False", "FunctionTestsFailed"]
+    assert lines[1][0] == "incident-root-cause"
+    together = "".join(line[3].replace(" ", "") for line in lines[:-2])
+    assert together == MESSAGE.replace(" ", "")
+    assert [line[0] for line in lines[-2:]] == ["LabelModel", "incident-root-cause"]
+
+
+def test_a_domain_condition_has_a_line_of_its_own() -> None:
+    ready = {"type": "Ready", "status": "True", "reason": "Labeled", "message": "10 rows"}
+    high = {"type": "ConflictHigh", "status": "True", "reason": "ObjectiveMissed", "message": "conflict 0.2 is above 0.1"}
+    lines = shown(resource("LabelJob", ready, high), resource("LabelModel"))
+    assert ["ConflictHigh", "ObjectiveMissed"] in [line[1:3] for line in lines]
+    assert ["LabelModel", "Unknown", "-", "not looked at yet"] in lines

@@ -1,0 +1,58 @@
+"""The commands of the pages do what the pages say: each is run as it stands there, from a copy of the examples."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cluster_fixtures import ROOT
+
+COMMAND = re.compile(r"(?:^|[`\s])(?:\.venv/bin/)?labelplane ((?:validate|test|run|status|report|explain|crds) ?[^`#\n]*)")
+DEMO_SECONDS = 120
+PAGES = ("README.md", "examples/mail-triage/README.md", "examples/incident-root-cause/README.md")
+
+
+def commands(page: str) -> list[list[str]]:
+    """The complete commands of a page: those in blocks, and those in the text that name an example."""
+    found = [match.strip() for match in COMMAND.findall((ROOT / page).read_text())]
+    return [shlex.split(one) for one in found if "examples/" in one]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_pages_commands_run(page: str, tmp_path: Path) -> None:
+    """From a fresh copy, in their order, each ends with 0."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns(".labelplane"))
+    shutil.copytree(ROOT / "examples/mail-triage/data", tmp_path / "mail/data")
+    found = commands(page)
+    assert {"run", "report", "explain"} <= {one[0] for one in found}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("operator", "labeljob_image"))}
+    for one in found:
+        called = [sys.executable, "-m", "labelplane.cli.main", *(word.replace("/tmp/mail", str(tmp_path / "mail")) for word in one)]
+        done = subprocess.run(called, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{one}: {done.stdout}{done.stderr}"
+
+
+def test_make_demo(tmp_path: Path) -> None:
+    """A table of conditions, label quality against gold, the path of a report that is there; within two minutes after set-up."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("operator", "labeljob_image"))}
+    began = time.monotonic()
+    call = ["make", "--no-print-directory", "-o", ".venv/.ready", "demo", f"DEMO={tmp_path}/demo"]  # -o: the machine is set up already
+    done = subprocess.run(call, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - began < DEMO_SECONDS
+    conditions, _, quality = done.stdout.partition("Label quality")
+    assert conditions.startswith("Conditions")
+    for kind in ("LabelingFunctionSet", "LabelModel", "LabelJob"):
+        assert kind in conditions
+    assert conditions.count("True") == 3
+    for indicator in ("Precision on gold", "Recall on gold", "Calibration error on gold"):
+        assert re.search(rf"{indicator} *│ *0\.\d{{3}}", quality)
+    last = done.stdout.splitlines()[-1]
+    assert Path(last.removeprefix("report: ")).read_text().startswith("<!doctype html>")
+    assert "rows labelled" in done.stderr  # progress
