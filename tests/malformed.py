@@ -102,6 +102,8 @@ ADMISSION = (
     _model("training-version-word", "spec.trainingData.version", "newest", words="integer of 0 or more"),
     _model("training-uri-without-path", "spec.trainingData.uri", "pvc://lake"),
     _model("gold-without-label-column", "spec.goldData.labelColumn", REMOVE),
+    _model("gold-probability-column-empty", "spec.goldData.inclusionProbabilityColumn", ""),
+    _model("calibration-unknown", "spec.calibration", "magic"),
     _model("no-artifacts", "spec.artifacts", REMOVE),
     _model("artifacts-in-configmap", "spec.artifacts.uri", "configmap://models/x"),
     _model("algorithm-unknown", "spec.algorithm", "magic"),

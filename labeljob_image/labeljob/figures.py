@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from labeljob import scores
+from labeljob.contract.calibration import Interval
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import FunctionColumns
 from labeljob.errors import JobError
+from labeljob.gold import Matched
+from labeljob.gold_scores import Estimate, GoldScores, gold_scores
 from labeljob.label_model import FittedLabelModel, estimated_accuracy, weights
 from labeljob.labelled import Labelled, Voters
-from labeljob.votes import ABSTAIN, FloatArray, IntArray, VoteBatch, Votes, conflicting_rows, covered_rows
+from labeljob.votes import ABSTAIN, IntArray, VoteBatch, Votes, conflicting_rows, covered_rows
 
 Figure = float | None
 
@@ -98,12 +100,12 @@ class RunFigures:
     conflicting: int = 0
     confidence_sums: list[float] = field(default_factory=list)
     labels: IntArray = field(init=False)
-    known: list[tuple[Labelled, IntArray]] = field(default_factory=list)
+    known: list[tuple[Labelled, Matched]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.labels = np.zeros(self.classes, dtype=np.int64)
 
-    def add(self, votes: Votes, labelled: Labelled, gold: IntArray, counts: IntArray | None = None) -> None:
+    def add(self, votes: Votes, labelled: Labelled, counts: IntArray | None = None) -> None:
         """Count rows, or with `counts` distinct patterns that stand for so many rows each."""
         times = np.ones(len(votes), dtype=np.int64) if counts is None else counts
         regular = votes[:, self.voters.regular]
@@ -113,14 +115,11 @@ class RunFigures:
         self.confidence_sums.append(math.fsum((labelled.confidence * times)[labelled.covered].tolist()))
         chosen = labelled.labels != ABSTAIN
         self.labels += np.bincount(labelled.labels[chosen], weights=times[chosen], minlength=self.classes).astype(np.int64)
-        self.add_gold(labelled, gold)
 
-    def add_gold(self, labelled: Labelled, gold: IntArray) -> None:
-        """Keep the rows whose class is known."""
-        known = gold != ABSTAIN
-        if known.any():
-            parts = (getattr(labelled, name)[known] for name in ("probabilities", "labels", "confidence", "weight", "covered"))
-            self.known.append((Labelled(*parts), gold[known]))
+    def add_gold(self, labelled: Labelled, gold: Matched) -> None:
+        """Keep rows whose class is known, as labelled by a calibrator that has not seen them (`held_out`)."""
+        if len(gold.classes):
+            self.known.append((labelled, gold))
 
     def metrics(self, gold_size: int | None) -> dict[str, Figure]:
         """Indicators by name; None where a ratio has no rows. Scores are there only with gold (`gold_size` given)."""
@@ -131,34 +130,36 @@ class RunFigures:
             "meanConfidence": _ratio(math.fsum(self.confidence_sums), self.covered),
         }
         if gold_size is not None:
-            figures |= self._scores(gold_size)
+            found = self.gold_scores()
+            figures |= {"goldRows": float(found.rows), "goldUnmatched": float(gold_size - found.rows)}
+            figures |= {name: _figure(estimate.value) for name, estimate in _estimates(found).items()}
         return figures
+
+    def intervals(self) -> dict[str, Interval]:
+        """95 % intervals of the scores that have one, by name."""
+        known = {name: one for name, one in _estimates(self.gold_scores()).items() if not math.isnan(one.low)}
+        return {name: Interval(low=round(one.low, 4), high=round(one.high, 4)) for name, one in known.items()}
 
     def label_distribution(self, names: list[str]) -> dict[str, float]:
         """Share of each class among rows that have a label; empty when none has."""
         total = int(self.labels.sum())
         return {name: round(int(count) / total, 9) for name, count in zip(names, self.labels, strict=True)} if total else {}
 
-    def _scores(self, gold_size: int) -> dict[str, Figure]:
-        probabilities, labels, covered, gold = self._known()
-        by_class = scores.class_scores(labels, gold, self.classes)
-        return {
-            "goldRows": float(len(gold)),
-            "goldUnmatched": float(gold_size - len(gold)),
-            "precision": _figure(by_class.macro_precision),
-            "recall": _figure(by_class.macro_recall),
-            "brier": _figure(scores.brier(probabilities[covered], gold[covered])),
-            "ece": _figure(scores.calibration_error(probabilities, gold, covered)),
-        }
+    def gold_scores(self) -> GoldScores:
+        """Scores of the rows whose class is known."""
+        labelled, gold = self.labelled_gold()
+        equal = bool((gold.weights == 1).all())
+        return gold_scores(labelled.probabilities, labelled.labels, labelled.covered, gold.classes, None if equal else gold.weights)
 
-    def _known(self) -> tuple[FloatArray, IntArray, "np.ndarray[tuple[int], np.dtype[np.bool_]]", IntArray]:
-        parts = self.known or [(_nothing(self.classes), np.empty(0, dtype=np.int64))]
-        return (
-            np.concatenate([part.probabilities for part, _ in parts]),
-            np.concatenate([part.labels for part, _ in parts]),
-            np.concatenate([part.covered for part, _ in parts]),
-            np.concatenate([gold for _, gold in parts]),
-        )
+    def labelled_gold(self) -> tuple[Labelled, Matched]:
+        """The rows whose class is known, in the order in which they came."""
+        parts = self.known or [(_nothing(self.classes), Matched(np.empty(0, dtype=np.int64), np.empty(0)))]
+        arrays = [np.concatenate([getattr(labelled, name) for labelled, _ in parts]) for name in ("probabilities", "labels", "confidence", "weight", "covered")]
+        return Labelled(*arrays), Matched(np.concatenate([gold.classes for _, gold in parts]), np.concatenate([gold.weights for _, gold in parts]))
+
+
+def _estimates(found: GoldScores) -> dict[str, Estimate]:
+    return {"precision": found.precision, "recall": found.recall, "brier": found.brier, "logLoss": found.log_loss, "ece": found.ece}
 
 
 def _nothing(classes: int) -> Labelled:

@@ -1,10 +1,11 @@
-"""From votes to labelled rows: the label model where functions vote, declared accuracies where only fallbacks do (DESIGN §3)."""
+"""From votes to labelled rows: the label model, calibrated, where functions vote, declared accuracies where only fallbacks do (DESIGN §3)."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from labeljob.calibration import Calibrator, calibrated_where
 from labeljob.contract.function_set import FunctionSet
 from labeljob.label_model import FittedLabelModel, posterior
 from labeljob.scores import confidence, labels_from_probabilities, training_weight
@@ -61,15 +62,16 @@ class Labelled:
     covered: BoolArray
 
 
-def label_votes(model: FittedLabelModel, voters: Voters, votes: Votes) -> Labelled:
+def label_votes(model: FittedLabelModel, voters: Voters, votes: Votes, calibrator: Calibrator) -> Labelled:
     """Label rows; the answer for a row does not depend on the rows around it.
 
     Args:
         votes: int8 [n_rows, n_functions], fallbacks included.
+        calibrator: of covered rows; the others keep the posterior given that all abstained, updated by fallbacks.
     """
     regular = votes[:, voters.regular]
     covered = covered_rows(regular)
-    probabilities = posterior(model, regular)
+    probabilities = calibrated_where(calibrator, posterior(model, regular), covered)
     by_fallback = ~covered & covered_rows(votes)
     probabilities[by_fallback] = with_fallbacks(probabilities[by_fallback], votes[by_fallback], voters)
     labels = labels_from_probabilities(probabilities)

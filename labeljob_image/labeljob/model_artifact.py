@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from labeljob.calibration import CalibrationFormatError, FrozenCalibration
+from labeljob.calibration import from_file as calibration_from
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
@@ -21,22 +23,24 @@ from labeljob.labeling_functions.lookups import LookupData, from_arrow, function
 
 @dataclass(frozen=True)
 class ModelArtifact:
-    """The frozen functions, their lookup tables by function name, the label model, and figures of the fit."""
+    """The frozen functions, their lookup tables by function name, the label model, its calibration, and figures of the fit."""
 
     function_set: FunctionSet
     function_set_digest: str
     lookups: Mapping[str, LookupData]
     model: FittedLabelModel
+    calibration: FrozenCalibration
     functions: FunctionColumns
 
 
 def to_files(
-    function_set: FunctionSet, lookups: Mapping[str, LookupData], model: FittedLabelModel, functions: FunctionColumns, reference: object
+    function_set: FunctionSet, lookups: Mapping[str, LookupData], model: FittedLabelModel, calibration: object, functions: FunctionColumns, reference: object
 ) -> dict[str, bytes]:
-    """Relative path -> content; equal inputs give equal bytes."""
+    """Relative path -> content; equal inputs give equal bytes. `calibration` and `reference` are JSON data."""
     declared = {"digest": function_set_digest(function_set, lookups), "canonical": function_set.canonical(), "spec": function_set.wire()}
     files = {
         "model.json": canonical_json(to_dict(model)),
+        "calibration.json": canonical_json(calibration),
         "functionset.json": canonical_json(declared),
         "functions.json": canonical_json(functions.wire()),
         "reference.json": canonical_json(reference),
@@ -54,9 +58,10 @@ def from_files(files: Mapping[str, bytes], uri: str) -> ModelArtifact:
         declared = json.loads(files["functionset.json"])
         function_set = FunctionSet.model_validate(declared["spec"])
         model = from_dict(json.loads(files["model.json"]))
+        calibration = _calibration(files, len(function_set.classes))
         lookups = _lookups(files)
         functions = FunctionColumns.model_validate_json(files["functions.json"])
-    except (KeyError, ValueError, ModelFormatError, pa.ArrowException) as error:
+    except (KeyError, ValueError, ModelFormatError, CalibrationFormatError, pa.ArrowException) as error:
         raise _mismatch(uri, f"cannot be read by this build ({type(error).__name__}): fit a new version") from None
     digest = function_set_digest(function_set, lookups)
     if digest != declared["digest"]:
@@ -64,7 +69,7 @@ def from_files(files: Mapping[str, bytes], uri: str) -> ModelArtifact:
     regular = sum(not function.is_fallback for function in function_set.enabled_functions)
     if (model.functions, model.cardinality) != (regular, len(function_set.classes)):
         raise _mismatch(uri, "was fitted with other functions or classes: fit a new version")
-    return ModelArtifact(function_set, digest, lookups, model, functions)
+    return ModelArtifact(function_set, digest, lookups, model, calibration, functions)
 
 
 def drift_reference(counts: FunctionCounts, figures: RunFigures, classes: list[str]) -> dict[str, object]:
@@ -75,6 +80,12 @@ def drift_reference(counts: FunctionCounts, figures: RunFigures, classes: list[s
         "voteRates": {name: dict(zip(classes, row, strict=True)) for name, row in zip(counts.voters.names, rates, strict=True)},
         "labelDistribution": figures.label_distribution(classes),
     }
+
+
+def _calibration(files: Mapping[str, bytes], classes: int) -> FrozenCalibration:
+    """Versions from before there was calibration have none."""
+    content = files.get("calibration.json")
+    return FrozenCalibration() if content is None else calibration_from(json.loads(content), classes)
 
 
 def _lookups(files: Mapping[str, bytes]) -> dict[str, LookupData]:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from labeljob.contract.base import Wire
+from labeljob.contract.calibration import CalibrationRecord, Interval
 from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.reasons import JobReason
 
@@ -46,6 +47,8 @@ class ModelVersion(Wire):
     converged: bool
     fitted_at: str
     metrics: dict[str, float | None]
+    intervals: dict[str, Interval] = {}
+    calibration: CalibrationRecord | None = None  # absent from versions of before there was one
 
 
 class VersionLine(Wire):

@@ -78,6 +78,8 @@ def _cut_notes(wired: Wired) -> None:
     for version in (wired.get("fit", {}).get("version"), wired.get("resolve", {}).get("current")):
         if version:
             version["why"] = version["why"][:120]
+            if "calibration" in version:
+                version["calibration"]["why"] = version["calibration"]["why"][:120]
 
 
 def _keep_classes(wired: Wired, keep: int) -> None:

@@ -6,9 +6,13 @@ from typing import Any, Literal, Self, overload
 
 import numpy as np
 
+from labeljob.calibration import NONE, Calibration, Calibrator, calibrate, calibrated_where
+from labeljob.contract.calibration import CalibrationChoice
+from labeljob.gold_scores import GoldScores
 from labeljob.label_model import model_file
 from labeljob.label_model.conditional import conditional_probabilities, outcome_rates
 from labeljob.label_model.fitting import AlgorithmArgument, fit_statistics
+from labeljob.label_model.gold import held_out_scores, rows_of
 from labeljob.label_model.metrics import Scored, score
 from labeljob.label_model.model import FittedLabelModel, posterior, weights
 from labeljob.label_model.serialization import ModelFormatError
@@ -28,7 +32,9 @@ class LabelModel:
     """Estimates the accuracy of every labeling function without gold and turns votes into probabilities.
 
     `model_` is the fitted value (`FittedLabelModel`), set by `fit`; predicting never changes it. `model_.algorithm` and `model_.why` say
-    what `auto` chose. Fitting the same votes gives the same bytes; `seed` (default 0) also fixes the tie-break policy `random`.
+    what `auto` chose. `calibrate` sets `calibration_` and `held_out_scores_`.
+
+    Fitting the same votes gives the same bytes; `seed` (default 0) also fixes the tie-break policy `random`.
 
     Args:
         cardinality: number of classes, at least 2; abstain is none of them.
@@ -38,6 +44,9 @@ class LabelModel:
 
     model_: FittedLabelModel
     outcome_rates_: FloatArray
+    calibrator_: Calibrator = NONE
+    calibration_: Calibration
+    held_out_scores_: GoldScores
 
     def __init__(self, cardinality: int = 2, algorithm: AlgorithmArgument = "auto", seed: int = 0, *, verbose: bool = True, device: Any = "cpu") -> None:
         check_training_arguments({"verbose": verbose, "device": device})
@@ -65,12 +74,40 @@ class LabelModel:
             class_balance = balance_of(Y_dev, self.cardinality)
         seed = self.seed if kwargs.get("seed") is None else int(kwargs["seed"])
         self.model_ = fit_statistics(from_votes(votes, self.cardinality), self.cardinality, algorithm=self.algorithm, class_balance=class_balance, seed=seed)
-        self.seed, self.outcome_rates_ = seed, outcome_rates(votes, self.cardinality)
+        self.seed, self.outcome_rates_, self.calibrator_ = seed, outcome_rates(votes, self.cardinality), NONE
+        return self
+
+    def calibrate(self, L_gold: Any, Y_gold: Any, method: CalibrationChoice = "auto", sample_weight: Any = None) -> Self:
+        """Make the probabilities of the fitted model honest with gold; a later `fit` undoes it.
+
+        `calibration_.method` and `calibration_.why` say what was done, `held_out_scores_` what it is worth on rows that did not tune it.
+        Rows that nobody votes on tune nothing and are not calibrated. See `docs/label-models.md` for how much gold each method needs.
+
+        Args:
+            L_gold: [n_rows, n_functions]. Y_gold: [n_rows] class indices, -1 ignored.
+            method: auto, none, temperature, sigmoid or isotonic.
+            sample_weight: [n_rows] > 0, 1 / the probability with which a row was drawn for gold; None for equal ones.
+        Raises:
+            NotFittedError. VotesError: bad votes or gold. ValueError: an unknown method, or a weight that is not above 0 and finite.
+        """
+        votes = validate_votes(L_gold, self.cardinality)
+        gold = validate_gold(Y_gold, votes.shape[0], self.cardinality)
+        model = self._for(votes)
+        judged = rows_of(votes, posterior(model, votes), gold, sample_weight, self.seed)
+        self.calibration_ = calibrate(judged.rows, method)
+        self.calibrator_ = self.calibration_.calibrator
+        self.held_out_scores_ = held_out_scores(judged, self.calibration_)
         return self
 
     def predict_proba(self, L: Any) -> FloatArray:
-        """Probability of each class, float64 [n_rows, n_classes]; a row nobody votes on gets the posterior given that all abstained."""
-        return posterior(self._for(L), L)
+        """Probability of each class, float64 [n_rows, n_classes], calibrated after `calibrate`.
+
+        A row nobody votes on gets the posterior given that all abstained.
+        """
+        if self.calibrator_ is NONE:
+            return posterior(self._for(L), L)
+        votes = validate_votes(L, self.cardinality)
+        return calibrated_where(self.calibrator_, posterior(self._for(votes), votes), covered_rows(votes))
 
     @overload
     def predict(self, L: Any, return_probs: Literal[False] | TieBreakPolicy = False, tie_break_policy: TieBreakPolicy = "abstain") -> IntArray: ...
@@ -119,8 +156,8 @@ class LabelModel:
         return conditional_probabilities(self._fitted(), self.outcome_rates_)
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model as JSON with its SHA-256; floats keep every bit. The same model gives the same bytes."""
-        model_file.write_model(path, self._fitted(), self.outcome_rates_, self.seed)
+        """Write the fitted model and its calibrator as JSON with its SHA-256; floats keep every bit. The same model gives the same bytes."""
+        model_file.write_model(path, self._fitted(), self.outcome_rates_, self.seed, self.calibrator_)
 
     def load(self, path: str | Path) -> Self:
         """Become the model that `save` wrote, whatever the cardinality here.
@@ -128,9 +165,9 @@ class LabelModel:
         Raises:
             ModelFormatError: a pickle, a file that was changed, a newer format, or an algorithm that this class does not have.
         """
-        model, rates, seed = model_file.read_model(path)
+        model, rates, seed, calibrator = model_file.read_model(path)
         self._accept(model, path)
-        self.model_, self.outcome_rates_, self.seed, self.cardinality = model, rates, seed, model.cardinality
+        self.model_, self.outcome_rates_, self.seed, self.cardinality, self.calibrator_ = model, rates, seed, model.cardinality, calibrator
         return self
 
     def _accept(self, model: FittedLabelModel, path: str | Path) -> None:

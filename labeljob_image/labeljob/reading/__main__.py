@@ -40,8 +40,8 @@ def _answer(request: ReadingRequest, context: StepContext) -> dict[str, object]:
     table = context.locations.existing(request.output)
     if request.question == "explain":
         return explain(table, artifact, request.row_id or "", request.output, request.output_version)
-    gold = gold_of(request.gold, request.gold_label_column, artifact.function_set, context)
-    labels = read_labels(table, request, artifact.function_set, gold)
+    gold = gold_of(request.gold, request.gold_label_column, request.gold_probability_column, artifact.function_set, context)
+    labels = read_labels(table, request, artifact, gold)
     target = Path(request.page or "report.html")
     text = page(request, artifact, labels)
     try:

@@ -1,6 +1,7 @@
 """Why a row has its label: each function's vote, what it adds, the prior, and the posterior (O6, X10).
 
-For the weighted vote and Dawid-Skene: log prior + sum of contributions = log posterior up to the normaliser, exactly.
+For the weighted vote and Dawid-Skene: log prior + sum of contributions = log posterior up to the normaliser, exactly; calibration comes
+after, and is shown after.
 """
 
 import math
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from labeljob.calibration import NONE
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io.content import pin_broken
@@ -32,7 +34,7 @@ def explain(table: Path, artifact: ModelArtifact, row_id: str, uri: str, version
     voters, classes = voters_of(artifact.function_set), artifact.function_set.classes
     if votes.shape[1] != len(voters.names):
         raise pin_broken(uri, "the row was labelled with other functions than this model version has")
-    labelled = label_votes(artifact.model, voters, votes)
+    labelled, uncalibrated = (label_votes(artifact.model, voters, votes, one) for one in (artifact.calibration.calibrator, NONE))
     added = np.full((len(voters.names), len(classes)), np.nan)
     added[voters.regular] = contributions(artifact.model, votes[0, voters.regular])
     return {
@@ -42,7 +44,9 @@ def explain(table: Path, artifact: ModelArtifact, row_id: str, uri: str, version
         "covered": row["covered"],
         "prior": _by_class(classes, artifact.model.class_balance),
         "functions": _functions(artifact, votes[0], added),
-        "posterior": _by_class(classes, labelled.probabilities[0]),
+        "posterior": _by_class(classes, uncalibrated.probabilities[0]),
+        "calibration": artifact.calibration.calibrator.method if labelled.covered[0] else "none",
+        "calibrated": _by_class(classes, labelled.probabilities[0]),
         "stored": row["probabilities"],
         "agrees": bool(np.allclose(labelled.probabilities[0], [row["probabilities"][name] for name in classes], rtol=0, atol=1e-6)),
     }

@@ -10,12 +10,13 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from labeljob.analysis import conflict_matrix
-from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reading import ReadingRequest
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.gold import Gold
+from labeljob.held_out import judged
 from labeljob.io.content import pin_broken
 from labeljob.labelled import Labelled, voters_of
+from labeljob.model_artifact import ModelArtifact
 from labeljob.steps.commit import output_schema
 from labeljob.votes import ABSTAIN, IntArray, VoteBatch, Votes
 
@@ -47,12 +48,13 @@ class Labels:
         return self.figures.metrics(self.gold_rows or None)
 
 
-def read_labels(table: Path, request: ReadingRequest, function_set: FunctionSet, gold: Gold) -> Labels:
-    """Count a version of the output.
+def read_labels(table: Path, request: ReadingRequest, artifact: ModelArtifact, gold: Gold) -> Labels:
+    """Count a version of the output. Gold rows are scored as the run scored them: by calibrators that have not seen them.
 
     Raises:
         JobError: PIN_BROKEN: the rows have other functions or classes than the model version.
     """
+    function_set = artifact.function_set
     voters, classes = voters_of(function_set), list(function_set.classes)
     functions = len(voters.names)
     labels = Labels(
@@ -67,7 +69,10 @@ def read_labels(table: Path, request: ReadingRequest, function_set: FunctionSet,
         votes = _votes(batch, functions, request.output)
         labelled = _labelled(batch, classes)
         ids = batch.column(function_set.id_column)
-        _add(labels, ids, votes, labelled, gold.match(ids), classes)
+        _add(labels, ids, votes, labelled, gold.match(ids).classes, classes)
+        scored, known = judged(artifact.model, voters, votes, ids, artifact.calibration, gold)
+        labels.figures.add_gold(scored, known)
+        np.add.at(labels.confusion, (known.classes, scored.labels), 1)  # no label is -1: the last column
     return labels
 
 
@@ -95,14 +100,12 @@ def _labelled(batch: pa.RecordBatch, classes: list[str]) -> Labelled:
 
 def _add(labels: Labels, ids: pa.Array, votes: Votes, labelled: Labelled, known: IntArray, classes: list[str]) -> None:
     labels.functions.add(VoteBatch(votes, np.zeros(votes.shape, dtype=bool)), known)
-    labels.figures.add(votes, labelled, known)
+    labels.figures.add(votes, labelled)
     labels.conflicts += conflict_matrix(votes)
     shown = labelled.covered & (labelled.labels != ABSTAIN)
     place = (labelled.confidence[shown] - 1 / len(classes)) / (1 - 1 / len(classes))
     index = np.clip((place * BINS).astype(np.int64), 0, BINS - 1)
     np.add.at(labels.confidence, (labelled.labels[shown], index), 1)
-    judged = known != ABSTAIN
-    np.add.at(labels.confusion, (known[judged], labelled.labels[judged]), 1)  # no label is -1: the last column
     labels.unsure = sorted([*labels.unsure, *_least_sure(ids, labelled, classes)])[:UNSURE]
 
 

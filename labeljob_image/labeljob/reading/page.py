@@ -1,5 +1,6 @@
 """A run's report as one HTML page: no script, no link out, every word of a user's escaped."""
 
+import math
 from importlib.resources import files
 from typing import Any
 
@@ -7,7 +8,9 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from labeljob.contract.calibration import Interval
 from labeljob.contract.reading import ReadingRequest
+from labeljob.gold_scores import Estimate, GoldScores
 from labeljob.model_artifact import ModelArtifact
 from labeljob.reading import plots
 from labeljob.reading.labels import Labels
@@ -29,27 +32,37 @@ def page(request: ReadingRequest, artifact: ModelArtifact, labels: Labels) -> st
     """The page. Equal inputs give equal text."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files("labeljob.reading").joinpath("report.html.j2").read_text(encoding="utf-8"))
-    drawn = plots.known_rows(labels) if plots.has_gold(labels) else None
+    found = labels.figures.gold_scores()
     return template.render(
         request=request,
         set=artifact.function_set,
         tiles=_tiles(labels),
+        calibration=artifact.calibration.calibrator.method,
         functions=_functions(artifact, labels),
         pairs=_pairs(labels),
         unsure=[{"id": row, "label": label, "confidence": f"{confidence:.3f}"} for confidence, row, label in labels.unsure],
-        confusion=_confusion(artifact, labels) if drawn else [],
+        confusion=_confusion(artifact, labels) if found.covered else [],
+        class_scores=_class_scores(artifact, found) if found.covered else [],
         coverage_plot=Markup(plots.coverage_plot(labels, artifact.function_set)),  # noqa: S704 SVG of our own, its text escaped by the renderer
         confidence_plot=Markup(plots.confidence_plot(labels, artifact.function_set)),  # noqa: S704
         conflict_plot=Markup(plots.conflict_plot(labels)) if labels.conflicts.any() else None,  # noqa: S704
         distribution_plot=Markup(plots.distribution_plot(labels, artifact.function_set)),  # noqa: S704
-        reliability_plot=Markup(plots.reliability_plot(*drawn)) if drawn else None,  # noqa: S704
-        gold_rows=int(sum(len(gold) for _, gold in labels.figures.known)),
+        reliability_plot=Markup(plots.reliability_plot(found.reliability, len(found.classes))) if found.covered else None,  # noqa: S704
+        gold_rows=found.rows,
     )
 
 
 def _tiles(labels: Labels) -> list[dict[str, str]]:
-    metrics = labels.metrics()
-    return [{"title": title, "what": what, "value": _number(metrics[name])} for name, title, what in TILES if metrics.get(name) is not None]
+    metrics, intervals = labels.metrics(), labels.figures.intervals()
+    return [
+        {"title": title, "what": what + _between(intervals.get(name)), "value": _number(metrics[name])}
+        for name, title, what in TILES
+        if metrics.get(name) is not None
+    ]
+
+
+def _between(interval: Interval | None) -> str:
+    return "" if interval is None else f"; 95 %: {interval.low:.3f} to {interval.high:.3f}"
 
 
 def _number(value: float | None) -> str:
@@ -82,6 +95,19 @@ def _functions(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:
 
 def _percent(thousandths: int | None) -> str:
     return "–" if thousandths is None else f"{thousandths / 10:.1f} %"
+
+
+def _class_scores(artifact: ModelArtifact, found: GoldScores) -> list[dict[str, str]]:
+    def share(one: Estimate) -> str:
+        return "–" if math.isnan(one.value) else f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
+
+    def number(value: float) -> str:
+        return "–" if math.isnan(value) else f"{value:.3f}"
+
+    return [
+        {"name": name, "rows": f"{one.rows:,}", "precision": share(one.precision), "recall": share(one.recall), "brier": number(one.brier), "ece": number(one.ece)}
+        for name, one in zip(artifact.function_set.classes, found.classes, strict=True)
+    ]
 
 
 def _pairs(labels: Labels) -> list[dict[str, object]]:

@@ -9,8 +9,7 @@ import vl_convert
 
 from labeljob.contract.function_set import FunctionSet
 from labeljob.reading.labels import BINS, Labels
-from labeljob.scores import reliability_curve, wilson_interval
-from labeljob.votes import ABSTAIN, FloatArray, IntArray
+from labeljob.scores import Reliability, wilson_interval
 
 COLOURS = ["#3b6fb6", "#d1603d", "#4b9a73", "#a05fa8", "#c9a227", "#5a6b7b", "#8c564b", "#e07ba0"]
 MOST_FUNCTIONS = 40  # a plot with more is not read
@@ -69,12 +68,11 @@ def conflict_plot(labels: Labels) -> str:
     return _svg(chart, width={"step": 21}, height={"step": 21})
 
 
-def reliability_plot(probabilities: FloatArray, gold: IntArray, covered: Any) -> str:
+def reliability_plot(curve: Reliability, classes: int) -> str:
     """Confidence against accuracy on gold; a point's size is its rows, its bar the 95 % Wilson interval."""
-    curve = reliability_curve(probabilities, gold, covered)
     low, high = wilson_interval(curve.accuracy, curve.rows)
     frame = pd.DataFrame({"confidence": curve.confidence, "accuracy": curve.accuracy, "low": low, "high": high, "rows": curve.rows})
-    start = 1 / probabilities.shape[1]
+    start = 1 / classes
     scale = alt.Scale(domain=[min(start, float(low.min(initial=1.0))), 1.0], nice=False)
     honest = pd.DataFrame({"confidence": [start, 1.0], "accuracy": [start, 1.0]})
     x, y = alt.X("confidence:Q", scale=alt.Scale(domain=[start, 1.0], nice=False)), alt.Y("accuracy:Q", scale=scale, title="accuracy on gold")
@@ -97,21 +95,6 @@ def distribution_plot(labels: Labels, function_set: FunctionSet) -> str:
         color=alt.Color("label:N", legend=None, scale=alt.Scale(domain=names, range=[*_colours(classes), "#c4cbd3"])),
     )  # fmt: skip
     return _svg(chart, width=430, height={"step": step})
-
-
-def known_rows(labels: Labels) -> tuple[FloatArray, IntArray, Any]:
-    """(probabilities, gold, covered) of the rows whose class is known."""
-    known = labels.figures.known
-    return (
-        np.concatenate([part.probabilities for part, _ in known]),
-        np.concatenate([gold for _, gold in known]),
-        np.concatenate([part.covered for part, _ in known]),
-    )
-
-
-def has_gold(labels: Labels) -> bool:
-    """Whether any covered row's class is known."""
-    return any((gold[part.covered] != ABSTAIN).any() for part, gold in labels.figures.known)
 
 
 def _by_class(field: str, classes: list[str]) -> alt.Color:

@@ -1,7 +1,7 @@
-"""The fit step: contract check, votes, statistics, label model, one new version (C3, F3, F6, X9).
+"""The fit step: contract check, votes, statistics, label model, calibration, one new version (C3, F3, F6, M8, X9, X11).
 
-    pinned data -> contract check -> votes -> statistics -> label model -> v<N>/
-                     SchemaBroken     FunctionsFailing  NoCoverage
+    pinned data -> contract check -> votes -> statistics -> label model -> calibration -> v<N>/
+                     SchemaBroken     FunctionsFailing  NoCoverage        gold
 """
 
 from dataclasses import dataclass
@@ -12,25 +12,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeljob.artifacts import ArtifactHome
+from labeljob.calibration import NONE, Calibration, FrozenCalibration, GoldRows, calibrate, freeze, id_keys, shuffled, to_file
+from labeljob.contract.calibration import CalibrationRecord
 from labeljob.contract.config import FitTask
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import FitResult, FunctionColumns, ModelVersion
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
-from labeljob.gold import Gold
+from labeljob.gold import Gold, Matched, nothing_known
+from labeljob.held_out import label_held_out
 from labeljob.io.content import pin_broken
 from labeljob.io.datasets import open_pinned
 from labeljob.label_model import FittedLabelModel, VoteStatistics, fit_statistics, from_votes, merge, merge_all
 from labeljob.labeling_functions.lookups import LookupData, function_set_digest
-from labeljob.labelled import Voters, label_votes, voters_of
+from labeljob.labelled import Labelled, Voters, label_votes, voters_of
 from labeljob.logs import now_text
 from labeljob.model_artifact import drift_reference, to_files
 from labeljob.schema import check_contract
 from labeljob.steps.check import read_lookups
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.evaluate import vote_batches
-from labeljob.votes import ABSTAIN, IntArray, Votes
+from labeljob.votes import ABSTAIN, Votes
+
+NO_GOLD = "there is no goldData, so nothing says how honest the probabilities are; functions that copy each other make them too sure"
 
 
 @dataclass(frozen=True)
@@ -39,14 +44,25 @@ class Evaluated:
 
     Attributes:
         statistics: of the functions that are no fallbacks.
-        gold_votes: int8 [n_gold, n_functions] and gold_classes: int64 [n_gold], in order of id.
+        gold_ids: [n_gold], ascending; gold_votes: int8 [n_gold, n_functions]; gold: what is known of these rows.
     """
 
     voters: Voters
     counts: FunctionCounts
     statistics: VoteStatistics
+    gold_ids: pa.Array
     gold_votes: Votes
-    gold_classes: IntArray
+    gold: Matched
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The calibration, and gold rows as they are labelled without it and, each by a calibrator that has not seen it, with it."""
+
+    calibration: Calibration
+    frozen: FrozenCalibration
+    before: Labelled
+    after: Labelled
 
 
 def run_fit(task: FitTask, context: StepContext) -> FitResult:
@@ -55,10 +71,10 @@ def run_fit(task: FitTask, context: StepContext) -> FitResult:
     if (standing := home.find(task.fit_digest)) is not None:
         return _found(home, standing)
     lookups = _pinned_lookups(task, context)
-    gold = gold_of(task.gold, task.gold_label_column, task.function_set, context)
+    gold = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context)
     evaluated = _evaluate(task, lookups, gold, context)
     model = _fit(task, evaluated)
-    return _publish(task, context, home, lookups, gold, evaluated, model)
+    return _publish(task, context, home, lookups, gold, evaluated, model, _calibrated(task, evaluated, model))
 
 
 def _found(home: ArtifactHome, version: ModelVersion) -> FitResult:
@@ -82,17 +98,17 @@ def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: Gold, context
     voters = voters_of(function_set)
     counts = FunctionCounts(voters, len(function_set.classes))
     statistics = merge_all([], max(len(voters.regular), 1))
-    known: list[tuple[pa.Array, Votes, IntArray]] = []
+    known: list[tuple[pa.Array, Votes, Matched]] = []
     for ids, batch in vote_batches(source, rows, function_set, lookups, context, context.log.progress("vote", rows)):
-        classes = gold.match(ids)
-        counts.add(batch, classes)
+        matched = gold.match(ids)
+        counts.add(batch, matched.classes)
         counts.check_errors(function_set, rows)
         if len(voters.regular):
             statistics = merge(statistics, from_votes(batch.votes[:, voters.regular], len(function_set.classes)))
-        if (chosen := classes != ABSTAIN).any():
-            known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], classes[chosen]))
+        if matched.known.any():
+            known.append((ids.filter(pa.array(matched.known)), batch.votes[matched.known], matched.part(matched.known)))
     _require_coverage(counts)
-    return Evaluated(voters, counts, statistics, *_in_id_order(known, len(voters.names)))
+    return Evaluated(voters, counts, statistics, *_in_id_order(known, gold.ids.type, len(voters.names)))
 
 
 def _require_coverage(counts: FunctionCounts) -> None:
@@ -101,12 +117,14 @@ def _require_coverage(counts: FunctionCounts) -> None:
         raise JobError(JobReason.NO_COVERAGE, message)
 
 
-def _in_id_order(known: list[tuple[pa.Array, Votes, IntArray]], functions: int) -> tuple[Votes, IntArray]:
+def _in_id_order(known: list[tuple[pa.Array, Votes, Matched]], kind: pa.DataType, functions: int) -> tuple[pa.Array, Votes, Matched]:
     """Readers promise no order; sums of floats need one."""
     if not known:
-        return np.empty((0, functions), dtype=np.int8), np.empty(0, dtype=np.int64)
-    order = pc.sort_indices(pa.concat_arrays([ids for ids, _, _ in known])).to_numpy()
-    return np.concatenate([votes for _, votes, _ in known])[order], np.concatenate([classes for _, _, classes in known])[order]
+        return pa.array([], kind), np.empty((0, functions), dtype=np.int8), nothing_known(0)
+    ids = pa.concat_arrays([ids for ids, _, _ in known])
+    order = pc.sort_indices(ids).to_numpy()
+    classes, weights = (np.concatenate([getattr(gold, name) for _, _, gold in known])[order] for name in ("classes", "weights"))
+    return ids.take(pa.array(order)), np.concatenate([votes for _, votes, _ in known])[order], Matched(classes, weights)
 
 
 def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
@@ -122,6 +140,19 @@ def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
         class_balance=_class_balance(given.get("classBalance"), task.function_set),
         **{name: value for name, value in optional.items() if value is not None},
     )
+
+
+def _calibrated(task: FitTask, evaluated: Evaluated, model: FittedLabelModel) -> Calibrated:
+    """Tuned on covered gold rows; the folds depend on ids and seed alone."""
+    before = label_votes(model, evaluated.voters, evaluated.gold_votes, NONE)
+    covered, gold = before.covered, evaluated.gold.part(before.covered)
+    ids = evaluated.gold_ids.filter(pa.array(covered))
+    rows = GoldRows(before.probabilities[covered], gold.classes, gold.weights, shuffled(id_keys(ids), int(task.parameters.get("seed", 0))))
+    no_gold = task.gold is None and task.calibration != "none"
+    calibration = Calibration(NONE, task.calibration, NO_GOLD) if no_gold else calibrate(rows, task.calibration)
+    frozen = freeze(calibration, ids)
+    after = label_held_out(model, evaluated.voters, evaluated.gold_votes, evaluated.gold_ids, frozen)
+    return Calibrated(calibration, frozen, before, after)
 
 
 def _class_balance(given: Any, function_set: FunctionSet) -> list[float] | None:
@@ -142,8 +173,11 @@ def _publish(
     gold: Gold,
     evaluated: Evaluated,
     model: FittedLabelModel,
+    calibrated: Calibrated,
 ) -> FitResult:
-    figures = _figures(evaluated, model)
+    figures, uncalibrated = _figures(evaluated, model, calibrated), RunFigures(evaluated.voters, evaluated.counts.classes)
+    uncalibrated.add_gold(calibrated.before, evaluated.gold)
+    calibration = calibrated.calibration
     functions = evaluated.counts.columns(model)
     reference = drift_reference(evaluated.counts, figures, task.function_set.classes)
     record = ModelVersion(
@@ -161,18 +195,20 @@ def _publish(
         converged=model.converged,
         fitted_at=now_text(context.clock()),
         metrics=figures.metrics(len(gold.classes) if task.gold else None),
+        intervals=figures.intervals(),
+        calibration=CalibrationRecord(method=calibration.method, gold_rows=calibration.gold_rows, why=calibration.why),
     )
-    placed = home.publish(record, to_files(task.function_set, lookups, model, functions, reference))
+    kept = to_file(calibrated.frozen, calibration, uncalibrated.gold_scores(), figures.gold_scores())
+    placed = home.publish(record, to_files(task.function_set, lookups, model, kept, functions, reference))
     return FitResult(version=placed, functions=functions)
 
 
-def _figures(evaluated: Evaluated, model: FittedLabelModel) -> RunFigures:
+def _figures(evaluated: Evaluated, model: FittedLabelModel, calibrated: Calibrated) -> RunFigures:
     """Indicators from distinct patterns; fallbacks do not count but for the labels of gold rows."""
     voters, statistics = evaluated.voters, evaluated.statistics
     votes = np.full((len(statistics.counts), len(voters.names)), ABSTAIN, dtype=np.int8)
     votes[:, voters.regular] = statistics.patterns
-    unknown = np.full(len(votes), ABSTAIN, dtype=np.int64)
     figures = RunFigures(voters, evaluated.counts.classes)
-    figures.add(votes, label_votes(model, voters, votes), unknown, statistics.counts)
-    figures.add_gold(label_votes(model, voters, evaluated.gold_votes), evaluated.gold_classes)
+    figures.add(votes, label_votes(model, voters, votes, calibrated.frozen.calibrator), statistics.counts)
+    figures.add_gold(calibrated.after, evaluated.gold)
     return figures

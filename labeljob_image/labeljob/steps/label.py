@@ -19,6 +19,7 @@ from labeljob.contract.result import Commit, LabelResult
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.gold import Gold
+from labeljob.held_out import judged
 from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_commits import CommitRecord, committed, open_output
 from labeljob.io.delta_writer import DeltaWriter
@@ -43,7 +44,7 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
         return _result(task, done)
     artifact = _artifact(task, context)
     schema = output_schema(artifact.function_set)
-    gold = gold_of(task.gold, task.gold_label_column, artifact.function_set, context)
+    gold = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, artifact.function_set, context)
     writer = DeltaWriter(folder, task.output, task.app_id, task.sequence)
     with Spool(context.resources) as spool:
         voters = voters_of(artifact.function_set)
@@ -69,7 +70,7 @@ def _vote(
     rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows)
     counts = FunctionCounts(voters, len(function_set.classes))
     for ids, batch in vote_batches(source, rows, function_set, artifact.lookups, context, context.log.progress("vote", rows)):
-        counts.add(batch, gold.match(ids))
+        counts.add(batch, gold.match(ids).classes)
         counts.check_errors(function_set, rows)
         spool.add(_set_aside(ids, batch))
     return counts
@@ -94,8 +95,9 @@ def _rows(
     schema, voters, classes = output_schema(artifact.function_set), figures.voters, list(artifact.function_set.classes)
     for batch in spool.ordered(ID, context.batch_rows):
         ids, votes = batch.column(ID), _unpacked(batch.column(VOTES), len(voters.names))
-        labelled = label_votes(artifact.model, voters, votes)
-        figures.add(votes, labelled, gold.match(ids))
+        labelled = label_votes(artifact.model, voters, votes, artifact.calibration.calibrator)
+        figures.add(votes, labelled)
+        figures.add_gold(*judged(artifact.model, voters, votes, ids, artifact.calibration, gold))
         yield output_rows(ids, votes, labelled, classes, task.run, schema)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema, field_validator
 
 from labeljob.contract.base import Wire
+from labeljob.contract.calibration import CalibrationChoice, CalibrationRecord, Interval
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
 from labelplane.api.conditions import Conditions
 from labelplane.api.metadata import Metadata
@@ -68,13 +69,20 @@ class LabelModelSpec(Wire):
 
     function_set_ref: FunctionSetRef
     training_data: Annotated[Dataset, Field(description="The rows to learn from; labels are not needed.")]
-    gold_data: Annotated[GoldDataset | None, Field(description="Rows with known classes, joined on the set's idColumn; used to score, not to fit.")] = None
+    gold_data: Annotated[GoldDataset | None, Field(description="Rows with known classes, joined on the set's idColumn; used to score and to calibrate, not to fit.")] = None
     artifacts: Annotated[Artifacts, Field(description="Where versions are kept. Deleting the resource deletes none of them.")]
     algorithm: Annotated[
         Literal["auto", "majority-vote", "weighted-vote", "dawid-skene"] | None,
         Field(description="The label model. When left out: auto, which chooses and says why."),
     ] = None
     parameters: Parameters | None = None
+    calibration: Annotated[
+        CalibrationChoice | None,
+        Field(
+            description="How probabilities are made honest with goldData; without gold they stay as they are."
+            " When left out: auto, the simplest within one standard error of the best on held-out gold rows."
+        ),
+    ] = None
     pin: Annotated[int | None, Field(ge=1, description="Hold, or roll back to, this version. When left out: the newest serves.")] = None
     refit: Refit | None = None
     runtime: Annotated[Runtime | None, Field(description="How the fit runs. What is left out comes from the set's runtime.")] = None
@@ -109,7 +117,9 @@ class CurrentVersion(Wire):
     image: str
     algorithm: str
     why: str
-    metrics: dict[str, float | None]
+    metrics: Annotated[dict[str, float | None], Field(description="Scores on gold are cross-fitted: no row is scored by a calibrator that was tuned on it.")]
+    intervals: Annotated[dict[str, Interval], Field(description="95 % confidence intervals of the scores on gold.")] = {}
+    calibration: CalibrationRecord | None = None
     fitted_at: str
 
 

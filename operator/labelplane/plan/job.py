@@ -134,7 +134,7 @@ def _pins(context: JobContext, job: ObservedJob, result: JobResult, found: Resol
     image = pinned_image(context.image, job, result.build)
     run = {
         "input": [spec.input.uri, found.data.digest],
-        "gold": [found.gold.digest, spec.gold_data.label_column] if found.gold and spec.gold_data else None,
+        "gold": [found.gold.digest, spec.gold_data.label_column, spec.gold_data.inclusion_probability_column] if found.gold and spec.gold_data else None,
         "model": version.sha256,
         "functionSet": version.function_set_digest,
         "output": spec.output.uri,
@@ -203,6 +203,7 @@ def _label_intent(context: JobContext, pins: JobPins) -> JobIntent:
     name = run_name(resource.metadata.name, pins.run_digest, pins.sequence)
     task = LabelTask(
         data=pins.input, gold=pins.gold_data, gold_label_column=spec.gold_data.label_column if spec.gold_data else None,
+        gold_probability_column=spec.gold_data.inclusion_probability_column if spec.gold_data else None,
         artifacts=pins.model_artifacts, model_name=pins.model.name, model_version=pins.model.version, model_sha256=pins.model.digest,
         output=spec.output.uri, app_id=_app_id(resource), sequence=pins.sequence, run_digest=pins.run_digest, run=name, image=pins.image,
     )  # fmt: skip

@@ -123,9 +123,11 @@ def _pins(context: ModelContext, result: JobResult, found: ResolveResult, image:
         "data": found.data.digest,
         "gold": found.gold.digest if found.gold else None,
         "goldLabelColumn": spec.gold_data.label_column if spec.gold_data else None,
+        "goldProbabilityColumn": spec.gold_data.inclusion_probability_column if spec.gold_data else None,
         "functionSet": digest,
         "algorithm": spec.algorithm or "auto",
         "parameters": _parameters(context.resource),
+        "calibration": spec.calibration or "auto",
         "image": image,
     }
     return ModelPins(
@@ -204,7 +206,8 @@ def _fit_intent(context: ModelContext, pins: ModelPins) -> JobIntent:
     gold = spec.gold_data
     task = FitTask(
         function_set=functions, function_set_digest=pins.function_set_digest, data=pins.training_data, gold=pins.gold_data,
-        gold_label_column=gold.label_column if gold else None, algorithm=spec.algorithm or "auto", parameters=_parameters(context.resource),
+        gold_label_column=gold.label_column if gold else None, gold_probability_column=gold.inclusion_probability_column if gold else None,
+        algorithm=spec.algorithm or "auto", parameters=_parameters(context.resource), calibration=spec.calibration or "auto",
         artifacts=spec.artifacts.uri, version=pins.version, fit_digest=pins.fit_digest, image=pins.image,
     )  # fmt: skip
     attempt = digest_of([pins.request, pins.fit_digest])

@@ -21,6 +21,8 @@ def current_version(version: ModelVersion, *, artifacts: str, function_set: str)
         algorithm=version.algorithm,
         why=version.why,
         metrics=rounded(version.metrics),
+        intervals=version.intervals,
+        calibration=version.calibration,
         fitted_at=version.fitted_at,
     )
 

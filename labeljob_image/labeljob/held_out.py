@@ -1,0 +1,32 @@
+"""Labels of gold rows for scoring: each by a calibrator that was not tuned on it, so that a score is never of rows already seen (M8, X11)."""
+
+import pyarrow as pa
+
+from labeljob.calibration import FrozenCalibration
+from labeljob.gold import Gold, Matched
+from labeljob.label_model import FittedLabelModel
+from labeljob.labelled import Labelled, Voters, label_votes
+from labeljob.votes import Votes
+
+PARTS = ("probabilities", "labels", "confidence", "weight", "covered")
+
+
+def label_held_out(model: FittedLabelModel, voters: Voters, votes: Votes, ids: pa.Array, calibration: FrozenCalibration) -> Labelled:
+    """As `label_votes`, with the calibrator of its fold for a row that tuned the calibration; votes is int8 [n_rows, n_functions]."""
+    labelled = label_votes(model, voters, votes, calibration.calibrator)
+    fold = calibration.folds(ids)
+    for number, calibrator in enumerate(calibration.fold_calibrators):
+        chosen = fold == number
+        again = label_votes(model, voters, votes[chosen], calibrator)
+        for name in PARTS:
+            getattr(labelled, name)[chosen] = getattr(again, name)
+    return labelled
+
+
+def judged(
+    model: FittedLabelModel, voters: Voters, votes: Votes, ids: pa.Array, calibration: FrozenCalibration, gold: Gold
+) -> tuple[Labelled, Matched]:
+    """The rows whose class is known, held out, and what is known of them."""
+    matched = gold.match(ids)
+    known = matched.known
+    return label_held_out(model, voters, votes[known], ids.filter(pa.array(known)), calibration), matched.part(known)
