@@ -10,6 +10,7 @@ import vl_convert
 from labeljob.contract.function_set import FunctionSet
 from labeljob.reading.labels import BINS, Labels
 from labeljob.scores import Reliability, wilson_interval
+from labeljob.votes import FloatArray, IntArray
 
 COLOURS = ["#3b6fb6", "#d1603d", "#4b9a73", "#a05fa8", "#c9a227", "#5a6b7b", "#8c564b", "#e07ba0"]
 MOST_FUNCTIONS = 40  # a plot with more is not read
@@ -109,7 +110,7 @@ def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _legend_values(rows: IntArray) -> list[int]:
+def _legend_values(rows: IntArray | FloatArray) -> list[int]:
     """The smallest and the largest number of rows that a point stands for."""
     return sorted({int(rows.min(initial=1)), int(rows.max(initial=1))})
 

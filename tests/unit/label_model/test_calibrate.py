@@ -22,7 +22,7 @@ def copied():
 def test_calibrating_a_label_model(copied, method):
     """X18, M8: copies make the model too sure; gold makes it honest on rows that are not gold."""
     L, Y = copied
-    model = LabelModel(2).fit(L)
+    model = LabelModel(2, "dawid-skene").fit(L)
     metrics = ["log_loss", "ece"]
     before = model.score(L[500:], Y[500:], metrics)
     assert model.calibrate(L[:500], Y[:500], method) is model
