@@ -29,7 +29,6 @@ from labeljob.label_model.dependence import Dependence
 from labeljob.label_model.fits import Bench
 from labeljob.label_model.latent_class import LatentClasses
 from labeljob.label_model.model import Member
-from labeljob.label_model.packing import sum_tables
 from labeljob.votes import ABSTAIN, FloatArray
 
 MISFIT = 0.1
@@ -97,7 +96,7 @@ def _dispersion(bench: Bench, coins: LatentClasses) -> float:
     tables = np.zeros((len(votes), 1 + bench.classes, 2 * bench.classes))
     tables[:, 1:, : bench.classes] = log_votes - mean[:, None, :]
     tables[:, 1:, bench.classes :] = variance[:, None, :]
-    sums = sum_tables(bench.observed.packed, tables)
+    sums = bench.observed.log_sums(tables)
     deviation, expected = sums[: bench.classes], np.maximum(sums[bench.classes :], 1e-9)
     rows = bench.observed.covered
     squared = (coins.posterior * deviation**2 / expected).sum(axis=0)
@@ -186,6 +185,6 @@ def _flat(bench: Bench, coins: LatentClasses, discount: FloatArray) -> Fitted:
 
 def _closed(name: str, share: float, bench: Bench, weights: FloatArray) -> Fitted:
     balance = np.full(bench.classes, 1 / bench.classes) if bench.balance is None else bench.balance
-    joint = sum_tables(bench.observed.packed, weights) + np.log(balance)[:, None]
+    joint = bench.observed.log_sums(weights) + np.log(balance)[:, None]
     posterior = np.exp(joint - joint.max(axis=0))
     return Fitted(Member(name, share, np.log(balance), weights, np.arange(bench.classes)), posterior / posterior.sum(axis=0), 0, True)

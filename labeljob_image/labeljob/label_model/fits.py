@@ -6,11 +6,11 @@ from functools import cached_property
 import numpy as np
 
 from labeljob.label_model import latent_class
-from labeljob.label_model.latent_class import LatentClasses, Observed
+from labeljob.label_model.latent_class import LatentClasses
 from labeljob.label_model.majority_vote import tally
-from labeljob.label_model.packing import PackedVotes, outcome_counts, pack, sum_tables
+from labeljob.label_model.observed import Observed, observe
 from labeljob.label_model.statistics import VoteStatistics
-from labeljob.votes import ABSTAIN, BoolArray, FloatArray
+from labeljob.votes import BoolArray, FloatArray
 
 COIN_VOTES = 10.0  # pseudo-votes of a function at the pooled accuracy
 CONFUSION_VOTES = 10.0  # pseudo-votes for each class at its coin
@@ -48,8 +48,8 @@ class Bench:
 
     @cached_property
     def observed(self) -> Observed:
-        """The patterns, packed."""
-        return observe(pack(self.statistics.patterns, 1 + self.classes), self.statistics, self.vote_counts)
+        """The patterns as EM reads them."""
+        return observe(self.statistics, self.vote_counts)
 
     @cached_property
     def votes(self) -> FloatArray:
@@ -63,7 +63,7 @@ class Bench:
         else:
             weights = np.zeros((len(discount), 1 + self.classes, self.classes))
             weights[:, 1:] = np.eye(self.classes) * discount[:, None, None]
-            shares = sum_tables(self.observed.packed, weights)
+            shares = self.observed.log_sums(weights)
         total = shares.sum(axis=0)
         return np.where(total > 0, shares / np.where(total > 0, total, 1), 1 / self.classes)
 
@@ -106,14 +106,6 @@ class Bench:
         return latent_class.run(self.observed, structure, start, self.max_iterations, self.tolerance)
 
 
-def observe(packed: PackedVotes, statistics: VoteStatistics, vote_counts: FloatArray) -> Observed:
-    """What EM reads of statistics whose patterns are packed."""
-    counts = statistics.counts.astype(np.float64)
-    covered = np.where((statistics.patterns != ABSTAIN).any(axis=1), counts, 0.0)
-    shares = vote_counts.sum(axis=0) + 1
-    return Observed(packed, counts, covered, vote_counts.sum(axis=1) / counts.sum(), shares / shares.sum())
-
-
 def _rule_prior(base: latent_class.Structure, bench: Bench, odds: float) -> latent_class.Structure:
     """RULE_VOTES pseudo-votes for each class at the function's own rates, times `odds` where vote and class agree."""
     rates = (bench.vote_counts + bench.observed.shares) / (bench.observed.counts.sum() + 2)
@@ -134,5 +126,5 @@ def _rule_prior(base: latent_class.Structure, bench: Bench, odds: float) -> late
 
 def right_votes(bench: Bench, posterior: FloatArray) -> FloatArray:
     """Expected right votes of each function, float64 [n_functions], under a posterior of the patterns, float64 [n_classes, n_patterns]."""
-    counts = outcome_counts(bench.observed.packed, posterior * bench.observed.counts)[:, 1:, :]
+    counts = bench.observed.outcome_counts(posterior * bench.observed.counts)[:, 1:, :]
     return np.asarray(np.einsum("jkk->j", counts))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeljob.label_model.packing import PackedVotes, outcome_counts, sum_tables
+from labeljob.label_model.observed import Observed
 from labeljob.votes import BoolArray, FloatArray
 
 BALANCE_ROWS = 1.0  # pseudo-rows for each class in a learned class balance
@@ -80,23 +80,6 @@ class LatentClasses:
     trace: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class Observed:
-    """Distinct rows as EM reads them.
-
-    Attributes:
-        packed: patterns. counts: float64 [n_patterns].
-        covered: float64 [n_patterns], counts of the rows that somebody votes on, else 0.
-        vote_rates: float64 [n_functions], share of rows a function votes on. shares: float64 [n_classes], of all votes, all positive.
-    """
-
-    packed: PackedVotes
-    counts: FloatArray
-    covered: FloatArray
-    vote_rates: FloatArray
-    shares: FloatArray
-
-
 def hidden_states(parameters: Parameters, structure: Structure, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(log prior [n_states], log weights [n_functions, 1 + n_classes, n_states]): the classes, then the uninformative state if there is one."""
     functions, classes = parameters.propensity.shape
@@ -123,7 +106,7 @@ def run(observed: Observed, structure: Structure, start: FloatArray, max_iterati
     while not converged and len(trace) < max_iterations:
         parameters = m_step(observed, states, structure)
         log_prior, log_weights = hidden_states(parameters, structure, observed.shares)
-        states, evidence = _e_step(observed.packed, log_prior, log_weights)
+        states, evidence = _e_step(observed, log_prior, log_weights)
         likelihood = float(evidence @ observed.counts)
         trace.append(likelihood + log_prior_density(parameters, structure))
         converged = len(trace) > 1 and trace[-1] - trace[-2] <= tolerance * float(observed.counts.sum())
@@ -132,9 +115,9 @@ def run(observed: Observed, structure: Structure, start: FloatArray, max_iterati
     return LatentClasses(parameters, log_prior, log_weights, posterior, likelihood, len(trace), converged, tuple(trace))
 
 
-def _e_step(packed: PackedVotes, log_prior: FloatArray, log_weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _e_step(observed: Observed, log_prior: FloatArray, log_weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(posterior of the states float64 [n_states, n_patterns], log p(row) float64 [n_patterns])."""
-    joint = sum_tables(packed, log_weights) + log_prior[:, None]
+    joint = observed.log_sums(log_weights) + log_prior[:, None]
     top = joint.max(axis=0)
     scaled = np.exp(joint - top)
     total = scaled.sum(axis=0)
@@ -146,14 +129,14 @@ def posterior_of_prior(observed: Observed, structure: Structure, balance: FloatA
     confusion = structure.prior / structure.prior.sum(axis=1, keepdims=True)
     propensity = structure.voting / (structure.voting + structure.abstaining)
     centre = Parameters(np.log(balance), np.log(np.maximum(confusion, FLOOR)), np.clip(propensity, FLOOR, 1 - FLOOR), 0.0)
-    return _e_step(observed.packed, *hidden_states(centre, structure, observed.shares))[0]
+    return _e_step(observed, *hidden_states(centre, structure, observed.shares))[0]
 
 
 def m_step(observed: Observed, states: FloatArray, structure: Structure) -> Parameters:
     """The most probable parameters given the posterior of the states, float64 [n_states, n_patterns]."""
     classes = structure.prior.shape[1]
     expected = states[:classes] * observed.counts
-    votes = outcome_counts(observed.packed, expected)[:, 1:, :]
+    votes = observed.outcome_counts(expected)[:, 1:, :]
     mass = votes + structure.prior
     confusion = coin_confusion(mass) if structure.coin else mass / mass.sum(axis=1, keepdims=True)
     rows = expected.sum(axis=1) + structure.voting + structure.abstaining
