@@ -11,6 +11,7 @@ from labeljob.contract.reasons import JobReason
 
 MESSAGE_BYTES = 4096
 FUNCTION_LIMIT = 100
+DEPENDENT_LIMIT = 5
 
 
 class FunctionColumns(Wire):
@@ -28,6 +29,13 @@ class FunctionColumns(Wire):
     estimated_accuracy: list[int | None] = []
     empirical_accuracy: list[int | None] = []
     weight: list[float | None] = []
+
+
+class DependentPair(Wire):
+    """Two functions that repeat one another: the correlation of their votes that the class does not explain, 1 for copies."""
+
+    functions: tuple[str, str]
+    correlation: float
 
 
 class ModelVersion(Wire):
@@ -48,6 +56,8 @@ class ModelVersion(Wire):
     fitted_at: str
     metrics: dict[str, float | None]
     intervals: dict[str, Interval] = {}
+    dependent: list[DependentPair] = []  # strongest first; at most DEPENDENT_LIMIT
+    notes: list[str] = []  # what a person should know of this fit
     calibration: CalibrationRecord | None = None  # absent from versions of before there was one
 
 

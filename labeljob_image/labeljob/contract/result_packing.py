@@ -78,6 +78,8 @@ def _cut_notes(wired: Wired) -> None:
     for version in (wired.get("fit", {}).get("version"), wired.get("resolve", {}).get("current")):
         if version:
             version["why"] = version["why"][:120]
+            version["notes"] = [text[:120] for text in version.get("notes", [])[:1]]
+            version["dependent"] = version.get("dependent", [])[:2]
             if "calibration" in version:
                 version["calibration"]["why"] = version["calibration"]["why"][:120]
 

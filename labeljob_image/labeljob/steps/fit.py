@@ -17,7 +17,7 @@ from labeljob.contract.calibration import CalibrationRecord
 from labeljob.contract.config import FitTask
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
-from labeljob.contract.result import FitResult, FunctionColumns, ModelVersion
+from labeljob.contract.result import DEPENDENT_LIMIT, DependentPair, FitResult, FunctionColumns, ModelVersion
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.gold import Gold, Matched, nothing_known
@@ -142,6 +142,12 @@ def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
     )
 
 
+def _dependent(model: FittedLabelModel, voters: Voters) -> list[DependentPair]:
+    """The functions that repeat one another most, by name (F2)."""
+    names = [voters.names[place] for place in voters.regular]
+    return [DependentPair(functions=(names[i], names[j]), correlation=round(value, 3)) for i, j, value in model.dependent[:DEPENDENT_LIMIT]]
+
+
 def _calibrated(task: FitTask, evaluated: Evaluated, model: FittedLabelModel) -> Calibrated:
     """Tuned on covered gold rows; the folds depend on ids and seed alone."""
     before = label_votes(model, evaluated.voters, evaluated.gold_votes, NONE)
@@ -196,6 +202,8 @@ def _publish(
         fitted_at=now_text(context.clock()),
         metrics=figures.metrics(len(gold.classes) if task.gold else None),
         intervals=figures.intervals(),
+        dependent=_dependent(model, evaluated.voters),
+        notes=list(model.notes),
         calibration=CalibrationRecord(method=calibration.method, gold_rows=calibration.gold_rows, why=calibration.why),
     )
     kept = to_file(calibrated.frozen, calibration, uncalibrated.gold_scores(), figures.gold_scores())

@@ -7,6 +7,7 @@ from pydantic import Field, WithJsonSchema, field_validator
 from labeljob.contract.base import Wire
 from labeljob.contract.calibration import CalibrationChoice, CalibrationRecord, Interval
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
+from labeljob.contract.result import DependentPair
 from labelplane.api.conditions import Conditions
 from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Runtime
@@ -119,6 +120,8 @@ class CurrentVersion(Wire):
     why: str
     metrics: Annotated[dict[str, float | None], Field(description="Scores on gold are cross-fitted: no row is scored by a calibrator that was tuned on it.")]
     intervals: Annotated[dict[str, Interval], Field(description="95 % confidence intervals of the scores on gold.")] = {}
+    dependent: Annotated[list[DependentPair], Field(max_length=5, description="Functions that repeat one another, strongest first; discounted by algorithm auto.")] = []
+    notes: Annotated[list[str], Field(max_length=5, description="What a person should know of this fit.")] = []
     calibration: CalibrationRecord | None = None
     fitted_at: str
 

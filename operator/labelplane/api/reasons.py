@@ -18,6 +18,7 @@ class ConditionType(StrEnum):
     PIN_BROKEN = "PinBroken"
     COVERAGE_LOW = "CoverageLow"
     CONFLICT_HIGH = "ConflictHigh"
+    FUNCTIONS_DEPENDENT = "FunctionsDependent"
 
 
 class ControlReason(StrEnum):
@@ -52,6 +53,7 @@ class ControlReason(StrEnum):
     NAME_CONFLICT = "NameConflict"  # an object of the wanted name belongs to somebody else
     COVERAGE_LOW = "CoverageLow"
     CONFLICT_HIGH = "ConflictHigh"
+    FUNCTIONS_DEPENDENT = "FunctionsDependent"
 
 
 REASONS: frozenset[str] = frozenset(ControlReason) | frozenset(JobReason)

@@ -17,6 +17,7 @@ from labelplane.api.reasons import ControlReason
 from labelplane.api.runtime import Runtime
 from labelplane.errors import Stalled
 from labelplane.plan.actions import JobIntent, Outcome, Plan
+from labelplane.plan.dependence import repeating
 from labelplane.plan.function_set import functions_of
 from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
@@ -175,7 +176,7 @@ def _served(context: ModelContext, version: ModelVersion, lines: list[VersionLin
 def _ready(status: LabelModelStatus) -> Outcome:
     current = status.current
     text = f"version {current.version} ({current.algorithm}) serves" if current else "a version serves"
-    return Outcome("ready", ControlReason.FITTED, text)
+    return Outcome("ready", ControlReason.FITTED, text, repeating(current))
 
 
 def _parameters(resource: LabelModel) -> dict[str, object]:

@@ -22,6 +22,8 @@ def current_version(version: ModelVersion, *, artifacts: str, function_set: str)
         why=version.why,
         metrics=rounded(version.metrics),
         intervals=version.intervals,
+        dependent=version.dependent,
+        notes=version.notes,
         calibration=version.calibration,
         fitted_at=version.fitted_at,
     )

@@ -165,3 +165,16 @@ def test_repeated_key_is_refused(tmp_path: Path) -> None:
 def test_kustomization_with_a_suffix_is_refused(tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text("resources: []\nconfigMapGenerator: [{name: gold, literals: [a=b]}]\n")
     assert "disableNameSuffixHash" in command("validate", str(tmp_path)).stderr
+
+
+def test_a_copied_function_is_found_and_named(folder: Path) -> None:
+    """F2: found from the votes alone, in the model's condition and in its status."""
+    manifest = rollouts.function_set("default")
+    functions = manifest["spec"]["functions"]
+    original = next(function for function in functions if not function.get("fallback"))
+    functions += [original | {"name": f"copy-{number}"} for number in (1, 2)]
+    write(folder, manifest)
+    model = run(folder)["LabelModel"]
+    found = next(one for one in model["status"]["conditions"] if one["type"] == "FunctionsDependent")
+    assert f"{original['name']} and copy-1 (1.00)" in found["message"]
+    assert model["status"]["current"]["dependent"][0]["correlation"] == 1

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from labeljob.contract.reasons import JobReason
+from labeljob.contract.result import DependentPair
 from tests.manifests import REMOVE, changed, function_set, label_job, label_model
 from tests.unit.operator.pipeline import World, condition, once, settle
 
@@ -132,6 +133,24 @@ async def test_pin_serves_an_earlier_version_and_fits_none(world: World) -> None
     assert world.get("LabelModel")["status"]["current"]["version"] == 1
     assert run_of(world)["model"]["version"] == 1
     assert len(world.index) == 2
+
+
+async def test_functions_that_repeat_one_another_are_named(world: World) -> None:
+    """F2: a condition and an Event name the near-copies; the model serves all the same, and what is mild is only in status."""
+    world.dependent = [DependentPair(functions=("a", "b"), correlation=0.93), DependentPair(functions=("a", "c"), correlation=0.4)]
+    await settle(world)
+    model = world.get("LabelModel")
+    found = condition(model, "FunctionsDependent")
+    assert found["status"] == "True"
+    assert "a and b (0.93)" in found["message"]
+    assert "a and c" not in found["message"]
+    assert condition(model)["status"] == "True"
+    assert [pair["functions"] for pair in model["status"]["current"]["dependent"]] == [["a", "b"], ["a", "c"]]
+    assert any(kind == "LabelModel" and event.type == "Warning" and "a and b" in event.message for kind, event in world.events)
+    world.dependent = []
+    world.apply(changed(label_model(), "spec.algorithm", "majority-vote"))
+    await settle(world)
+    assert not any(one["type"] == "FunctionsDependent" for one in world.get("LabelModel")["status"]["conditions"])
 
 
 async def test_pin_of_an_unknown_version_stalls(world: World) -> None:
