@@ -7,8 +7,9 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from labeljob.label_model import dawid_skene, majority_vote, weighted_vote
-from labeljob.label_model.model import FittedLabelModel, normalised
+from labeljob.label_model.model import FittedLabelModel
 from labeljob.label_model.packing import pack
+from labeljob.label_model.posteriors import normalised
 from labeljob.label_model.selection import Abstain, Choice, choose_algorithm, infer_abstain, one_sided
 from labeljob.label_model.statistics import VoteStatistics
 from labeljob.votes import ABSTAIN, BoolArray, EmptyVotesError, FloatArray, Votes, VotesError

@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from labeljob.label_model.majority_vote import tally, vote_shares
-from labeljob.label_model.packing import pack, sum_tables
+from labeljob.label_model.posteriors import state_posterior, vote_share_posterior
 from labeljob.label_model.selection import Abstain, Algorithm, Reason
 from labeljob.label_model.weighted_vote import one_coin_log_weights
 from labeljob.votes import ABSTAIN, FloatArray, Votes, VotesError, validate_votes
 
-CHUNK_ROWS = 1 << 16
 SMALLEST = float(np.finfo(np.float64).tiny)
 
 
@@ -70,27 +68,9 @@ def posterior(model: FittedLabelModel, L: Any) -> FloatArray:
         VotesError: bad votes, or another number of functions than the model was fitted on.
     """
     votes = _votes_of(model, L)
-    probabilities = np.empty((votes.shape[0], model.cardinality))
-    for start in range(0, votes.shape[0], CHUNK_ROWS):
-        chunk = votes[start : start + CHUNK_ROWS]
-        probabilities[start : start + CHUNK_ROWS] = _posterior_of_chunk(model, chunk).T
-    return probabilities
-
-
-def _posterior_of_chunk(model: FittedLabelModel, votes: Votes) -> FloatArray:
     if model.algorithm == "majority-vote":
-        return vote_shares(tally(votes, model.cardinality), model.class_balance)
-    joint = sum_tables(pack(votes, 1 + model.cardinality), model.log_weights) + np.log(model.class_balance)[:, None]
-    return normalised(joint)
-
-
-def normalised(joint: FloatArray) -> FloatArray:
-    """exp(joint) scaled to sum to 1 over classes, without overflow; float64 [n_classes, n_rows] in and out."""
-    scaled = np.exp(joint - joint.max(axis=0))
-    total = np.zeros(joint.shape[1])
-    for of_class in scaled:  # in class order: the same last bit for any number of rows
-        total += of_class
-    return np.asarray(scaled / total)
+        return vote_share_posterior(votes, model.class_balance)
+    return state_posterior(votes, np.log(model.class_balance), model.log_weights)
 
 
 def fallback_posterior(model: FittedLabelModel, L: Any, accuracies: FloatArray) -> FloatArray:
@@ -105,9 +85,7 @@ def fallback_posterior(model: FittedLabelModel, L: Any, accuracies: FloatArray) 
     """
     votes = validate_votes(L, model.cardinality)
     abstained = posterior(model, np.full((1, model.functions), ABSTAIN))[0]
-    packed = pack(votes, 1 + model.cardinality)
-    joint = sum_tables(packed, one_coin_log_weights(accuracies, model.cardinality)) + np.log(np.maximum(abstained, SMALLEST))[:, None]
-    return normalised(joint).T
+    return state_posterior(votes, np.log(np.maximum(abstained, SMALLEST)), one_coin_log_weights(accuracies, model.cardinality))
 
 
 def _votes_of(model: FittedLabelModel, L: Any) -> Votes:

@@ -16,10 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from labeljob.label_model.packing import CHUNK_ROWS, EXACT, place_values, split_columns
-from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes, VotesError, validate_votes
-
-DENSE_CODES = 1 << 20  # below this many possible patterns, count them in a table instead of sorting
+from labeljob.label_model.patterns import distinct
+from labeljob.votes import ABSTAIN, IntArray, Votes, VotesError, validate_votes
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +60,7 @@ def empty(functions: int) -> VoteStatistics:
 def from_votes(L: Any, cardinality: int | None = None) -> VoteStatistics:
     """The statistics of a label matrix; see `validate_votes` for what it accepts and raises."""
     votes = validate_votes(L, cardinality)
-    return distinct_patterns(votes, np.ones(votes.shape[0], dtype=np.int64))
+    return distinct_patterns(votes)
 
 
 def merge(a: VoteStatistics, b: VoteStatistics) -> VoteStatistics:
@@ -77,42 +75,6 @@ def merge_all(parts: Iterable[VoteStatistics], functions: int) -> VoteStatistics
     return reduce(merge, parts, empty(functions))
 
 
-def distinct_patterns(votes: Votes, weights: IntArray) -> VoteStatistics:
+def distinct_patterns(votes: Votes, weights: IntArray | None = None) -> VoteStatistics:
     """Distinct rows of `votes` with the sum of their weights, in canonical order."""
-    if votes.shape[0] == 0:
-        return VoteStatistics(votes, weights)
-    base = int(votes.max()) + 2
-    words = split_columns(votes.shape[1], base, EXACT)
-    codes = _codes(votes, base, words)
-    if len(words) == 1 and base ** votes.shape[1] <= DENSE_CODES:
-        return _count_dense(codes[0].astype(np.int64), base, votes, weights)
-    return _count_sorted(codes, votes, weights)
-
-
-def _codes(votes: Votes, base: int, words: tuple[slice, ...]) -> FloatArray:
-    """float64 [n_words, n_rows], exact whole numbers that sort as the rows do."""
-    values = place_values(votes.shape[1], base, words)
-    codes = np.empty((len(words), votes.shape[0]))
-    for start in range(0, votes.shape[0], CHUNK_ROWS):
-        digits = votes[start : start + CHUNK_ROWS].astype(np.float64) - ABSTAIN
-        codes[:, start : start + CHUNK_ROWS] = (digits @ values).T
-    return codes
-
-
-def _count_dense(codes: IntArray, base: int, votes: Votes, weights: IntArray) -> VoteStatistics:
-    columns = votes.shape[1]
-    totals = np.bincount(codes, weights=weights, minlength=1)  # float64: exact below 2 ** 53 rows
-    present = np.flatnonzero(totals)
-    digits = present[:, None] // base ** np.arange(columns - 1, -1, -1) % base
-    return VoteStatistics((digits + ABSTAIN).astype(votes.dtype), totals[present].astype(np.int64))
-
-
-def _count_sorted(codes: FloatArray, votes: Votes, weights: IntArray) -> VoteStatistics:
-    order = np.argsort(codes[0]) if len(codes) == 1 else np.lexsort(codes[::-1])
-    changed = np.zeros(len(order), dtype=bool)
-    changed[0] = True
-    for word in codes:
-        ordered = word[order]
-        changed[1:] |= ordered[1:] != ordered[:-1]
-    starts = np.flatnonzero(changed)
-    return VoteStatistics(votes[order[starts]], np.add.reduceat(weights[order], starts))
+    return VoteStatistics(*distinct(votes, int(votes.max(initial=ABSTAIN)) + 2, weights))
