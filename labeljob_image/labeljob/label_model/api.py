@@ -8,11 +8,11 @@ import numpy as np
 
 from labeljob.label_model import model_file
 from labeljob.label_model.conditional import conditional_probabilities, outcome_rates
-from labeljob.label_model.fitting import AlgorithmArgument, fit_statistics
+from labeljob.label_model.fitting import AbstainArgument, AlgorithmArgument, fit_statistics
 from labeljob.label_model.metrics import Scored, score
 from labeljob.label_model.model import FittedLabelModel, posterior, weights
 from labeljob.label_model.serialization import ModelFormatError
-from labeljob.label_model.statistics import from_votes
+from labeljob.label_model.statistics import from_votes, reduce_votes
 from labeljob.label_model.tie_breaks import TieBreakPolicy, check_policy, labels_of
 from labeljob.label_model.training_arguments import check_cardinality, check_training_arguments
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, covered_rows, validate_gold, validate_votes
@@ -33,17 +33,28 @@ class LabelModel:
     Args:
         cardinality: number of classes, at least 2; abstain is none of them.
         algorithm: see `docs/label-models.md`. seed: of the policy `random`; recorded in the model.
+        abstain: what an abstain says: `missing` nothing, `evidence` something, `auto` what the votes show; for all functions, or one for each.
         verbose, device: of Snorkel; checked and ignored. Nothing is printed, and all runs on the CPU.
     """
 
     model_: FittedLabelModel
     outcome_rates_: FloatArray
 
-    def __init__(self, cardinality: int = 2, algorithm: AlgorithmArgument = "auto", seed: int = 0, *, verbose: bool = True, device: Any = "cpu") -> None:
+    def __init__(
+        self,
+        cardinality: int = 2,
+        algorithm: AlgorithmArgument = "auto",
+        seed: int = 0,
+        abstain: AbstainArgument | Sequence[AbstainArgument] = "auto",
+        *,
+        verbose: bool = True,
+        device: Any = "cpu",
+    ) -> None:
         check_training_arguments({"verbose": verbose, "device": device})
         self.cardinality = check_cardinality(cardinality)
         self.algorithm: AlgorithmArgument = algorithm
         self.seed = seed
+        self.abstain = abstain
 
     def fit(self, L_train: Any, Y_dev: Any = None, class_balance: Any = None, progress_bar: bool = True, **kwargs: Any) -> Self:
         """Fit on a label matrix.
@@ -64,8 +75,10 @@ class LabelModel:
         if class_balance is None and Y_dev is not None:
             class_balance = balance_of(Y_dev, self.cardinality)
         seed = self.seed if kwargs.get("seed") is None else int(kwargs["seed"])
-        self.model_ = fit_statistics(from_votes(votes, self.cardinality), self.cardinality, algorithm=self.algorithm, class_balance=class_balance, seed=seed)
-        self.seed, self.outcome_rates_ = seed, outcome_rates(votes, self.cardinality)
+        statistics = reduce_votes(votes)
+        abstain = [self.abstain] * votes.shape[1] if isinstance(self.abstain, str) else self.abstain
+        self.model_ = fit_statistics(statistics, self.cardinality, algorithm=self.algorithm, abstain=abstain, class_balance=class_balance, seed=seed)
+        self.seed, self.outcome_rates_ = seed, outcome_rates(statistics, self.cardinality)
         return self
 
     def predict_proba(self, L: Any) -> FloatArray:

@@ -25,6 +25,7 @@ from labeljob.votes import BoolArray, FloatArray, Votes
 
 BALANCE_ROWS = 1.0  # pseudo-rows for each class in a learned class balance
 FLOOR = 1e-9  # smallest prior rate of an outcome, so that no probability is ever zero
+PART, PART_TOLERANCE = 8192, 1e-5  # patterns that are fitted first, and nats a row at which that is enough
 LEAST_LOG = -700.0  # nats below the likeliest that a mixture of steps may put an outcome
 
 
@@ -56,23 +57,28 @@ class Parameters:
 
 @dataclass(frozen=True)
 class EmResult:
-    """Where EM ended. `trace` is the penalised log likelihood in nats, one value for each iteration; it never falls."""
+    """Where EM ended.
+
+    Attributes:
+        rows: float64 [n_classes], expected rows of each class at the last E step that was kept.
+        iterations: E steps. trace: the penalised log likelihood in nats at those that were kept; it never falls.
+    """
 
     parameters: Parameters
+    rows: FloatArray
     iterations: int
     converged: bool
     trace: tuple[float, ...]
 
 
-def make_prior(patterns: Votes, counts: FloatArray, evidence: BoolArray, classes: int, odds: float, votes: float) -> Prior:
+def make_prior(patterns: Votes | PackedVotes, counts: FloatArray, evidence: BoolArray, classes: int, odds: float, votes: float) -> Prior:
     """The better-than-random prior of the module's docstring.
 
     Args:
-        patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns]; evidence: bool [n_functions].
+        patterns: int8 [n_patterns, n_functions], or packed; counts: float64 [n_patterns]; evidence: bool [n_functions].
         odds: how much likelier a vote is when it names the class; votes: pseudo-votes of each function for each class.
     """
-    everyone = np.broadcast_to(counts, (1, len(counts)))
-    observed = outcome_counts(pack(patterns, 1 + classes), everyone)[:, :, 0]
+    observed = make_rows(patterns, counts, 1 + classes).outcomes
     cast = observed[:, 1:].sum(axis=1)
     pooled = (observed[:, 1:].sum(axis=0) + 1) / (cast.sum() + classes)
     rates = observed + np.concatenate([[0.0], pooled])
@@ -232,14 +238,30 @@ def log_prior_density(parameters: Parameters, problem: Problem) -> float:
 def run_em(patterns: Votes | PackedVotes, counts: FloatArray, problem: Problem, max_iterations: int, tolerance: float) -> EmResult:
     """EM until the objective rises by at most `tolerance` nats a row, or `max_iterations`. Inputs are not changed.
 
-    Steps are mixed with earlier ones (`acceleration`); a mixture that lowers the objective is dropped for the plain step.
+    Many patterns are first fitted by a part of them, to start near the end; what is reported is of the rounds over all.
 
     Args:
         patterns: int8 [n_patterns, n_functions], or packed; counts: float64 [n_patterns].
     """
     rows = make_rows(patterns, counts, problem.prior.confusion.shape[1])
-    here, plain, mixer = problem.start, None, Anderson()
-    best, trace, converged, iterations = here, list[float](), False, 0
+    start = problem.start
+    if rows.packed.rows > 2 * PART:
+        start = _climb(_part(rows), start, problem, max_iterations, max(tolerance, PART_TOLERANCE)).parameters
+    return _climb(rows, start, problem, max_iterations, tolerance)
+
+
+def _part(rows: Rows) -> Rows:
+    """Evenly spaced rows that stand for all (repeated patterns as often as they fall on the grid); at most PART patterns."""
+    grid = np.floor(np.cumsum(rows.counts) * (PART / rows.total) + 0.5)
+    hits = np.diff(grid, prepend=0.0)
+    chosen = hits > 0
+    return make_rows(rows.packed.take(chosen), hits[chosen] * (rows.total / hits.sum()), rows.packed.outcomes)
+
+
+def _climb(rows: Rows, start: Parameters, problem: Problem, max_iterations: int, tolerance: float) -> EmResult:
+    """Rounds of EM, mixed with earlier ones (`acceleration`); a mixture that lowers the objective is dropped for the plain step."""
+    here, plain, mixer = start, None, Anderson()
+    best, found, trace, converged, iterations = here, np.zeros(0), list[float](), False, 0
     while not converged and iterations < max_iterations:
         iterations += 1
         expected, likelihood = expectation(rows, here)
@@ -250,10 +272,10 @@ def run_em(patterns: Votes | PackedVotes, counts: FloatArray, problem: Problem, 
             continue
         converged = bool(trace) and objective - trace[-1] <= tolerance * rows.total
         trace.append(objective)
-        best, step = here, maximise(expected, problem)
+        best, step, found = here, maximise(expected, problem), expected.rows
         mixed = None if converged else mixer.propose(_as_vector(here), _as_vector(step))
         here, plain = (step, None) if mixed is None else (_as_parameters(mixed, problem), step)
-    return EmResult(best if converged else plain or here, iterations, converged, tuple(trace))
+    return EmResult(best if converged else plain or here, found, iterations, converged, tuple(trace))
 
 
 def _as_vector(parameters: Parameters) -> FloatArray:

@@ -46,6 +46,15 @@ class PackedVotes:
         """Whether the two units of a code are looked up and counted at once."""
         return self.layout.paired and self.rows >= JOINT_ROWS
 
+    @property
+    def covered(self) -> npt.NDArray[np.bool_]:
+        """Rows with at least one vote, bool [n_rows]."""
+        return np.asarray(self.codes.any(axis=0))
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> "PackedVotes":
+        """Some of the rows."""
+        return PackedVotes(self.codes[:, rows], self.layout)
+
     @cached_property
     def bins(self) -> list[npt.NDArray[np.intp]]:
         """What is counted: the codes where `joint`, else the units; intp [n_rows] each."""

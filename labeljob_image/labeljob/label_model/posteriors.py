@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from labeljob.label_model.majority_vote import one_each
 from labeljob.label_model.packing import JOINT_ROWS, RowSums
 from labeljob.label_model.vote_codes import Layout, chunk_rows, packed_chunks
 from labeljob.votes import FloatArray, Votes
@@ -39,7 +40,7 @@ def vote_share_posterior(votes: Votes, uncovered: FloatArray) -> FloatArray:
     """Share of a row's votes for each class, float64 [n_rows, n_classes]; `uncovered` (float64 [n_classes]) where nobody votes."""
     classes = len(uncovered)
     probabilities = np.empty((votes.shape[0], classes))
-    for rows, tallies in _chunk_sums(votes, np.tile(np.eye(1 + classes, classes, -1), (votes.shape[1], 1, 1))):
+    for rows, tallies in _chunk_sums(votes, one_each(votes.shape[1], classes)):
         total, part = tallies.sum(axis=0), probabilities[rows]
         share = 1.0 / np.maximum(total, 1.0)
         for k in range(classes):
