@@ -11,12 +11,12 @@ from labeljob.contract.calibration import CalibrationChoice
 from labeljob.gold_scores import GoldScores
 from labeljob.label_model import model_file
 from labeljob.label_model.conditional import conditional_probabilities, outcome_rates
-from labeljob.label_model.fitting import AlgorithmArgument, fit_statistics
+from labeljob.label_model.fitting import AbstainArgument, AlgorithmArgument, fit_statistics
 from labeljob.label_model.gold import held_out_scores, rows_of
 from labeljob.label_model.metrics import Scored, score
 from labeljob.label_model.model import FittedLabelModel, posterior, weights
 from labeljob.label_model.serialization import ModelFormatError
-from labeljob.label_model.statistics import from_votes
+from labeljob.label_model.statistics import from_votes, reduce_votes
 from labeljob.label_model.tie_breaks import TieBreakPolicy, check_policy, labels_of
 from labeljob.label_model.training_arguments import check_cardinality, check_training_arguments
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, covered_rows, validate_gold, validate_votes
@@ -39,6 +39,7 @@ class LabelModel:
     Args:
         cardinality: number of classes, at least 2; abstain is none of them.
         algorithm: see `docs/label-models.md`. seed: of the policy `random`; recorded in the model.
+        abstain: what an abstain says: `missing` nothing, `evidence` something, `auto` what the votes show; for all functions, or one for each.
         verbose, device: of Snorkel; checked and ignored. Nothing is printed, and all runs on the CPU.
     """
 
@@ -48,11 +49,21 @@ class LabelModel:
     calibration_: Calibration
     held_out_scores_: GoldScores
 
-    def __init__(self, cardinality: int = 2, algorithm: AlgorithmArgument = "auto", seed: int = 0, *, verbose: bool = True, device: Any = "cpu") -> None:
+    def __init__(
+        self,
+        cardinality: int = 2,
+        algorithm: AlgorithmArgument = "auto",
+        seed: int = 0,
+        abstain: AbstainArgument | Sequence[AbstainArgument] = "auto",
+        *,
+        verbose: bool = True,
+        device: Any = "cpu",
+    ) -> None:
         check_training_arguments({"verbose": verbose, "device": device})
         self.cardinality = check_cardinality(cardinality)
         self.algorithm: AlgorithmArgument = algorithm
         self.seed = seed
+        self.abstain = abstain
 
     def fit(self, L_train: Any, Y_dev: Any = None, class_balance: Any = None, progress_bar: bool = True, **kwargs: Any) -> Self:
         """Fit on a label matrix.
@@ -73,8 +84,10 @@ class LabelModel:
         if class_balance is None and Y_dev is not None:
             class_balance = balance_of(Y_dev, self.cardinality)
         seed = self.seed if kwargs.get("seed") is None else int(kwargs["seed"])
-        self.model_ = fit_statistics(from_votes(votes, self.cardinality), self.cardinality, algorithm=self.algorithm, class_balance=class_balance, seed=seed)
-        self.seed, self.outcome_rates_, self.calibrator_ = seed, outcome_rates(votes, self.cardinality), NONE
+        statistics = reduce_votes(votes)
+        abstain = [self.abstain] * votes.shape[1] if isinstance(self.abstain, str) else self.abstain
+        self.model_ = fit_statistics(statistics, self.cardinality, algorithm=self.algorithm, abstain=abstain, class_balance=class_balance, seed=seed)
+        self.seed, self.outcome_rates_, self.calibrator_ = seed, outcome_rates(statistics, self.cardinality), NONE
         return self
 
     def calibrate(self, L_gold: Any, Y_gold: Any, method: CalibrationChoice = "auto", sample_weight: Any = None) -> Self:

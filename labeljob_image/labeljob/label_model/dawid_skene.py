@@ -18,11 +18,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labeljob.label_model.acceleration import Anderson
 from labeljob.label_model.packing import PackedVotes, outcome_counts, pack, sum_tables
+from labeljob.label_model.posteriors import LARGEST_LOG_ODDS
 from labeljob.votes import BoolArray, FloatArray, Votes
 
 BALANCE_ROWS = 1.0  # pseudo-rows for each class in a learned class balance
 FLOOR = 1e-9  # smallest prior rate of an outcome, so that no probability is ever zero
+PART, PART_TOLERANCE = 8192, 1e-5  # patterns that are fitted first, and nats a row at which that is enough
+LEAST_LOG = -700.0  # nats below the likeliest that a mixture of steps may put an outcome
 
 
 @dataclass(frozen=True)
@@ -53,23 +57,28 @@ class Parameters:
 
 @dataclass(frozen=True)
 class EmResult:
-    """Where EM ended. `trace` is the penalised log likelihood in nats, one value for each iteration; it never falls."""
+    """Where EM ended.
+
+    Attributes:
+        rows: float64 [n_classes], expected rows of each class at the last E step that was kept.
+        iterations: E steps. trace: the penalised log likelihood in nats at those that were kept; it never falls.
+    """
 
     parameters: Parameters
+    rows: FloatArray
     iterations: int
     converged: bool
     trace: tuple[float, ...]
 
 
-def make_prior(patterns: Votes, counts: FloatArray, evidence: BoolArray, classes: int, odds: float, votes: float) -> Prior:
+def make_prior(patterns: Votes | PackedVotes, counts: FloatArray, evidence: BoolArray, classes: int, odds: float, votes: float) -> Prior:
     """The better-than-random prior of the module's docstring.
 
     Args:
-        patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns]; evidence: bool [n_functions].
+        patterns: int8 [n_patterns, n_functions], or packed; counts: float64 [n_patterns]; evidence: bool [n_functions].
         odds: how much likelier a vote is when it names the class; votes: pseudo-votes of each function for each class.
     """
-    everyone = np.broadcast_to(counts, (1, len(counts)))
-    observed = outcome_counts(pack(patterns, 1 + classes), everyone)[:, :, 0]
+    observed = make_rows(patterns, counts, 1 + classes).outcomes
     cast = observed[:, 1:].sum(axis=1)
     pooled = (observed[:, 1:].sum(axis=0) + 1) / (cast.sum() + classes)
     rates = observed + np.concatenate([[0.0], pooled])
@@ -103,7 +112,8 @@ def e_step(packed: PackedVotes, parameters: Parameters) -> tuple[FloatArray, Flo
     """(posterior float64 [n_classes, n_rows], log p(row) float64 [n_rows]); Dawid & Skene 2.5."""
     joint = log_joint(packed, parameters)
     evidence = log_normaliser(joint)
-    return np.exp(joint - evidence), evidence
+    joint -= evidence
+    return np.exp(joint, out=joint), evidence
 
 
 def m_step(packed: PackedVotes, expected: FloatArray, problem: "Problem") -> Parameters:
@@ -112,13 +122,81 @@ def m_step(packed: PackedVotes, expected: FloatArray, problem: "Problem") -> Par
     Args:
         expected: float64 [n_classes, n_rows], posterior times the pattern's count.
     """
+    return maximise(Expected(outcome_counts(packed, expected), expected.sum(axis=1)), problem)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the M step needs of the rows.
+
+    Attributes:
+        outcomes: float64 [n_functions, 1 + n_classes, n_classes], expected rows of each outcome and class. rows: float64 [n_classes].
+    """
+
+    outcomes: FloatArray
+    rows: FloatArray
+
+
+def maximise(expected: Expected, problem: "Problem") -> Parameters:
+    """The most probable parameters; see `m_step`."""
     prior, start = problem.prior, problem.start
-    mass = np.where(prior.confusion > 0, outcome_counts(packed, expected) + prior.confusion, 0.0)
+    mass = np.where(prior.confusion > 0, expected.outcomes + prior.confusion, 0.0)
     log_confusion = np.where(problem.held[:, None, None], start.log_confusion, _log_shares(mass))
     if problem.balance_is_given:
         return Parameters(start.log_balance, log_confusion)
-    rows = expected.sum(axis=1) + prior.balance
+    rows = expected.rows + prior.balance
     return Parameters(np.log(rows / rows.sum()), log_confusion)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Vote patterns ready for EM.
+
+    Attributes:
+        packed: n_rows patterns; counts: float64 [n_rows], how often each occurs.
+        outcomes: float64 [n_functions, n_outcomes], rows of each outcome.
+    """
+
+    packed: PackedVotes
+    counts: FloatArray
+    outcomes: FloatArray
+
+    @property
+    def total(self) -> float:
+        """Rows, with repetition."""
+        return float(self.counts.sum())
+
+
+def make_rows(patterns: Votes | PackedVotes, counts: FloatArray, outcomes: int) -> Rows:
+    """Pack and count once what every round of EM reads."""
+    packed = patterns if isinstance(patterns, PackedVotes) else pack(patterns, outcomes)
+    return Rows(packed, counts, outcome_counts(packed, counts[None])[:, :, 0])
+
+
+def expectation(rows: Rows, parameters: Parameters) -> tuple[Expected, float]:
+    """The E step, and the log likelihood of the rows in nats."""
+    if len(parameters.log_balance) == 2:
+        return _expectation_of_two(rows, parameters)
+    posterior, evidence = e_step(rows.packed, parameters)
+    likelihood = float(evidence @ rows.counts)
+    posterior *= rows.counts
+    return Expected(outcome_counts(rows.packed, posterior), posterior.sum(axis=1)), likelihood
+
+
+def _expectation_of_two(rows: Rows, parameters: Parameters) -> tuple[Expected, float]:
+    """For two classes only the log-odds x of a row differ: p(row) = p(row, class 0) (1 + e^x), and what is not class 1 is class 0."""
+    confusion, balance = parameters.log_confusion, parameters.log_balance
+    odds = sum_tables(rows.packed, confusion[:, :, 1:] - confusion[:, :, :1])[0]
+    odds += balance[1] - balance[0]
+    np.clip(odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS, out=odds)
+    ratio = np.exp(-odds)
+    ratio += 1.0
+    second = rows.counts / ratio
+    first_class = float((rows.outcomes * confusion[:, :, 0]).sum()) + rows.total * float(balance[0])
+    likelihood = first_class + float(rows.counts @ odds) + float(rows.counts @ np.log(ratio, out=ratio))
+    of_second, expected = outcome_counts(rows.packed, second[None])[:, :, 0], float(second.sum())
+    outcomes = np.stack([np.maximum(rows.outcomes - of_second, 0.0), of_second], axis=2)
+    return Expected(outcomes, np.array([max(rows.total - expected, 0.0), expected])), likelihood
 
 
 def _log_shares(mass: FloatArray) -> FloatArray:
@@ -157,18 +235,62 @@ def log_prior_density(parameters: Parameters, problem: Problem) -> float:
     return value if problem.balance_is_given else value + float(problem.prior.balance @ parameters.log_balance)
 
 
-def run_em(patterns: Votes, counts: FloatArray, problem: Problem, max_iterations: int, tolerance: float) -> EmResult:
+def run_em(patterns: Votes | PackedVotes, counts: FloatArray, problem: Problem, max_iterations: int, tolerance: float) -> EmResult:
     """EM until the objective rises by at most `tolerance` nats a row, or `max_iterations`. Inputs are not changed.
 
+    Many patterns are first fitted by a part of them, to start near the end; what is reported is of the rounds over all.
+
     Args:
-        patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns].
+        patterns: int8 [n_patterns, n_functions], or packed; counts: float64 [n_patterns].
     """
-    packed = pack(patterns, problem.prior.confusion.shape[1])
-    parameters, trace, converged = problem.start, list[float](), False
-    while not converged and len(trace) < max_iterations:
-        posterior, evidence = e_step(packed, parameters)
-        trace.append(float(evidence @ counts) + log_prior_density(parameters, problem))
-        converged = len(trace) > 1 and trace[-1] - trace[-2] <= tolerance * float(counts.sum())
-        if not converged:
-            parameters = m_step(packed, posterior * counts, problem)
-    return EmResult(parameters, len(trace), converged, tuple(trace))
+    rows = make_rows(patterns, counts, problem.prior.confusion.shape[1])
+    start = problem.start
+    if rows.packed.rows > 2 * PART:
+        start = _climb(_part(rows), start, problem, max_iterations, max(tolerance, PART_TOLERANCE)).parameters
+    return _climb(rows, start, problem, max_iterations, tolerance)
+
+
+def _part(rows: Rows) -> Rows:
+    """Evenly spaced rows that stand for all (repeated patterns as often as they fall on the grid); at most PART patterns."""
+    grid = np.floor(np.cumsum(rows.counts) * (PART / rows.total) + 0.5)
+    hits = np.diff(grid, prepend=0.0)
+    chosen = hits > 0
+    return make_rows(rows.packed.take(chosen), hits[chosen] * (rows.total / hits.sum()), rows.packed.outcomes)
+
+
+def _climb(rows: Rows, start: Parameters, problem: Problem, max_iterations: int, tolerance: float) -> EmResult:
+    """Rounds of EM, mixed with earlier ones (`acceleration`); a mixture that lowers the objective is dropped for the plain step."""
+    here, plain, mixer = start, None, Anderson()
+    best, found, trace, converged, iterations = here, np.zeros(0), list[float](), False, 0
+    while not converged and iterations < max_iterations:
+        iterations += 1
+        expected, likelihood = expectation(rows, here)
+        objective = likelihood + log_prior_density(here, problem)
+        if plain is not None and objective < trace[-1]:
+            here, plain = plain, None
+            mixer.forget()
+            continue
+        converged = bool(trace) and objective - trace[-1] <= tolerance * rows.total
+        trace.append(objective)
+        best, step, found = here, maximise(expected, problem), expected.rows
+        mixed = None if converged else mixer.propose(_as_vector(here), _as_vector(step))
+        here, plain = (step, None) if mixed is None else (_as_parameters(mixed, problem), step)
+    return EmResult(best if converged else plain or here, found, iterations, converged, tuple(trace))
+
+
+def _as_vector(parameters: Parameters) -> FloatArray:
+    return np.concatenate([parameters.log_balance, parameters.log_confusion.ravel()])
+
+
+def _as_parameters(vector: FloatArray, problem: Problem) -> Parameters:
+    """The parameters of a mixture: distributions again, and what is held or given as it was."""
+    start, classes = problem.start, len(problem.start.log_balance)
+    balance, confusion = vector[:classes], vector[classes:].reshape(start.log_confusion.shape)
+    top = confusion.max(axis=1, keepdims=True)
+    exists = problem.prior.confusion > 0
+    shares = _log_shares(np.where(exists, np.exp(np.maximum(confusion - top, LEAST_LOG)), 0.0))
+    log_confusion = np.where(problem.held[:, None, None], start.log_confusion, shares)
+    if problem.balance_is_given:
+        return Parameters(start.log_balance, log_confusion)
+    rows = np.exp(np.maximum(balance - balance.max(), LEAST_LOG))
+    return Parameters(np.log(rows / rows.sum()), log_confusion)

@@ -63,7 +63,7 @@ class Sample:
 def sample_of(statistics: VoteStatistics) -> Sample:
     """Every pattern, or evenly spaced ones when there are too many."""
     chosen = slice(None, None, -(-len(statistics.counts) // PAIR_PATTERNS) or 1)
-    counts = statistics.counts[chosen].astype(np.float64)
+    counts = statistics.weights[chosen]
     return Sample(statistics.patterns[chosen], counts * (statistics.rows / max(counts.sum(), 1.0)), chosen)
 
 

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from labeljob.label_model.majority_vote import tally, vote_shares
-from labeljob.label_model.packing import pack, sum_tables
+from labeljob.label_model.posteriors import state_posterior, vote_share_posterior
 from labeljob.label_model.selection import Abstain, Algorithm, Reason
 from labeljob.label_model.weighted_vote import one_coin_log_weights
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes, VotesError, validate_votes
 
-CHUNK_ROWS = 1 << 16
+CHUNK_ROWS = 1 << 14
 SMALLEST = float(np.finfo(np.float64).tiny)
 
 
@@ -102,35 +101,26 @@ def posterior(model: FittedLabelModel, L: Any) -> FloatArray:
         VotesError: bad votes, or another number of functions than the model was fitted on.
     """
     votes = votes_of(model, L)
-    probabilities = np.empty((votes.shape[0], model.cardinality))
-    for start in range(0, votes.shape[0], CHUNK_ROWS):
-        chunk = votes[start : start + CHUNK_ROWS]
-        probabilities[start : start + CHUNK_ROWS] = _posterior_of_chunk(model, chunk).T
-    return probabilities
-
-
-def _posterior_of_chunk(model: FittedLabelModel, votes: Votes) -> FloatArray:
     if model.algorithm == "majority-vote":
-        return vote_shares(tally(votes, model.cardinality), model.class_balance)
-    packed = pack(votes, 1 + model.cardinality)
+        return vote_share_posterior(votes, model.class_balance)
     if not model.members:
-        return normalised(sum_tables(packed, model.log_weights) + np.log(model.class_balance)[:, None])
-    total = np.zeros((model.cardinality, votes.shape[0]))
-    for member in model.members:
-        total += member.share * classes_of_states(member, sum_tables(packed, member.log_weights) + member.log_prior[:, None], model.cardinality)
-    return total
-
-
-def classes_of_states(member: Member, joint: FloatArray, classes: int) -> FloatArray:
-    """Probability of each class, float64 [n_classes, n_rows], from a member's joint log probability of its states, float64 [n_states, n_rows]."""
-    probabilities, states = np.zeros((classes, joint.shape[1])), normalised(joint)
-    balance = prior_of_classes(member, classes)
-    for of_state, k in zip(states, member.classes, strict=True):
-        if k == ABSTAIN:
-            probabilities += of_state * balance[:, None]
-        else:
-            probabilities[k] += of_state
+        return state_posterior(votes, np.log(model.class_balance), model.log_weights)
+    probabilities = np.zeros((votes.shape[0], model.cardinality))
+    for start in range(0, votes.shape[0], CHUNK_ROWS):
+        for member in model.members:
+            _add_member(member, votes[start : start + CHUNK_ROWS], probabilities[start : start + CHUNK_ROWS])
     return probabilities
+
+
+def _add_member(member: Member, votes: Votes, probabilities: FloatArray) -> None:
+    """Add a member's share to float64 [n_rows, n_classes], state by state: the last bit does not depend on the rows around."""
+    states = state_posterior(votes, member.log_prior, member.log_weights)
+    balance = prior_of_classes(member, probabilities.shape[1])
+    for of_state, k in zip(states.T, member.classes, strict=True):
+        if k == ABSTAIN:
+            probabilities += member.share * of_state[:, None] * balance
+        else:
+            probabilities[:, k] += member.share * of_state
 
 
 def prior_of_classes(member: Member, classes: int) -> FloatArray:
@@ -138,15 +128,6 @@ def prior_of_classes(member: Member, classes: int) -> FloatArray:
     known = member.classes != ABSTAIN
     balance = np.bincount(member.classes[known], weights=np.exp(member.log_prior[known]), minlength=classes)
     return np.asarray(balance / balance.sum())
-
-
-def normalised(joint: FloatArray) -> FloatArray:
-    """exp(joint) scaled to sum to 1 over classes, without overflow; float64 [n_classes, n_rows] in and out."""
-    scaled = np.exp(joint - joint.max(axis=0))
-    total = np.zeros(joint.shape[1])
-    for of_class in scaled:  # in class order: the same last bit for any number of rows
-        total += of_class
-    return np.asarray(scaled / total)
 
 
 def fallback_posterior(model: FittedLabelModel, L: Any, accuracies: FloatArray) -> FloatArray:
@@ -161,9 +142,7 @@ def fallback_posterior(model: FittedLabelModel, L: Any, accuracies: FloatArray) 
     """
     votes = validate_votes(L, model.cardinality)
     abstained = posterior(model, np.full((1, model.functions), ABSTAIN))[0]
-    packed = pack(votes, 1 + model.cardinality)
-    joint = sum_tables(packed, one_coin_log_weights(accuracies, model.cardinality)) + np.log(np.maximum(abstained, SMALLEST))[:, None]
-    return normalised(joint).T
+    return state_posterior(votes, np.log(np.maximum(abstained, SMALLEST)), one_coin_log_weights(accuracies, model.cardinality))
 
 
 def votes_of(model: FittedLabelModel, L: Any) -> Votes:

@@ -13,9 +13,10 @@ import numpy as np
 from labeljob.label_model import packing
 from labeljob.label_model.packing import PackedVotes
 from labeljob.label_model.statistics import VoteStatistics
+from labeljob.label_model.vote_codes import Layout
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes
 
-SELDOM = 1.5  # votes for each code of a row, below which the votes alone are quicker
+SELDOM = 1.0  # votes for each look-up of a row, below which the votes alone are quicker
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,8 @@ class Observed:
     @cached_property
     def seldom(self) -> bool:
         """Whether votes are few enough to be added one by one."""
-        width = max(1, int(np.log(packing.TABLE_SIZE) / np.log(1 + self.classes)))
-        codes = -(-self.patterns.shape[1] // width)
-        return bool(np.count_nonzero(self.patterns != ABSTAIN) < SELDOM * codes * self.patterns.shape[0])
+        units = Layout(self.patterns.shape[1], 1 + self.classes).units
+        return bool(np.count_nonzero(self.patterns != ABSTAIN) < SELDOM * units * self.patterns.shape[0])
 
     @cached_property
     def cast(self) -> tuple[IntArray, IntArray]:
@@ -85,7 +85,7 @@ class Observed:
 
 def observe(statistics: VoteStatistics, vote_counts: Any) -> Observed:
     """What EM reads of statistics; vote_counts: float64 [n_functions, n_classes]."""
-    counts = statistics.counts.astype(np.float64)
+    counts = statistics.weights
     covered = np.where((statistics.patterns != ABSTAIN).any(axis=1), counts, 0.0)
     shares = vote_counts.sum(axis=0) + 1
     return Observed(statistics.patterns, counts, covered, vote_counts.sum(axis=1) / counts.sum(), shares / shares.sum())

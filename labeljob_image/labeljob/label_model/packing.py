@@ -1,67 +1,149 @@
-"""Votes packed into small integers, so that likelihoods are table look-ups and sufficient statistics are histograms.
+"""Votes packed into codes (see `vote_codes`), so that likelihoods are table look-ups and sufficient statistics are histograms.
 
-A digit is vote + 1 (abstain is 0) and the base is the number of outcomes. The columns of a *group* make one code below TABLE_SIZE.
-Nothing of size rows x functions x classes is ever made. All sums of a row run over groups in a fixed order: the answer for a row
-does not depend on the rows around it, to the last bit.
+Nothing of size rows x functions x classes is ever made. All sums of a row run over its codes in a fixed order, the two units of a code
+first: the answer for a row does not depend on the rows around it, to the last bit.
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from labeljob.label_model.vote_codes import Codes, Layout, packed_chunks
 from labeljob.votes import FloatArray, Votes
 
-TABLE_SIZE = 4096
-CHUNK_ROWS = 1 << 14
-EXACT = float(1 << 53)  # integers up to here are exact in float64
+JOINT_ROWS = 1 << 13  # from here on one table for both units of a code costs less than a second look-up
+BYTE = 256
 
-Codes: TypeAlias = npt.NDArray[np.uint16]
+Tables: TypeAlias = tuple[FloatArray, ...]  # of a code: one, or one for each of its units, whose values are added before the next code's
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PackedVotes:
-    """Codes of each group.
+    """Codes of vote patterns, kept for many look-ups.
 
     Attributes:
-        codes: uint16 [n_groups, n_rows].
-        outcomes: number of outcomes of a function: abstain and the classes.
-        groups: column slices, in order.
+        codes: uint16 [n_codes, n_rows]. layout: what they mean.
     """
 
     codes: Codes
-    outcomes: int
-    groups: tuple[slice, ...]
+    layout: Layout
 
+    @property
+    def outcomes(self) -> int:
+        """Number of outcomes of a function: abstain and the classes."""
+        return self.layout.outcomes
 
-def split_columns(columns: int, base: int, limit: float) -> tuple[slice, ...]:
-    """Consecutive column slices of equal width such that base ** width <= limit (width at least 1)."""
-    width = 1
-    while width < columns and float(base) ** (width + 1) <= limit:
-        width += 1
-    return tuple(slice(start, min(start + width, columns)) for start in range(0, columns, width))
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.codes.shape[1])
 
+    @property
+    def joint(self) -> bool:
+        """Whether the two units of a code are looked up and counted at once."""
+        return self.layout.paired and self.rows >= JOINT_ROWS
 
-def place_values(columns: int, base: int, groups: tuple[slice, ...]) -> FloatArray:
-    """float64 [n_columns, n_groups] such that digits @ place_values are the codes; the first column weighs most."""
-    values = np.zeros((columns, len(groups)))
-    for index, group in enumerate(groups):
-        width = group.stop - group.start
-        values[group, index] = float(base) ** np.arange(width - 1, -1, -1)
-    return values
+    @property
+    def covered(self) -> npt.NDArray[np.bool_]:
+        """Rows with at least one vote, bool [n_rows]."""
+        return np.asarray(self.codes.any(axis=0))
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> "PackedVotes":
+        """Some of the rows."""
+        return PackedVotes(self.codes[:, rows], self.layout)
+
+    @cached_property
+    def bins(self) -> list[npt.NDArray[np.intp]]:
+        """What is counted: the codes where `joint`, else the units; intp [n_rows] each."""
+        if self.joint or not self.layout.paired:
+            return [code.astype(np.intp) for code in self.codes]
+        units = [unit for code in self.codes for unit in (code & (BYTE - 1), code >> 8)]
+        return [unit.astype(np.intp) for unit in units[: self.layout.units]]
 
 
 def pack(votes: Votes, outcomes: int) -> PackedVotes:
-    """Codes of `votes` (int8 [n_rows, n_functions], each vote < outcomes - 1) for table look-ups."""
-    rows, columns = votes.shape
-    groups = split_columns(columns, outcomes, TABLE_SIZE)
-    values = place_values(columns, outcomes, groups).astype(np.float32)  # codes < 2 ** 24: exact
-    codes = np.empty((len(groups), rows), dtype=np.uint16)
-    for start in range(0, rows, CHUNK_ROWS):
-        digits = votes[start : start + CHUNK_ROWS].astype(np.float32) + np.float32(1)
-        codes[:, start : start + CHUNK_ROWS] = (digits @ values).T
-    return PackedVotes(codes, outcomes, groups)
+    """Codes of `votes` (int8 or int16 [n_rows, n_functions], each vote < outcomes - 1) for table look-ups."""
+    layout = Layout(votes.shape[1], outcomes)
+    codes = np.empty((layout.codes, votes.shape[0]), dtype=np.uint16)
+    for start, part in packed_chunks(votes, layout):
+        codes[:, start : start + part.shape[1]] = part
+    return PackedVotes(codes, layout)
+
+
+def tables_of(log_weights: FloatArray, layout: Layout, *, joint: bool) -> list[list[Tables]]:
+    """Tables that `sum_rows` looks up: for each state one of [size], or for three states and more a single one of [size, n_states].
+
+    Args:
+        log_weights: float64 [n_functions, n_outcomes, n_states].
+    """
+    tables = unit_tables(log_weights, layout)
+    states = list(np.ascontiguousarray(np.moveaxis(tables, 2, 0))) if tables.shape[2] <= 2 else [tables]
+    return [_grouped(table, layout, joint) for table in states]
+
+
+def unit_tables(log_weights: FloatArray, layout: Layout) -> FloatArray:
+    """float64 [n_units, size, n_states]: the sum of one outcome of each of a unit's functions, from [n_functions, n_outcomes, n_states]."""
+    _, outcomes, states = log_weights.shape
+    padded = np.zeros((layout.units * layout.width, outcomes, states))
+    padded[: layout.columns] = log_weights
+    blocks = padded.reshape(layout.units, layout.width, outcomes, states)
+    table = blocks[:, 0]
+    for i in range(1, layout.width):
+        table = (table[:, :, None, :] + blocks[:, i][:, None, :, :]).reshape(layout.units, -1, states)
+    return table
+
+
+def _grouped(tables: FloatArray, layout: Layout, joint: bool) -> list[Tables]:
+    if not layout.paired:
+        return [(table,) for table in tables]
+    if not joint:
+        return [tuple(tables[i : i + 2]) for i in range(0, len(tables), 2)]
+    pairs = len(tables) // 2
+    both = np.zeros((pairs, layout.size, BYTE))
+    both[:, :, : layout.size] = tables[0 : 2 * pairs : 2, None, :] + tables[1 : 2 * pairs : 2, :, None]
+    return [(table,) for table in (*both.reshape(pairs, layout.size * BYTE), *tables[2 * pairs :])]
+
+
+class RowSums:
+    """Sums of looked-up values over the codes of rows. Buffers are made once: the next call overwrites the answer of the last."""
+
+    def __init__(self, log_weights: FloatArray, layout: Layout, rows: int, *, joint: bool) -> None:
+        """For at most `rows` rows at a time; `joint` is for one or two states only."""
+        self.layout, self.joint = layout, joint
+        self.tables = tables_of(log_weights, layout, joint=joint)
+        shape = (rows, *self.tables[0][0][0].shape[1:])
+        self.totals = np.empty((len(self.tables), *shape))
+        self.first, self.second, self.index = np.empty(shape), np.empty(shape), np.empty(rows, dtype=np.intp)
+
+    def of(self, codes: npt.NDArray[Any]) -> FloatArray:
+        """float64 [n_states, n_rows] for one or two states, else [1, n_rows, n_states], from [n_codes, n_rows]."""
+        rows = codes.shape[1]
+        totals = self.totals[:, :rows]
+        value = self.first[:rows]
+        for total, tables in zip(totals, self.tables, strict=True):
+            self._look_up(codes[0], tables[0], total)
+            for code, parts in zip(codes[1:], tables[1:], strict=True):
+                self._look_up(code, parts, value)
+                np.add(total, value, out=total)
+        return totals
+
+    def _look_up(self, code: npt.NDArray[Any], parts: Tables, out: FloatArray) -> None:
+        """The value of a code; it is in range by construction: mode `clip` only leaves out the check."""
+        index = self.index[: len(code)]
+        if self.joint or not self.layout.paired:
+            index[:] = code
+            np.take(parts[0], index, axis=0, out=out, mode="clip")
+            return
+        np.bitwise_and(code, BYTE - 1, out=index)
+        np.take(parts[0], index, axis=0, out=out, mode="clip")
+        if len(parts) == 2:
+            second = self.second[: len(code)]
+            np.right_shift(code, 8, out=index)
+            np.take(parts[1], index, axis=0, out=second, mode="clip")
+            out += second
 
 
 def sum_tables(packed: PackedVotes, log_weights: FloatArray) -> FloatArray:
@@ -69,26 +151,13 @@ def sum_tables(packed: PackedVotes, log_weights: FloatArray) -> FloatArray:
 
     Args:
         packed: n_rows rows of n_functions functions.
-        log_weights: float64 [n_functions, n_outcomes, n_classes], in nats.
+        log_weights: float64 [n_functions, n_outcomes, n_states], in nats.
     Returns:
-        float64 [n_classes, n_rows].
+        float64 [n_states, n_rows].
     """
-    classes = log_weights.shape[2]
-    total = np.zeros((classes, packed.codes.shape[1]))
-    for codes, group in zip(packed.codes, packed.groups, strict=True):
-        table = _outer_sum(log_weights[group])
-        for k in range(classes):
-            total[k] += table[k].take(codes)
-    return total
-
-
-def _outer_sum(weights: FloatArray) -> FloatArray:
-    """float64 [n_classes, n_outcomes ** width]: the sum of one outcome of each of the group's functions."""
-    classes = weights.shape[2]
-    table = np.zeros((classes, 1))
-    for column in weights:
-        table = (table[:, :, None] + column.T[:, None, :]).reshape(classes, -1)
-    return table
+    states = log_weights.shape[2]
+    sums = RowSums(log_weights, packed.layout, packed.rows, joint=packed.joint and states <= 2).of(packed.codes)
+    return sums if states <= 2 else np.ascontiguousarray(sums[0].T)
 
 
 def outcome_counts(packed: PackedVotes, row_weights: FloatArray) -> FloatArray:
@@ -96,17 +165,27 @@ def outcome_counts(packed: PackedVotes, row_weights: FloatArray) -> FloatArray:
 
     Args:
         packed: n_rows rows of n_functions functions.
-        row_weights: float64 [n_classes, n_rows], expected rows of each class.
+        row_weights: float64 [n_states, n_rows], expected rows of each state.
     Returns:
-        float64 [n_functions, n_outcomes, n_classes].
+        float64 [n_functions, n_outcomes, n_states].
     """
-    outcomes, columns = packed.outcomes, packed.groups[-1].stop
-    counts = np.empty((columns, outcomes, row_weights.shape[0]))
-    for codes, group in zip(packed.codes, packed.groups, strict=True):
-        width = group.stop - group.start
-        for k, weights in enumerate(row_weights):
-            histogram = np.bincount(codes, weights=weights, minlength=outcomes**width).reshape((outcomes,) * width)
-            for axis in range(width):
-                others = tuple(other for other in range(width) if other != axis)
-                counts[group.start + axis, :, k] = histogram.sum(axis=others)
-    return counts
+    layout = packed.layout
+    units = np.stack([_unit_counts(packed, weights) for weights in row_weights], axis=-1)
+    counts = np.empty((layout.units, layout.width, layout.outcomes, len(row_weights)))
+    for i in range(layout.width):
+        split = units.reshape(layout.units, layout.outcomes**i, layout.outcomes, -1, len(row_weights))
+        counts[:, i] = split.sum(axis=(1, 3))
+    return counts.reshape(-1, layout.outcomes, len(row_weights))[: layout.columns]
+
+
+def _unit_counts(packed: PackedVotes, weights: FloatArray) -> FloatArray:
+    """Weighted rows of each number that a unit can be, float64 [n_units, size]."""
+    layout, size = packed.layout, packed.layout.size
+    if not packed.joint:
+        return np.stack([np.bincount(unit, weights, size) for unit in packed.bins])
+    counts = np.empty((2 * layout.codes, size))
+    for i, code in enumerate(packed.bins):
+        both = np.bincount(code, weights, size * BYTE).reshape(size, BYTE)[:, :size]
+        both.sum(axis=0, out=counts[2 * i])
+        both.sum(axis=1, out=counts[2 * i + 1])
+    return counts[: layout.units]

@@ -8,13 +8,14 @@ towards the pooled agreement so that a function with few overlapping votes is ne
 import numpy as np
 
 from labeljob.label_model.majority_vote import tally
-from labeljob.votes import ABSTAIN, BoolArray, FloatArray, Votes
+from labeljob.label_model.packing import PackedVotes, outcome_counts, pack
+from labeljob.votes import BoolArray, FloatArray, Votes
 
 SHRINKAGE = 10.0  # pseudo-votes at the pooled agreement
 PRIOR_ADVANTAGE = 0.4  # before any evidence a vote is right with probability (1 + PRIOR_ADVANTAGE * (K - 1)) / K: 0.7 for two classes
 PRIOR_VOTES = 20.0  # weight of that belief in the pooled agreement
 LEAST_ADVANTAGE = 0.05  # a vote never counts against the class that it names; recognising that is left to a confusion
-PATTERNS = 1 << 17  # agreement is measured on at most about this many patterns, evenly spaced in canonical order
+PATTERNS = 1 << 17  # `selection` compares rates on at most about this many patterns, evenly spaced in canonical order
 
 
 def prior_accuracy(classes: int) -> float:
@@ -38,33 +39,29 @@ def one_coin_log_weights(accuracies: FloatArray, classes: int) -> FloatArray:
     return weights
 
 
-def agreement(patterns: Votes, counts: FloatArray, classes: int) -> tuple[FloatArray, FloatArray]:
+def agreement(patterns: Votes | PackedVotes, counts: FloatArray, classes: int) -> tuple[FloatArray, FloatArray]:
     """How often each function votes with the plurality of the others; a t-fold tie that includes its vote counts 1/t.
 
+    Without its own vote only a class that leads alone can still lead, by a margin of two alone and by one in a tie with the next.
+
     Args:
-        patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns].
+        patterns: int8 [n_patterns, n_functions], or packed; counts: float64 [n_patterns].
     Returns:
         (agreeing, comparable): float64 [n_functions] each, weighted rows; comparable rows have another vote.
     """
-    stride = -(-len(counts) // PATTERNS) or 1
-    patterns, counts = patterns[::stride], counts[::stride] * stride
-    tallies = tally(patterns, classes)
-    agreeing, comparable = np.zeros(patterns.shape[1]), np.zeros(patterns.shape[1])
-    for j, votes in enumerate(patterns.T):
-        agreeing[j], comparable[j] = _agreement_of_one(votes, tallies, counts)
-    return agreeing, comparable
-
-
-def _agreement_of_one(votes: Votes, tallies: FloatArray, counts: FloatArray) -> tuple[float, float]:
-    rows = np.flatnonzero(votes != ABSTAIN)
-    chosen, position = votes[rows], np.arange(len(rows))
-    others = tallies[:, rows]
-    others[chosen, position] -= 1
-    best = others.max(axis=0)
-    ties = np.count_nonzero(others == best, axis=0)
-    weight = counts[rows] * (best > 0)
-    credit = (others[chosen, position] == best) / ties
-    return float(credit @ weight), float(weight.sum())
+    packed = patterns if isinstance(patterns, PackedVotes) else pack(patterns, 1 + classes)
+    tallies = tally(packed, classes)
+    weights = np.empty((1 + classes, packed.rows))
+    beside = counts * (tallies.sum(axis=0) > 1)
+    first = tallies.max(axis=0)
+    runner_up = np.where(tallies < first, tallies, -1.0).max(axis=0)  # -1: all lead
+    ties = np.count_nonzero(tallies == runner_up, axis=0) + 1
+    credit = beside * np.where(first - runner_up >= 2, 1.0, 1.0 / ties)
+    credit[np.count_nonzero(tallies == first, axis=0) > 1] = 0.0
+    weights[0] = beside
+    np.multiply(tallies == first, credit, out=weights[1:])
+    outcomes = outcome_counts(packed, weights)
+    return np.einsum("jkk->j", outcomes[:, 1:, 1:]), outcomes[:, 1:, 0].sum(axis=1)
 
 
 def shrunk_accuracies(agreeing: FloatArray, comparable: FloatArray, classes: int, one_sided: BoolArray) -> FloatArray:

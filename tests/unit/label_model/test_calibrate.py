@@ -33,7 +33,7 @@ def test_calibrating_a_label_model(copied, method):
     held_out = model.held_out_scores_
     assert abs(after["log_loss"] - held_out.log_loss.value) < held_out.log_loss.high - held_out.log_loss.low
     P = model.predict_proba(np.full((1, 9), -1))
-    np.testing.assert_array_equal(P, LabelModel(2).fit(L).predict_proba(np.full((1, 9), -1)))  # nobody votes: as before
+    np.testing.assert_array_equal(P, LabelModel(2, "dawid-skene").fit(L).predict_proba(np.full((1, 9), -1)))  # nobody votes: as before
 
 
 def test_calibration_none_too_little_gold_and_a_new_fit(copied):
