@@ -26,7 +26,7 @@ import numpy as np
 from labeljob.label_model.statistics import VoteStatistics
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, Votes
 
-FIRST_POWER = 3.0
+FIRST_POWER = 2.0
 NOISE = 3.0
 LEAST_ROWS = 5.0  # a pair that votes together on fewer rows says nothing
 FIRST_ROWS = 20.0

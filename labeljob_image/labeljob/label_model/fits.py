@@ -1,7 +1,9 @@
 """The models that learn by EM, fitted from one set of vote patterns: what `committee` asks, and what is fitted alone when a user names it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 
@@ -19,6 +21,9 @@ RULE_VOTES = 10.0  # pseudo-votes of a rule for each class, at its own rates tim
 RULE_ODDS = (1.5, 20.0)
 SMOOTHING = 10.0  # pseudo-rows of each class in a majority vote's balance
 FARTHEST = 0.3  # total variation from the majority vote's balance above which EM has lost the classes: it is run again with that balance held
+
+
+Fit: TypeAlias = Callable[["Bench", FloatArray], LatentClasses]
 
 
 @dataclass(frozen=True)
@@ -91,11 +96,16 @@ class Bench:
         base = latent_class.coin_structure(self.observed, self.evidence, discount, self.pooled, COIN_VOTES)
         structure = replace(_rule_prior(base, self, odds), balance=self.balance)
         majority = self.balance if self.balance is not None else self._balance(self.start(discount))
-        fitted = self._run(structure, latent_class.posterior_of_prior(self.observed, structure, majority))
-        if self.balance is None and np.abs(self._balance(fitted.posterior) - majority).sum() / 2 > FARTHEST:
-            structure = replace(structure, balance=majority)
-            fitted = self._run(structure, latent_class.posterior_of_prior(self.observed, structure, majority))
-        return fitted
+        return self._run(structure, latent_class.posterior_of_prior(self.observed, structure, majority))
+
+    def guarded(self, fit: Fit, discount: FloatArray) -> LatentClasses:
+        """A fit; where EM has lost the classes, again with the balance of majority vote held (FARTHEST)."""
+        fitted = fit(self, discount)
+        if self.balance is not None:
+            return fitted
+        majority = self._balance(self.start(discount))
+        far = np.abs(self._balance(fitted.posterior) - majority).sum() / 2 > FARTHEST
+        return fit(replace(self, balance=majority), discount) if far else fitted
 
     def _balance(self, posterior: FloatArray) -> FloatArray:
         """Shares of the classes among covered rows, smoothed, float64 [n_classes]."""

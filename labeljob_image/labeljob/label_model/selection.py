@@ -37,6 +37,8 @@ Reason: TypeAlias = Literal[
     "Independent",
     "Committee",
     "CommitteeOfRules",
+    "FewOverlaps",
+    "NearCopies",
     "ManyClasses",
     "Collapsed",
 ]
