@@ -64,7 +64,7 @@ def test_the_file_shows_no_id_and_its_scores() -> None:
     """F5: rows are known by a hash."""
     content = file_of()
     assert "row 1" not in json.dumps(content)
-    assert set(content["candidates"]) == {"isotonic"}
+    assert set(content["candidates"]) == {"none", "isotonic"}
     assert content["scores"]["crossFitted"]["brier"]["low"] < content["scores"]["crossFitted"]["brier"]["value"]
     assert len(content["scores"]["crossFitted"]["classes"]) == 2
 
