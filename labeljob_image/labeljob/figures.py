@@ -14,7 +14,7 @@ from labeljob.gold import Matched
 from labeljob.gold_scores import Estimate, GoldScores, gold_scores
 from labeljob.label_model import FittedLabelModel, estimated_accuracy, weights
 from labeljob.labelled import Labelled, Voters
-from labeljob.votes import ABSTAIN, IntArray, VoteBatch, Votes, conflicting_rows, covered_rows
+from labeljob.votes import ABSTAIN, FloatArray, IntArray, VoteBatch, Votes, conflicting_rows, covered_rows
 
 Figure = float | None
 
@@ -23,7 +23,8 @@ Figure = float | None
 class FunctionCounts:
     """Counts of each function, int64 [n_functions] (`votes`: [n_functions, n_classes]).
 
-    Overlaps and conflicts are among the functions that are no fallbacks.
+    Overlaps and conflicts are among the functions that are no fallbacks. `judged` counts gold rows that a function votes on; `judged_weight`
+    and `right_weight` are sums of their weights, float64, whole numbers where gold has no inclusion probabilities.
     """
 
     voters: Voters
@@ -33,17 +34,19 @@ class FunctionCounts:
     overlaps: IntArray = field(init=False)
     conflicts: IntArray = field(init=False)
     errors: IntArray = field(init=False)
-    right: IntArray = field(init=False)
     judged: IntArray = field(init=False)
+    judged_weight: FloatArray = field(init=False)
+    right_weight: FloatArray = field(init=False)
 
     def __post_init__(self) -> None:
         functions = len(self.voters.names)
         self.votes = np.zeros((functions, self.classes), dtype=np.int64)
-        for name in ("overlaps", "conflicts", "errors", "right", "judged"):
+        for name in ("overlaps", "conflicts", "errors", "judged"):
             setattr(self, name, np.zeros(functions, dtype=np.int64))
+        self.judged_weight, self.right_weight = np.zeros(functions), np.zeros(functions)
 
-    def add(self, batch: VoteBatch, gold: IntArray) -> None:
-        """Count a batch; gold is int64 [n_rows], -1 where it is not known."""
+    def add(self, batch: VoteBatch, gold: Matched) -> None:
+        """Count a batch and what is known of its rows."""
         regular = self.voters.regular
         voted = batch.votes != ABSTAIN
         among = voted[:, regular]
@@ -53,9 +56,11 @@ class FunctionCounts:
         self.conflicts[regular] += (among & conflicting_rows(batch.votes[:, regular])[:, None]).sum(axis=0)
         for k in range(self.classes):
             self.votes[:, k] += (batch.votes == k).sum(axis=0)
-        known = gold != ABSTAIN
+        known, weights = gold.known, gold.weights[gold.known]
+        right = voted[known] & (batch.votes[known] == gold.classes[known, None])
         self.judged += voted[known].sum(axis=0)
-        self.right += (voted[known] & (batch.votes[known] == gold[known, None])).sum(axis=0)
+        self.judged_weight += weights @ voted[known]
+        self.right_weight += weights @ right
 
     def check_errors(self, function_set: FunctionSet, total: int) -> None:
         """Raises JobError FUNCTIONS_FAILING once a function has failed on more of `total` rows than limits.maxErrorRate allows (X9)."""
@@ -79,7 +84,7 @@ class FunctionCounts:
             conflicts=self._thousandths(self.conflicts),
             error_rate=self._thousandths(self.errors),
             estimated_accuracy=[None if math.isnan(value) else round(1000 * value) for value in accuracy.tolist()],
-            empirical_accuracy=[round(1000 * int(r) / int(n)) if n else None for r, n in zip(self.right, self.judged, strict=True)],
+            empirical_accuracy=[round(1000 * r / n) if n else None for r, n in zip(self.right_weight.tolist(), self.judged_weight.tolist(), strict=True)],
             weight=[None if math.isnan(value) else round(value, 4) for value in weight.tolist()],
         )
 

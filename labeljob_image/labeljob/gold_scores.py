@@ -2,7 +2,8 @@
 
     precision, recall   Wilson's interval of each class on its effective number of rows (Wilson 1927; Kish 1965); of their mean over classes,
                         MOVER, which adds the distances to Wilson's limits in squares (Zou & Donner 2008)
-    Brier, log loss     percentile bootstrap over rows (Efron & Tibshirani 1993)
+    Brier, log loss     percentile bootstrap over rows (Efron & Tibshirani 1993), and at least what Wilson's interval of the share of wrong rows
+                        allows: gold without a wrong row, resampled, never has one
     ECE                 basic bootstrap, which takes off the upward bias that ECE has on few rows (Kumar et al. 2019); it begins at 0 where the
                         labels are what honest probabilities would give, by consistency resampling (Broecker & Smith 2007)
 
@@ -149,10 +150,35 @@ def _of_covered(P: FloatArray, gold: IntArray, weights: FloatArray) -> tuple[Est
     if len(gold) < LEAST_ROWS:
         return Estimate(values[0]), Estimate(values[1]), Estimate(values[2])
     (low, high), honest = np.percentile(_ratios(_resampled(columns)), TAILS, axis=0), np.percentile(_of_honest(top, bins), TAILS[1])
-    brier, log_loss = (Estimate(values[i], min(float(low[i]), values[i]), max(float(high[i]), values[i])) for i in range(2))
+    allowed = _by_wrong_rows(P, gold, weights)
+    brier, log_loss = (Estimate(values[i], min(float(low[i]), values[i], allowed[i][0]), max(float(high[i]), values[i], allowed[i][1])) for i in range(2))
     ece = values[2]
     least = 0.0 if ece <= honest else min(max(2 * ece - float(high[2]), 0.0), ece)
     return brier, log_loss, Estimate(ece, least, max(2 * ece - float(low[2]), ece))
+
+
+def _by_wrong_rows(P: FloatArray, gold: IntArray, weights: FloatArray) -> list[tuple[float, float]]:
+    """(low, high) of Brier score and of log loss when the share of wrong rows is at either end of its Wilson interval.
+
+    A wrong row costs what the wrong ones here do; where none is, what each row would cost if its second class were the true one.
+    """
+    first = P.argmax(axis=1)
+    wrong = first != gold
+    second = np.where(np.arange(P.shape[1]) == first[:, None], -1.0, P).argmax(axis=1)
+    share = np.array([weights[wrong].sum() / weights.sum()])
+    (low,), (high,) = scores.wilson_interval(share, np.array([effective_rows(weights)]))
+    limits = []
+    for loss in (scores.brier_of_rows, scores.log_loss_of_rows):
+        right_cost = _weighted_mean(loss(P, first), weights, ~wrong)
+        wrong_cost = _weighted_mean(loss(P, np.where(wrong.any(), gold, second)), weights, wrong)
+        limits.append((right_cost + max(float(low), 0.0) * (wrong_cost - right_cost), right_cost + min(float(high), 1.0) * (wrong_cost - right_cost)))
+    return limits
+
+
+def _weighted_mean(values: FloatArray, weights: FloatArray, chosen: BoolArray) -> float:
+    """Over the chosen rows, or over all where none is."""
+    part = chosen if chosen.any() else np.ones(len(values), dtype=bool)
+    return float(weights[part] @ values[part] / weights[part].sum())
 
 
 def _ratios(sums: FloatArray) -> FloatArray:

@@ -75,7 +75,7 @@ class Calibration:
         calibrator: fitted on all gold rows.
         requested: what was asked for; why: a sentence or two for people.
         gold_rows: covered gold rows it was tuned on.
-        candidates: of the choice on all gold rows, by method.
+        candidates: on all gold rows, by method; where one method was asked for, that one and none.
         fold: int64 [n_rows], the fold of each gold row; fold_calibrators: those fitted without that fold.
     """
 
@@ -119,10 +119,16 @@ def calibrate(rows: GoldRows, requested: CalibrationChoice) -> Calibration:
         return Calibration(NONE, requested, why, len(rows))
     fold = stratified_folds(rows.order.outer, rows.gold)
     trained = [rows.part(fold != number) for number in range(FOLDS)]
-    fold_calibrators = tuple(part.fitted(chosen(candidates(part, allowed))) for part in trained)
-    found = candidates(rows, allowed)
-    method = chosen(found)
-    return Calibration(rows.fitted(method), requested, f"{why}{_said(method, found, len(rows))}", len(rows), found, fold, fold_calibrators)
+    fold_calibrators = tuple(part.fitted(_choose(allowed, candidates(part, allowed) if len(allowed) > 1 else {})) for part in trained)
+    found = candidates(rows, allowed if len(allowed) > 1 else ("none", *allowed))
+    method = _choose(allowed, found)
+    said = why + _said(method, requested, found, len(rows))
+    return Calibration(rows.fitted(method), requested, said, len(rows), found, fold, fold_calibrators)
+
+
+def _choose(allowed: Sequence[CalibrationMethod], found: dict[str, Candidate]) -> CalibrationMethod:
+    """One method alone is no choice."""
+    return chosen(found) if len(allowed) > 1 else allowed[0]
 
 
 def possible(rows: GoldRows, requested: CalibrationChoice) -> tuple[tuple[CalibrationMethod, ...], str]:
@@ -179,11 +185,12 @@ def chosen(found: dict[str, Candidate]) -> CalibrationMethod:
     return next(method for method in METHODS if method in found and found[method].excess <= found[method].error)
 
 
-def _said(method: CalibrationMethod, found: dict[str, Candidate], rows: int) -> str:
+def _said(method: CalibrationMethod, requested: CalibrationChoice, found: dict[str, Candidate], rows: int) -> str:
     """Why this method, in words."""
-    if len(found) == 1:
-        return f"{method} was asked for or is all that is possible; log loss {found[method].log_loss:.3f} on held-out rows of {rows}"
-    best = min(found, key=lambda name: found[name].log_loss)
     losses = ", ".join(f"{name} {one.log_loss:.3f}" for name, one in found.items())
-    rule = "the least" if method == best else f"the simplest within one standard error of {best}"
-    return f"{method} has {rule} log loss on held-out rows of {rows} covered gold rows ({losses})"
+    where = f"log loss on held-out rows of {rows} covered gold rows ({losses})"
+    if requested != "auto":
+        return f"{method} {'was asked for' if method == requested else 'is used'}; {where}"
+    best = min(found, key=lambda name: found[name].log_loss)
+    rule = "has the least" if method == best else f"is the simplest within one standard error of {best}, which has the least"
+    return f"{method} {rule} {where}"

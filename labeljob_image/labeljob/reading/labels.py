@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 from labeljob.analysis import conflict_matrix
 from labeljob.contract.reading import ReadingRequest
 from labeljob.figures import FunctionCounts, RunFigures
-from labeljob.gold import Gold
+from labeljob.gold import Gold, Matched
 from labeljob.held_out import judged
 from labeljob.io.content import pin_broken
 from labeljob.labelled import Labelled, voters_of
@@ -69,7 +69,7 @@ def read_labels(table: Path, request: ReadingRequest, artifact: ModelArtifact, g
         votes = _votes(batch, functions, request.output)
         labelled = _labelled(batch, classes)
         ids = batch.column(function_set.id_column)
-        _add(labels, ids, votes, labelled, gold.match(ids).classes, classes)
+        _add(labels, ids, votes, labelled, gold.match(ids), classes)
         scored, known = judged(artifact.model, voters, votes, ids, artifact.calibration, gold)
         labels.figures.add_gold(scored, known)
         np.add.at(labels.confusion, (known.classes, scored.labels), 1)  # no label is -1: the last column
@@ -98,7 +98,7 @@ def _labelled(batch: pa.RecordBatch, classes: list[str]) -> Labelled:
     return Labelled(np.column_stack(columns).astype(np.float64), chosen, confidence.astype(np.float64), weight, covered)
 
 
-def _add(labels: Labels, ids: pa.Array, votes: Votes, labelled: Labelled, known: IntArray, classes: list[str]) -> None:
+def _add(labels: Labels, ids: pa.Array, votes: Votes, labelled: Labelled, known: Matched, classes: list[str]) -> None:
     labels.functions.add(VoteBatch(votes, np.zeros(votes.shape, dtype=bool)), known)
     labels.figures.add(votes, labelled)
     labels.conflicts += conflict_matrix(votes)

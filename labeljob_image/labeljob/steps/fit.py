@@ -101,7 +101,7 @@ def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: Gold, context
     known: list[tuple[pa.Array, Votes, Matched]] = []
     for ids, batch in vote_batches(source, rows, function_set, lookups, context, context.log.progress("vote", rows)):
         matched = gold.match(ids)
-        counts.add(batch, matched.classes)
+        counts.add(batch, matched)
         counts.check_errors(function_set, rows)
         if len(voters.regular):
             statistics = merge(statistics, from_votes(batch.votes[:, voters.regular], len(function_set.classes)))

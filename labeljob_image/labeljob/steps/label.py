@@ -70,7 +70,7 @@ def _vote(
     rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows)
     counts = FunctionCounts(voters, len(function_set.classes))
     for ids, batch in vote_batches(source, rows, function_set, artifact.lookups, context, context.log.progress("vote", rows)):
-        counts.add(batch, gold.match(ids).classes)
+        counts.add(batch, gold.match(ids))
         counts.check_errors(function_set, rows)
         spool.add(_set_aside(ids, batch))
     return counts

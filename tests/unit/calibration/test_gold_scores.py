@@ -94,6 +94,16 @@ def test_all_right_on_little_gold_is_not_certain():
     assert found.precision.low < 0.85
 
 
+def test_no_wrong_row_on_little_gold_is_not_certain_either():
+    """X11: 40 rows that are all right may have hidden 8.8 % of wrong ones (Wilson 1927), each of which costs as much as p of the other class says."""
+    P, Y = np.tile([0.99, 0.01], (40, 1)), np.zeros(40, dtype=np.int64)
+    found = scored(P, Y)
+    assert found.brier.value == found.brier.low == pytest.approx(2e-4)
+    assert found.brier.high == pytest.approx(0.9124 * 2e-4 + 0.0876 * 2 * 0.99**2, abs=1e-4)
+    assert found.log_loss.high == pytest.approx(-0.9124 * math.log(0.99) - 0.0876 * math.log(0.01), abs=1e-3)
+    assert scored(np.repeat(P, 100, axis=0), np.repeat(Y, 100)).brier.high < 0.003
+
+
 def test_a_class_that_is_never_predicted_counts_as_precision_0():
     P = np.tile([0.9, 0.1], (20, 1))
     found = scored(P, np.array([0] * 10 + [1] * 10))

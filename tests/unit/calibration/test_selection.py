@@ -116,7 +116,7 @@ def _of_counts(*counts: int) -> tuple[np.ndarray, np.ndarray]:
         ((15, 14), "temperature", {"none"}, "29 covered gold rows of 2 classes"),
         ((40, 0), "auto", {"none"}, "40 covered gold rows of 1 classes"),
         ((25, 5), "auto", {"none", "temperature"}, "the rarest class has 5 covered gold rows (sigmoid needs 30, isotonic needs 50)"),
-        ((200, 29), "isotonic", {"temperature"}, "the rarest class has 29 covered gold rows"),
+        ((200, 29), "isotonic", {"temperature"}, "so temperature is the most that is tried; temperature is used; log loss"),
         ((200, 30), "isotonic", {"temperature"}, "isotonic needs 50"),
         ((200, 30), "sigmoid", {"sigmoid"}, "asked for"),
         ((60, 50), "isotonic", {"isotonic"}, "asked for"),
