@@ -19,13 +19,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeljob.label_model.acceleration import Anderson
-from labeljob.label_model.packing import PackedVotes, outcome_counts, pack, sum_tables
-from labeljob.label_model.posteriors import LARGEST_LOG_ODDS
+from labeljob.label_model.expectation import Expectation, Expected
+from labeljob.label_model.packing import PackedVotes, WeightedVotes, outcome_counts, sum_tables, weigh
 from labeljob.votes import BoolArray, FloatArray, Votes
 
 BALANCE_ROWS = 1.0  # pseudo-rows for each class in a learned class balance
 FLOOR = 1e-9  # smallest prior rate of an outcome, so that no probability is ever zero
-PART, PART_TOLERANCE = 8192, 1e-5  # patterns that are fitted first, and nats a row at which that is enough
+PART, MANY_VOTES = 2048, 1 << 18  # at least so many patterns are fitted first where there are so many votes to go through
+PART_TOLERANCE = 1e-3  # nats a row at which that is enough
 LEAST_LOG = -700.0  # nats below the likeliest that a mixture of steps may put an outcome
 
 
@@ -71,14 +72,14 @@ class EmResult:
     trace: tuple[float, ...]
 
 
-def make_prior(patterns: Votes | PackedVotes, counts: FloatArray, evidence: BoolArray, classes: int, odds: float, votes: float) -> Prior:
+def make_prior(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, evidence: BoolArray, classes: int, odds: float, votes: float) -> Prior:
     """The better-than-random prior of the module's docstring.
 
     Args:
         patterns: int8 [n_patterns, n_functions], or packed; counts: float64 [n_patterns]; evidence: bool [n_functions].
         odds: how much likelier a vote is when it names the class; votes: pseudo-votes of each function for each class.
     """
-    observed = make_rows(patterns, counts, 1 + classes).outcomes
+    observed = weigh(patterns, counts, 1 + classes).outcomes
     cast = observed[:, 1:].sum(axis=1)
     pooled = (observed[:, 1:].sum(axis=0) + 1) / (cast.sum() + classes)
     rates = observed + np.concatenate([[0.0], pooled])
@@ -98,22 +99,17 @@ def log_joint(packed: PackedVotes, parameters: Parameters) -> FloatArray:
     return sum_tables(packed, parameters.log_confusion) + parameters.log_balance[:, None]
 
 
-def log_normaliser(joint: FloatArray) -> FloatArray:
-    """log-sum-exp over classes, float64 [n_rows], from float64 [n_classes, n_rows]."""
-    top = joint.max(axis=0)
-    total = np.zeros_like(top)
-    for of_class in joint:  # class by class: the order of the sum, and so the last bit, is the same for any number of rows
-        total += np.exp(of_class - top)
-    normaliser: FloatArray = top + np.log(total)
-    return normaliser
-
-
 def e_step(packed: PackedVotes, parameters: Parameters) -> tuple[FloatArray, FloatArray]:
     """(posterior float64 [n_classes, n_rows], log p(row) float64 [n_rows]); Dawid & Skene 2.5."""
     joint = log_joint(packed, parameters)
-    evidence = log_normaliser(joint)
-    joint -= evidence
-    return np.exp(joint, out=joint), evidence
+    top = joint.max(axis=0)
+    joint -= top
+    np.exp(joint, out=joint)
+    total = np.zeros_like(top)
+    for of_class in joint:  # class by class: the order of the sum, and so the last bit, is the same for any number of rows
+        total += of_class
+    joint /= total
+    return joint, top + np.log(total)
 
 
 def m_step(packed: PackedVotes, expected: FloatArray, problem: "Problem") -> Parameters:
@@ -125,18 +121,6 @@ def m_step(packed: PackedVotes, expected: FloatArray, problem: "Problem") -> Par
     return maximise(Expected(outcome_counts(packed, expected), expected.sum(axis=1)), problem)
 
 
-@dataclass(frozen=True)
-class Expected:
-    """What the M step needs of the rows.
-
-    Attributes:
-        outcomes: float64 [n_functions, 1 + n_classes, n_classes], expected rows of each outcome and class. rows: float64 [n_classes].
-    """
-
-    outcomes: FloatArray
-    rows: FloatArray
-
-
 def maximise(expected: Expected, problem: "Problem") -> Parameters:
     """The most probable parameters; see `m_step`."""
     prior, start = problem.prior, problem.start
@@ -146,57 +130,6 @@ def maximise(expected: Expected, problem: "Problem") -> Parameters:
         return Parameters(start.log_balance, log_confusion)
     rows = expected.rows + prior.balance
     return Parameters(np.log(rows / rows.sum()), log_confusion)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Vote patterns ready for EM.
-
-    Attributes:
-        packed: n_rows patterns; counts: float64 [n_rows], how often each occurs.
-        outcomes: float64 [n_functions, n_outcomes], rows of each outcome.
-    """
-
-    packed: PackedVotes
-    counts: FloatArray
-    outcomes: FloatArray
-
-    @property
-    def total(self) -> float:
-        """Rows, with repetition."""
-        return float(self.counts.sum())
-
-
-def make_rows(patterns: Votes | PackedVotes, counts: FloatArray, outcomes: int) -> Rows:
-    """Pack and count once what every round of EM reads."""
-    packed = patterns if isinstance(patterns, PackedVotes) else pack(patterns, outcomes)
-    return Rows(packed, counts, outcome_counts(packed, counts[None])[:, :, 0])
-
-
-def expectation(rows: Rows, parameters: Parameters) -> tuple[Expected, float]:
-    """The E step, and the log likelihood of the rows in nats."""
-    if len(parameters.log_balance) == 2:
-        return _expectation_of_two(rows, parameters)
-    posterior, evidence = e_step(rows.packed, parameters)
-    likelihood = float(evidence @ rows.counts)
-    posterior *= rows.counts
-    return Expected(outcome_counts(rows.packed, posterior), posterior.sum(axis=1)), likelihood
-
-
-def _expectation_of_two(rows: Rows, parameters: Parameters) -> tuple[Expected, float]:
-    """For two classes only the log-odds x of a row differ: p(row) = p(row, class 0) (1 + e^x), and what is not class 1 is class 0."""
-    confusion, balance = parameters.log_confusion, parameters.log_balance
-    odds = sum_tables(rows.packed, confusion[:, :, 1:] - confusion[:, :, :1])[0]
-    odds += balance[1] - balance[0]
-    np.clip(odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS, out=odds)
-    ratio = np.exp(-odds)
-    ratio += 1.0
-    second = rows.counts / ratio
-    first_class = float((rows.outcomes * confusion[:, :, 0]).sum()) + rows.total * float(balance[0])
-    likelihood = first_class + float(rows.counts @ odds) + float(rows.counts @ np.log(ratio, out=ratio))
-    of_second, expected = outcome_counts(rows.packed, second[None])[:, :, 0], float(second.sum())
-    outcomes = np.stack([np.maximum(rows.outcomes - of_second, 0.0), of_second], axis=2)
-    return Expected(outcomes, np.array([max(rows.total - expected, 0.0), expected])), likelihood
 
 
 def _log_shares(mass: FloatArray) -> FloatArray:
@@ -235,47 +168,56 @@ def log_prior_density(parameters: Parameters, problem: Problem) -> float:
     return value if problem.balance_is_given else value + float(problem.prior.balance @ parameters.log_balance)
 
 
-def run_em(patterns: Votes | PackedVotes, counts: FloatArray, problem: Problem, max_iterations: int, tolerance: float) -> EmResult:
-    """EM until the objective rises by at most `tolerance` nats a row, or `max_iterations`. Inputs are not changed.
+def run_em(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, problem: Problem, max_iterations: int, tolerance: float) -> EmResult:
+    """EM until a round raises the (expected) objective by at most `tolerance` nats a row, or `max_iterations`. Inputs are not changed.
 
     Many patterns are first fitted by a part of them, to start near the end; what is reported is of the rounds over all.
 
     Args:
         patterns: int8 [n_patterns, n_functions], or packed; counts: float64 [n_patterns].
     """
-    rows = make_rows(patterns, counts, problem.prior.confusion.shape[1])
+    rows = weigh(patterns, counts, problem.prior.confusion.shape[1])
     start = problem.start
-    if rows.packed.rows > 2 * PART:
+    if rows.packed.rows > 2 * PART and rows.packed.rows * rows.packed.layout.columns > MANY_VOTES:
         start = _climb(_part(rows), start, problem, max_iterations, max(tolerance, PART_TOLERANCE)).parameters
     return _climb(rows, start, problem, max_iterations, tolerance)
 
 
-def _part(rows: Rows) -> Rows:
-    """Evenly spaced rows that stand for all (repeated patterns as often as they fall on the grid); at most PART patterns."""
-    grid = np.floor(np.cumsum(rows.counts) * (PART / rows.total) + 0.5)
+def _part(rows: WeightedVotes) -> WeightedVotes:
+    """Evenly spaced rows that stand for all, a repeated pattern as often as it falls on the grid."""
+    grid = np.floor(np.cumsum(rows.counts) * (max(PART, rows.packed.rows // 8) / rows.total) + 0.5)
     hits = np.diff(grid, prepend=0.0)
     chosen = hits > 0
-    return make_rows(rows.packed.take(chosen), hits[chosen] * (rows.total / hits.sum()), rows.packed.outcomes)
+    return rows.take(chosen, hits[chosen] * (rows.total / hits.sum()))
 
 
-def _climb(rows: Rows, start: Parameters, problem: Problem, max_iterations: int, tolerance: float) -> EmResult:
+def _climb(rows: WeightedVotes, start: Parameters, problem: Problem, max_iterations: int, tolerance: float) -> EmResult:
     """Rounds of EM, mixed with earlier ones (`acceleration`); a mixture that lowers the objective is dropped for the plain step."""
     here, plain, mixer = start, None, Anderson()
-    best, found, trace, converged, iterations = here, np.zeros(0), list[float](), False, 0
+    found, trace, converged, iterations = np.zeros(0), list[float](), False, 0
+    expectation = Expectation(rows, len(start.log_balance))
     while not converged and iterations < max_iterations:
         iterations += 1
-        expected, likelihood = expectation(rows, here)
+        expected, likelihood = expectation.of(here.log_balance, here.log_confusion)
         objective = likelihood + log_prior_density(here, problem)
         if plain is not None and objective < trace[-1]:
             here, plain = plain, None
             mixer.forget()
             continue
-        converged = bool(trace) and objective - trace[-1] <= tolerance * rows.total
+        step, found = maximise(expected, problem), expected.rows
+        stalled = bool(trace) and objective <= trace[-1]
+        converged = stalled or expected_rise(here, step, expected, problem) <= tolerance * rows.total
         trace.append(objective)
-        best, step, found = here, maximise(expected, problem), expected.rows
         mixed = None if converged else mixer.propose(_as_vector(here), _as_vector(step))
         here, plain = (step, None) if mixed is None else (_as_parameters(mixed, problem), step)
-    return EmResult(best if converged else plain or here, found, iterations, converged, tuple(trace))
+    return EmResult(plain or here, found, iterations, converged, tuple(trace))
+
+
+def expected_rise(here: Parameters, step: Parameters, expected: Expected, problem: Problem) -> float:
+    """By how much the M step raises the expected objective, in nats; the objective itself rises by at least that."""
+    mass = (expected.outcomes + problem.prior.confusion) * ~problem.held[:, None, None]
+    rise = float((mass * (step.log_confusion - here.log_confusion)).sum())
+    return rise + float((expected.rows + problem.prior.balance) @ (step.log_balance - here.log_balance))
 
 
 def _as_vector(parameters: Parameters) -> FloatArray:

@@ -11,10 +11,10 @@ from labeljob.label_model.assembly import fit_alone, from_finding
 from labeljob.label_model.committee import Finding, deliberate
 from labeljob.label_model.fits import Bench
 from labeljob.label_model.model import FittedLabelModel
-from labeljob.label_model.packing import PackedVotes, outcome_counts, pack
+from labeljob.label_model.packing import WeightedVotes, weigh
 from labeljob.label_model.posteriors import normalised
 from labeljob.label_model.selection import Abstain, Choice, choose_algorithm, infer_abstain, one_sided
-from labeljob.label_model.statistics import VoteStatistics
+from labeljob.label_model.statistics import VoteStatistics, weighted_patterns
 from labeljob.label_model.statistics import vote_counts as exact_vote_counts
 from labeljob.votes import ABSTAIN, BoolArray, EmptyVotesError, FloatArray, IntArray, Votes, VotesError
 
@@ -31,7 +31,7 @@ class Evidence:
     """What every algorithm starts from.
 
     Attributes:
-        patterns: int8 [n_patterns, n_functions], and `packed`; counts: float64 [n_patterns].
+        patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns]; rows: both, packed.
         vote_counts: float64 [n_functions, n_classes].
         agreeing, comparable: float64 [n_functions], see `weighted_vote.agreement`.
         abstain: the reading of each function's abstain.
@@ -39,7 +39,7 @@ class Evidence:
     """
 
     patterns: Votes
-    packed: PackedVotes
+    rows: WeightedVotes
     counts: FloatArray
     vote_counts: FloatArray
     agreeing: FloatArray
@@ -144,13 +144,11 @@ def _gather(
     statistics: VoteStatistics, classes: int, abstain: Sequence[AbstainArgument] | None, class_balance: FloatArray | None
 ) -> Evidence:
     patterns, counts = statistics.patterns, statistics.weights
-    packed = pack(patterns, 1 + classes)
-    vote_counts = outcome_counts(packed, counts[None])[:, 1:, 0]
-    if statistics.sampled:
-        vote_counts = exact_vote_counts(statistics, classes).astype(np.float64)
-    agreeing, comparable = weighted_vote.agreement(packed, counts, classes)
+    rows = weighted_patterns(statistics, 1 + classes)
+    vote_counts = exact_vote_counts(statistics, classes).astype(np.float64)
+    agreeing, comparable = weighted_vote.agreement(rows, counts, classes)
     readings = _readings(statistics, counts, vote_counts, abstain)
-    return Evidence(patterns, packed, counts, vote_counts, agreeing, comparable, readings, class_balance)
+    return Evidence(patterns, rows, counts, vote_counts, agreeing, comparable, readings, class_balance)
 
 
 def _readings(
@@ -182,7 +180,7 @@ def _vote_model(choice: Choice, evidence: Evidence, seed: int) -> FittedLabelMod
         log_weights = np.zeros((len(accuracies), 1 + classes, classes))
     else:
         # Only functions that name several classes say how common each class is; one-sided rules reflect what rules were written.
-        balance = majority_vote.class_shares(evidence.packed, evidence.counts, classes, ~evidence.sided)
+        balance = majority_vote.class_shares(evidence.rows.packed, evidence.counts, classes, ~evidence.sided)
         log_weights = weighted_vote.one_coin_log_weights(accuracies, classes)
     given = evidence.class_balance
     return _model(choice, evidence, balance if given is None else given, log_weights, accuracies, (0, True), seed)
@@ -191,51 +189,48 @@ def _vote_model(choice: Choice, evidence: Evidence, seed: int) -> FittedLabelMod
 def _fit_dawid_skene(choice: Choice, evidence: Evidence, max_iterations: int, tolerance: float, seed: int) -> FittedLabelModel:
     """Dawid-Skene on the classes that get votes; when EM collapses, again with the class balance held at the majority vote's."""
     voted = np.flatnonzero(evidence.vote_counts.any(axis=0))
-    packed, counts = _informative(evidence, _renamed(evidence, voted))
-    majority = majority_vote.class_shares(packed, counts, len(voted))
+    rows = _informative(evidence, _renamed(evidence, voted))
+    majority = majority_vote.class_shares(rows.packed, rows.counts, len(voted))
     given = None if evidence.class_balance is None else evidence.class_balance[voted] / evidence.class_balance[voted].sum()
-    result = _run(evidence, packed, counts, majority if given is None else given, given is not None, max_iterations, tolerance)
-    if given is None and _distance(result, packed, counts, majority) > FARTHEST:
+    result = _run(evidence, rows, majority if given is None else given, given is not None, max_iterations, tolerance)
+    if given is None and _distance(result, rows, majority) > FARTHEST:
         choice = Choice("dawid-skene", "Collapsed", f"{choice.why}; EM left the majority vote, so its class balance was held")
-        result = _run(evidence, packed, counts, majority, True, max_iterations, tolerance)
+        result = _run(evidence, rows, majority, True, max_iterations, tolerance)
     balance, log_weights = _all_classes(result.parameters, voted, evidence)
     accuracies = _vote_accuracies(balance, log_weights)
     return _model(choice, evidence, balance, log_weights, accuracies, (result.iterations, result.converged), seed)
 
 
-def _renamed(evidence: Evidence, voted: IntArray) -> PackedVotes:
+def _renamed(evidence: Evidence, voted: IntArray) -> WeightedVotes:
     """The patterns with the classes that get votes numbered from 0."""
     if len(voted) == evidence.classes:
-        return evidence.packed
+        return evidence.rows
     index = np.full(evidence.classes + 1, ABSTAIN, dtype=evidence.patterns.dtype)
     index[voted] = np.arange(len(voted))
-    return pack(index[evidence.patterns], 1 + len(voted))  # -1 takes the last entry, which is ABSTAIN
+    return weigh(index[evidence.patterns], evidence.counts, 1 + len(voted))  # -1 takes the last entry, which is ABSTAIN
 
 
-def _informative(evidence: Evidence, packed: PackedVotes) -> tuple[PackedVotes, FloatArray]:
+def _informative(evidence: Evidence, rows: WeightedVotes) -> WeightedVotes:
     """Without the rows nobody votes on when no abstain is evidence: they say nothing and only slow EM down."""
-    covered = packed.covered
-    if "evidence" in evidence.abstain or covered.all():
-        return packed, evidence.counts
-    return packed.take(covered), evidence.counts[covered]
+    return rows if "evidence" in evidence.abstain else rows.covered()
 
 
 def _run(
-    evidence: Evidence, packed: PackedVotes, counts: FloatArray, balance: FloatArray, balance_is_given: bool, max_iterations: int, tolerance: float
+    evidence: Evidence, rows: WeightedVotes, balance: FloatArray, balance_is_given: bool, max_iterations: int, tolerance: float
 ) -> dawid_skene.EmResult:
     classes = len(balance)
     is_evidence = np.array([reading == "evidence" for reading in evidence.abstain])
     pooled = weighted_vote.pooled_agreement(evidence.agreeing, evidence.comparable, classes)
     odds = float(np.clip(pooled * (classes - 1) / max(1 - pooled, 1e-9), *ODDS))
-    prior = dawid_skene.make_prior(packed, counts, is_evidence, classes, odds, PRIOR_VOTES)
+    prior = dawid_skene.make_prior(rows, rows.counts, is_evidence, classes, odds, PRIOR_VOTES)
     held_weights = weighted_vote.one_coin_log_weights(evidence.accuracies(), classes)
     problem = dawid_skene.make_problem(prior, balance, balance_is_given, evidence.sided & ~is_evidence, held_weights)
-    return dawid_skene.run_em(packed, counts, problem, max_iterations, tolerance)
+    return dawid_skene.run_em(rows, rows.counts, problem, max_iterations, tolerance)
 
 
-def _distance(result: dawid_skene.EmResult, packed: PackedVotes, counts: FloatArray, majority: FloatArray) -> float:
+def _distance(result: dawid_skene.EmResult, rows: WeightedVotes, majority: FloatArray) -> float:
     """Total variation between the class shares of covered rows by the model and by majority vote, in [0, 1]."""
-    uncovered = counts[~packed.covered].sum()
+    uncovered = rows.counts[~rows.packed.covered].sum()
     abstained = normalised((result.parameters.log_balance + result.parameters.log_confusion[:, 0].sum(axis=0))[:, None])[:, 0]
     expected = np.maximum(result.rows - uncovered * abstained, 0.0)
     return float(np.abs(expected / max(expected.sum(), 1e-300) - majority).sum() / 2)

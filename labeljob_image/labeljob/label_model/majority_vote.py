@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from labeljob.label_model.packing import PackedVotes, pack, sum_tables
+from labeljob.label_model.packing import PackedVotes, one_each, pack, sum_tables
 from labeljob.votes import BoolArray, FloatArray, Votes
 
 
@@ -13,13 +13,9 @@ def tally(patterns: Votes | PackedVotes, classes: int, functions: BoolArray | No
         patterns: int8 [n_rows, n_functions] or the same packed. functions: bool [n_functions], whose votes count; None for all.
     """
     packed = patterns if isinstance(patterns, PackedVotes) else pack(patterns, 1 + classes)
-    each = one_each(packed.layout.columns, classes)
-    return sum_tables(packed, each if functions is None else each * functions[:, None, None])
-
-
-def one_each(functions: int, classes: int) -> FloatArray:
-    """What each outcome adds to the tally of each class: float64 [n_functions, 1 + n_classes, n_classes] of 0 and 1."""
-    return np.tile(np.eye(1 + classes, classes, -1), (functions, 1, 1))
+    if functions is None or functions.all():
+        return packed.tallies
+    return sum_tables(packed, one_each(packed.layout.columns, classes) * functions[:, None, None])
 
 
 def vote_shares(tallies: FloatArray, uncovered: FloatArray) -> FloatArray:

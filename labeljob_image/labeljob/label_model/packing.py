@@ -16,6 +16,8 @@ from labeljob.votes import FloatArray, Votes
 
 JOINT_ROWS = 1 << 13  # from here on one table for both units of a code costs less than a second look-up
 BYTE = 256
+TOGETHER = 3  # from so many states on, a look-up gives the values of all
+BYTES_OF_A_SUM = 6  # whole bytes that are exact in float64
 
 Tables: TypeAlias = tuple[FloatArray, ...]  # of a code: one, or one for each of its units, whose values are added before the next code's
 
@@ -46,14 +48,30 @@ class PackedVotes:
         """Whether the two units of a code are looked up and counted at once."""
         return self.layout.paired and self.rows >= JOINT_ROWS
 
-    @property
+    @cached_property
     def covered(self) -> npt.NDArray[np.bool_]:
         """Rows with at least one vote, bool [n_rows]."""
-        return np.asarray(self.codes.any(axis=0))
+        return np.asarray(self.codes.max(axis=0) > 0)
+
+    @cached_property
+    def tallies(self) -> FloatArray:
+        """Votes for each class, float64 [n_classes, n_rows]."""
+        classes = self.outcomes - 1
+        if classes > BYTES_OF_A_SUM or self.layout.columns >= BYTE:
+            return sum_tables(self, one_each(self.layout.columns, classes))
+        bytes_ = np.zeros((self.layout.columns, self.outcomes, 1))  # class k counts in byte k of one sum: a whole number, exact below 2 ** 53
+        bytes_[:, 1:, 0] = float(BYTE) ** np.arange(classes)
+        sums = sum_tables(self, bytes_)[0].astype("<u8")
+        return np.ascontiguousarray(sums.view(np.uint8).reshape(-1, 8)[:, :classes].T).astype(np.float64)
 
     def take(self, rows: npt.NDArray[np.bool_]) -> "PackedVotes":
         """Some of the rows."""
         return PackedVotes(self.codes[:, rows], self.layout)
+
+    @property
+    def bin_size(self) -> int:
+        """Numbers that one of `bins` can be."""
+        return self.layout.size * BYTE if self.joint else self.layout.size
 
     @cached_property
     def bins(self) -> list[npt.NDArray[np.intp]]:
@@ -73,17 +91,6 @@ def pack(votes: Votes, outcomes: int) -> PackedVotes:
     return PackedVotes(codes, layout)
 
 
-def tables_of(log_weights: FloatArray, layout: Layout, *, joint: bool) -> list[list[Tables]]:
-    """Tables that `sum_rows` looks up: for each state one of [size], or for three states and more a single one of [size, n_states].
-
-    Args:
-        log_weights: float64 [n_functions, n_outcomes, n_states].
-    """
-    tables = unit_tables(log_weights, layout)
-    states = list(np.ascontiguousarray(np.moveaxis(tables, 2, 0))) if tables.shape[2] <= 2 else [tables]
-    return [_grouped(table, layout, joint) for table in states]
-
-
 def unit_tables(log_weights: FloatArray, layout: Layout) -> FloatArray:
     """float64 [n_units, size, n_states]: the sum of one outcome of each of a unit's functions, from [n_functions, n_outcomes, n_states]."""
     _, outcomes, states = log_weights.shape
@@ -96,27 +103,36 @@ def unit_tables(log_weights: FloatArray, layout: Layout) -> FloatArray:
     return table
 
 
-def _grouped(tables: FloatArray, layout: Layout, joint: bool) -> list[Tables]:
-    if not layout.paired:
-        return [(table,) for table in tables]
-    if not joint:
-        return [tuple(tables[i : i + 2]) for i in range(0, len(tables), 2)]
-    pairs = len(tables) // 2
-    both = np.zeros((pairs, layout.size, BYTE))
-    both[:, :, : layout.size] = tables[0 : 2 * pairs : 2, None, :] + tables[1 : 2 * pairs : 2, :, None]
-    return [(table,) for table in (*both.reshape(pairs, layout.size * BYTE), *tables[2 * pairs :])]
-
-
 class RowSums:
     """Sums of looked-up values over the codes of rows. Buffers are made once: the next call overwrites the answer of the last."""
 
-    def __init__(self, log_weights: FloatArray, layout: Layout, rows: int, *, joint: bool) -> None:
-        """For at most `rows` rows at a time; `joint` is for one or two states only."""
-        self.layout, self.joint = layout, joint
-        self.tables = tables_of(log_weights, layout, joint=joint)
-        shape = (rows, *self.tables[0][0][0].shape[1:])
-        self.totals = np.empty((len(self.tables), *shape))
+    def __init__(self, layout: Layout, states: int, rows: int, *, joint: bool) -> None:
+        """For at most `rows` rows at a time; `joint` is for less than TOGETHER states."""
+        self.layout, self.joint = layout, joint and layout.units > 1
+        self.tables: list[list[Tables]] = []
+        shape = (rows,) if states < TOGETHER else (rows, states)
+        self.totals = np.empty((states if states < TOGETHER else 1, *shape))
         self.first, self.second, self.index = np.empty(shape), np.empty(shape), np.empty(rows, dtype=np.intp)
+        self.both = np.zeros((states, layout.units // 2, layout.size, BYTE)) if self.joint else np.empty(0)
+
+    def load(self, log_weights: FloatArray) -> "RowSums":
+        """Look up in tables of these from now on: float64 [n_functions, n_outcomes, n_states].
+
+        There are tables for each state, or from TOGETHER states on for all at once.
+        """
+        tables = unit_tables(log_weights, self.layout)
+        states = list(np.ascontiguousarray(np.moveaxis(tables, 2, 0))) if tables.shape[2] < TOGETHER else [tables]
+        self.tables = [self._by_code(table, state) for state, table in enumerate(states)]
+        return self
+
+    def _by_code(self, tables: FloatArray, state: int) -> list[Tables]:
+        if not self.layout.paired:
+            return [(table,) for table in tables]
+        if not self.joint:
+            return [tuple(tables[i : i + 2]) for i in range(0, len(tables), 2)]
+        both, size, even = self.both[state], self.layout.size, len(tables) // 2 * 2
+        np.add(tables[0:even:2, None, :], tables[1:even:2, :, None], out=both[:, :, :size])
+        return [(table,) for table in (*both.reshape(even // 2, size * BYTE), *tables[even:])]
 
     def of(self, codes: npt.NDArray[Any]) -> FloatArray:
         """float64 [n_states, n_rows] for one or two states, else [1, n_rows, n_states], from [n_codes, n_rows]."""
@@ -156,8 +172,8 @@ def sum_tables(packed: PackedVotes, log_weights: FloatArray) -> FloatArray:
         float64 [n_states, n_rows].
     """
     states = log_weights.shape[2]
-    sums = RowSums(log_weights, packed.layout, packed.rows, joint=packed.joint and states <= 2).of(packed.codes)
-    return sums if states <= 2 else np.ascontiguousarray(sums[0].T)
+    sums = RowSums(packed.layout, states, packed.rows, joint=packed.joint and states < TOGETHER).load(log_weights).of(packed.codes)
+    return sums if states < TOGETHER else np.ascontiguousarray(sums[0].T)
 
 
 def outcome_counts(packed: PackedVotes, row_weights: FloatArray) -> FloatArray:
@@ -169,23 +185,86 @@ def outcome_counts(packed: PackedVotes, row_weights: FloatArray) -> FloatArray:
     Returns:
         float64 [n_functions, n_outcomes, n_states].
     """
-    layout = packed.layout
-    units = np.stack([_unit_counts(packed, weights) for weights in row_weights], axis=-1)
-    counts = np.empty((layout.units, layout.width, layout.outcomes, len(row_weights)))
+    histograms = empty_histograms(packed, len(row_weights))
+    add_histograms(packed, slice(None), row_weights, histograms)
+    return by_function(packed, histograms)
+
+
+def empty_histograms(packed: PackedVotes, states: int) -> FloatArray:
+    """Zeros, float64 [n_bins, n_states, bin_size]."""
+    return np.zeros((len(packed.bins), states, packed.bin_size))
+
+
+def add_histograms(packed: PackedVotes, part: slice, weights: FloatArray, histograms: FloatArray) -> None:
+    """Add the weights of some rows, float64 [n_states, n_rows], to float64 [n_bins, n_states, bin_size]."""
+    for bins, of_bins in zip(packed.bins, histograms, strict=True):
+        for state, of_state in enumerate(weights):
+            of_bins[state] += np.bincount(bins[part], of_state, packed.bin_size)
+
+
+def outcome_counts_by_state(packed: PackedVotes, row_weights: FloatArray, states: npt.NDArray[np.intp], n_states: int) -> FloatArray:
+    """`outcome_counts` where each row has one state only: float64 [n_rows] and intp [n_rows]; in one pass."""
+    size = packed.bin_size
+    offsets = states * size
+    histograms = empty_histograms(packed, n_states)
+    for bins, of_bins in zip(packed.bins, histograms, strict=True):
+        of_bins.reshape(-1)[:] = np.bincount(bins + offsets, row_weights, size * n_states)
+    return by_function(packed, histograms)
+
+
+def by_function(packed: PackedVotes, histograms: FloatArray) -> FloatArray:
+    """float64 [n_functions, n_outcomes, n_states] from histograms, float64 [n_bins, n_states, bin_size]."""
+    layout, states = packed.layout, histograms.shape[1]
+    units = histograms
+    if packed.joint:
+        both = histograms.reshape(len(histograms), states, layout.size, BYTE)[..., : layout.size]
+        units = np.stack([both.sum(axis=2), both.sum(axis=3)], axis=1).reshape(-1, states, layout.size)[: layout.units]
+    counts = np.empty((layout.units, layout.width, layout.outcomes, states))
     for i in range(layout.width):
-        split = units.reshape(layout.units, layout.outcomes**i, layout.outcomes, -1, len(row_weights))
-        counts[:, i] = split.sum(axis=(1, 3))
-    return counts.reshape(-1, layout.outcomes, len(row_weights))[: layout.columns]
+        split = units.reshape(layout.units, states, layout.outcomes**i, layout.outcomes, -1)
+        counts[:, i] = split.sum(axis=(2, 4)).transpose(0, 2, 1)
+    return counts.reshape(-1, layout.outcomes, states)[: layout.columns]
 
 
-def _unit_counts(packed: PackedVotes, weights: FloatArray) -> FloatArray:
-    """Weighted rows of each number that a unit can be, float64 [n_units, size]."""
-    layout, size = packed.layout, packed.layout.size
-    if not packed.joint:
-        return np.stack([np.bincount(unit, weights, size) for unit in packed.bins])
-    counts = np.empty((2 * layout.codes, size))
-    for i, code in enumerate(packed.bins):
-        both = np.bincount(code, weights, size * BYTE).reshape(size, BYTE)[:, :size]
-        both.sum(axis=0, out=counts[2 * i])
-        both.sum(axis=1, out=counts[2 * i + 1])
-    return counts[: layout.units]
+def one_each(functions: int, classes: int) -> FloatArray:
+    """What each outcome adds to the tally of each class: float64 [n_functions, 1 + n_classes, n_classes] of 0 and 1."""
+    return np.tile(np.eye(1 + classes, classes, -1), (functions, 1, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedVotes:
+    """Packed patterns and how often each occurs.
+
+    Attributes:
+        packed: n_rows patterns. counts: float64 [n_rows]. outcomes: float64 [n_functions, n_outcomes], rows of each outcome.
+    """
+
+    packed: PackedVotes
+    counts: FloatArray
+    outcomes: FloatArray
+
+    @property
+    def total(self) -> float:
+        """Rows, with repetition."""
+        return float(self.counts.sum())
+
+    def covered(self) -> "WeightedVotes":
+        """Without the rows nobody votes on: left out where they are many, of no weight where they are few."""
+        covered = self.packed.covered
+        missing = int(np.count_nonzero(~covered))
+        if 10 * missing > len(covered):
+            return self.take(covered)
+        outcomes = self.outcomes - np.eye(1, self.packed.outcomes) * self.counts[~covered].sum()
+        return WeightedVotes(self.packed, self.counts * covered, outcomes) if missing else self
+
+    def take(self, rows: npt.NDArray[np.bool_], counts: FloatArray | None = None) -> "WeightedVotes":
+        """Some of the rows, with other counts (float64, of those rows) when given."""
+        return weigh(self.packed.take(rows), self.counts[rows] if counts is None else counts)
+
+
+def weigh(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, outcomes: int = 0) -> WeightedVotes:
+    """Pack and count once what every fit reads; `outcomes` is that of votes that are not packed yet."""
+    if isinstance(patterns, WeightedVotes):
+        return patterns
+    packed = patterns if isinstance(patterns, PackedVotes) else pack(patterns, outcomes)
+    return WeightedVotes(packed, counts, outcome_counts(packed, counts[None])[:, :, 0])

@@ -111,25 +111,29 @@ def _sorted(words: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.intp], npt.ND
     return order, np.flatnonzero(changed)
 
 
-def _changes(ordered: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+def _changes(ordered: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.bool_]:
     changed = np.ones(len(ordered), dtype=np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=changed[1:])
     return changed
 
 
 def _count_dense(votes: Votes, layout: Layout, weights: IntArray | None) -> tuple[Votes, IntArray]:
-    totals = np.bincount(dense_codes(votes, layout), weights)  # float64 with weights: exact below 2 ** 53 rows
-    present = np.flatnonzero(totals)
-    counts = totals[present].astype(np.int64)
-    digits = np.empty((len(present), layout.units * layout.width), dtype=np.int8)
+    present, counts = _counted(dense_codes(votes, layout), weights)
+    words = np.empty((len(present), layout.units), dtype="<u4")  # a unit of four votes is written as one number
     left = present.astype(np.uint32)
-    last = layout.units - 1
-    for unit in range(last, -1, -1):
+    for unit in range(layout.units - 1, -1, -1):
         size = np.uint32(layout.outcomes ** _columns(layout, unit))
         rest = left // size
-        digits[:, unit * layout.width : (unit + 1) * layout.width] = _unit_votes(layout, _columns(layout, unit)).take(left - rest * size, axis=0)
+        words[:, unit] = _unit_votes(layout, _columns(layout, unit)).view("<u4")[:, 0].take(left - rest * size)
         left = rest
-    return np.ascontiguousarray(digits[:, : layout.columns]), counts
+    return np.ascontiguousarray(words.view(np.int8)[:, : layout.columns]), counts
+
+
+def _counted(codes: npt.NDArray[np.uint32], weights: IntArray | None) -> tuple[npt.NDArray[np.intp], IntArray]:
+    """(numbers that occur, ascending; the sum of their weights)."""
+    totals = np.bincount(codes, weights)  # float64 with weights: exact below 2 ** 53 rows
+    present = np.flatnonzero(totals != 0)
+    return present, totals[present].astype(np.int64)
 
 
 def dense_codes(votes: Votes, layout: Layout) -> npt.NDArray[np.uint32]:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from labeljob.label_model.majority_vote import one_each
-from labeljob.label_model.packing import JOINT_ROWS, RowSums
+from labeljob.label_model.packing import JOINT_ROWS, TOGETHER, RowSums, one_each
 from labeljob.label_model.vote_codes import Layout, chunk_rows, packed_chunks
 from labeljob.votes import FloatArray, Votes
 
@@ -54,10 +53,10 @@ def _chunk_sums(votes: Votes, log_weights: FloatArray) -> Iterator[tuple[slice, 
     states = log_weights.shape[2]
     layout = Layout(votes.shape[1], log_weights.shape[1])
     chunk = min(chunk_rows(layout.columns, states), max(votes.shape[0], 1))
-    sums = RowSums(log_weights, layout, chunk, joint=layout.paired and states <= 2 and votes.shape[0] >= JOINT_ROWS)
+    sums = RowSums(layout, states, chunk, joint=layout.paired and states < TOGETHER and votes.shape[0] >= JOINT_ROWS).load(log_weights)
     for start, codes in packed_chunks(votes, layout, chunk):
         of_chunk = sums.of(codes)
-        yield slice(start, start + codes.shape[1]), of_chunk if states <= 2 else np.ascontiguousarray(of_chunk[0].T)
+        yield slice(start, start + codes.shape[1]), of_chunk if states < TOGETHER else np.ascontiguousarray(of_chunk[0].T)
 
 
 def two_states(log_odds: FloatArray, largest: float, out: FloatArray) -> None:

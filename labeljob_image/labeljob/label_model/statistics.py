@@ -13,13 +13,13 @@ sample once there is one (before, it changes nothing); and its statistics merge 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from labeljob.label_model.packing import outcome_counts, pack
+from labeljob.label_model.packing import WeightedVotes, weigh
 from labeljob.label_model.pair_counts import PairCounts, add_pairs, count_pairs
 from labeljob.label_model.patterns import distinct, distinct_up_to, votes_by_class
 from labeljob.label_model.sampling import Budget, Keys, Sample, bottom_rows, merge_samples, sample_of
@@ -59,6 +59,7 @@ class VoteStatistics:
     sample: Sample | None
     totals: Totals | None
     budget: Budget = DEFAULT_BUDGET
+    _packed: dict[int, WeightedVotes] = field(default_factory=dict, repr=False)
 
     @property
     def rows(self) -> int:
@@ -190,13 +191,19 @@ def _add_totals(a: Totals, b: Totals, budget: Budget) -> Totals:
     return Totals(a.rows + b.rows, votes, add_pairs(a.pairs, b.pairs, classes, budget.pair_bytes))
 
 
+def weighted_patterns(statistics: VoteStatistics, outcomes: int) -> WeightedVotes:
+    """Patterns and weights packed for `outcomes` outcomes; made once."""
+    if outcomes not in statistics._packed:
+        statistics._packed[outcomes] = weigh(statistics.patterns, statistics.weights, outcomes)
+    return statistics._packed[outcomes]
+
+
 def vote_counts(statistics: VoteStatistics, classes: int) -> IntArray:
     """Votes of each function for each class, exact whether sampled or not; int64 [n_functions, n_classes]."""
     if statistics.totals is not None:
         votes = statistics.totals.votes
         return np.pad(votes, ((0, 0), (0, classes - votes.shape[1])))
-    counts = outcome_counts(pack(statistics.patterns, 1 + classes), statistics.counts[None].astype(np.float64))
-    return counts[:, 1:, 0].astype(np.int64)
+    return weighted_patterns(statistics, 1 + classes).outcomes[:, 1:].astype(np.int64)
 
 
 def pair_counts(statistics: VoteStatistics, classes: int) -> PairCounts | None:

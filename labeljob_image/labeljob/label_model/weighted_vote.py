@@ -6,10 +6,10 @@ towards the pooled agreement so that a function with few overlapping votes is ne
 """
 
 import numpy as np
+import numpy.typing as npt
 
-from labeljob.label_model.majority_vote import tally
-from labeljob.label_model.packing import PackedVotes, outcome_counts, pack
-from labeljob.votes import BoolArray, FloatArray, Votes
+from labeljob.label_model.packing import PackedVotes, WeightedVotes, outcome_counts_by_state, weigh
+from labeljob.votes import BoolArray, FloatArray, IntArray, Votes
 
 SHRINKAGE = 10.0  # pseudo-votes at the pooled agreement
 PRIOR_ADVANTAGE = 0.4  # before any evidence a vote is right with probability (1 + PRIOR_ADVANTAGE * (K - 1)) / K: 0.7 for two classes
@@ -39,7 +39,7 @@ def one_coin_log_weights(accuracies: FloatArray, classes: int) -> FloatArray:
     return weights
 
 
-def agreement(patterns: Votes | PackedVotes, counts: FloatArray, classes: int) -> tuple[FloatArray, FloatArray]:
+def agreement(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, classes: int) -> tuple[FloatArray, FloatArray]:
     """How often each function votes with the plurality of the others; a t-fold tie that includes its vote counts 1/t.
 
     Without its own vote only a class that leads alone can still lead, by a margin of two alone and by one in a tie with the next.
@@ -49,19 +49,24 @@ def agreement(patterns: Votes | PackedVotes, counts: FloatArray, classes: int) -
     Returns:
         (agreeing, comparable): float64 [n_functions] each, weighted rows; comparable rows have another vote.
     """
-    packed = patterns if isinstance(patterns, PackedVotes) else pack(patterns, 1 + classes)
-    tallies = tally(packed, classes)
-    weights = np.empty((1 + classes, packed.rows))
-    beside = counts * (tallies.sum(axis=0) > 1)
-    first = tallies.max(axis=0)
-    runner_up = np.where(tallies < first, tallies, -1.0).max(axis=0)  # -1: all lead
-    ties = np.count_nonzero(tallies == runner_up, axis=0) + 1
-    credit = beside * np.where(first - runner_up >= 2, 1.0, 1.0 / ties)
-    credit[np.count_nonzero(tallies == first, axis=0) > 1] = 0.0
-    weights[0] = beside
-    np.multiply(tallies == first, credit, out=weights[1:])
-    outcomes = outcome_counts(packed, weights)
-    return np.einsum("jkk->j", outcomes[:, 1:, 1:]), outcomes[:, 1:, 0].sum(axis=1)
+    rows = weigh(patterns, counts, 1 + classes)
+    leader, margin, runners_up, total = _standing(rows.packed.tallies)
+    lone = total == 1  # nobody to compare with: counted as a state of its own
+    credit = rows.counts * np.where(margin >= 2, 1.0, np.where(margin == 1, 1.0 / (1.0 + runners_up), 0.0))
+    credit[lone], leader[lone] = rows.counts[lone], classes
+    by_leader = outcome_counts_by_state(rows.packed, credit, leader, 1 + classes)[:, 1:]
+    return np.einsum("jkk->j", by_leader[:, :, :classes]), rows.outcomes[:, 1:].sum(axis=1) - by_leader[:, :, classes].sum(axis=1)
+
+
+def _standing(tallies: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray, IntArray, FloatArray]:
+    """(leading class, its lead over the next, classes that are one vote behind it, all votes), [n_rows] each, from [n_classes, n_rows]."""
+    leader, first, second = np.zeros(tallies.shape[1], dtype=np.intp), tallies[0].copy(), np.full(tallies.shape[1], -1.0)
+    for k, votes in enumerate(tallies[1:], start=1):
+        ahead = votes > first
+        np.maximum(second, np.minimum(votes, first), out=second)
+        np.maximum(first, votes, out=first)
+        leader[ahead] = k
+    return leader, first - second, np.count_nonzero(tallies == first - 1, axis=0), tallies.sum(axis=0)
 
 
 def shrunk_accuracies(agreeing: FloatArray, comparable: FloatArray, classes: int, one_sided: BoolArray) -> FloatArray:
