@@ -74,6 +74,7 @@ def test_upgrade_keeps_resources_and_relabels_nothing(operator: Installed, names
 def test_namespaced_operator_serves_its_namespace_only(operator: Installed, cluster: RealCluster, namespace: str, lake: Volume) -> None:
     """The cluster-wide operator is scaled away; one with Roles only serves the listed namespace, and no other."""
     cluster.kubectl("-n", operator.namespace, "scale", "deploy/labelplane", "--replicas=0")
+    cluster.kubectl("-n", operator.namespace, "wait", "--for=delete", "pod", "-l", "app.kubernetes.io/name=labelplane", "--timeout=60s")
     flags = [flag for value in (*image_values(), f"watchNamespaces={{{namespace}}}", "crds.enabled=false") for flag in ("--set", value)]
     try:
         cluster.helm("install", "labelplane", str(CHART), "-n", namespace, "--wait", "--timeout", "120s", *flags)
