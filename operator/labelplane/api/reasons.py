@@ -45,6 +45,7 @@ class ControlReason(StrEnum):
     OUT_OF_MEMORY = "OutOfMemory"
     UNSCHEDULABLE = "Unschedulable"
     POD_NOT_STARTING = "PodNotStarting"
+    EVICTED = "Evicted"  # the node was short of memory or disk, or the pod took more disk than it may
     JOB_DELETED = "JobDeleted"  # event: somebody deleted a Job of ours
     JOB_EDITED = "JobEdited"  # event: somebody edited a Job of ours
     QUOTA_EXCEEDED = "QuotaExceeded"

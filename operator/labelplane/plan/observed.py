@@ -40,6 +40,7 @@ class ObservedJob:
     attempts: int = 0  # pods that failed so far
     intact: bool = True
     deleting: bool = False
+    without_pod: bool = False  # no pod has been made for it yet
 
     @property
     def finished(self) -> bool:

@@ -34,6 +34,7 @@ def observed_job(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> O
         attempts=int(status.get("failed") or 0),
         intact=_is_intact(job),
         deleting=bool(metadata.get("deletionTimestamp")),
+        without_pod=state == "pending" and not ordered and not status.get("failed"),
     )
 
 

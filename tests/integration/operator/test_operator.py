@@ -1,7 +1,6 @@
 """The operator's process on the real API server; the tests play the node."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -10,29 +9,12 @@ import pytest
 from labelplane.cluster.client import Client
 from labelplane.cluster.paths import FUNCTION_SETS, JOBS, LABEL_JOBS, LABEL_MODELS
 from tests.cluster_fixtures import RealCluster
-from tests.integration.operator.player import World, playing
+from tests.integration.operator.player import World
 from tests.integration.operator.process import OperatorProcess, operator_process, restart_control_plane
 from tests.integration.operator.serving import NAME, Namespace, chain, condition, eventually
 from tests.manifests import changed
 
 pytestmark = pytest.mark.apiserver
-
-
-@pytest.fixture
-def ns(client: Client, api_namespace: str) -> Namespace:
-    return Namespace(client, api_namespace)
-
-
-@pytest.fixture
-async def world(client: Client, api_namespace: str) -> AsyncIterator[World]:
-    async with playing(client, api_namespace, World()) as made:
-        yield made
-
-
-@pytest.fixture
-async def operator(api_server: RealCluster, api_namespace: str) -> AsyncIterator[OperatorProcess]:
-    async with started(api_server, api_namespace) as process:
-        yield process
 
 
 def started(api_server: RealCluster, namespace: str, **settings: str) -> AbstractAsyncContextManager[OperatorProcess]:
