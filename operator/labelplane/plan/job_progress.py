@@ -51,7 +51,7 @@ def progress(observed: Observed, intent: JobIntent, reason: ControlReason, *, no
     if job.state == "failed":
         return Progress(job=job, outcome=_failure(job))
     if job.state == "succeeded":
-        return _succeeded(job)
+        return _succeeded(job, reason)
     return _without_pod(job, reason, now) if job.without_pod else Progress(job=job, outcome=_unfinished(job, reason))
 
 
@@ -64,10 +64,16 @@ def _without_pod(job: ObservedJob, reason: ControlReason, now: datetime) -> Prog
     return Progress(job=job, outcome=_under_way(ControlReason.POD_NOT_STARTING, f"{text} (Job {job.name})"))
 
 
-def _succeeded(job: ObservedJob) -> Progress:
-    if job.result is None or job.result.failure is not None:
-        return Progress(job=job, outcome=Outcome("stalled", ControlReason.JOB_FAILED, f"Job {job.name} left no result: set the reconcile-at annotation to run it again"))
-    return Progress(result=job.result, job=job)
+def _succeeded(job: ObservedJob, reason: ControlReason) -> Progress:
+    """A result that is lost is asked for again: what is done already is found done, and reported once more."""
+    if job.result is not None and job.result.failure is None:
+        return Progress(result=job.result, job=job)
+    if job.result_state == "awaited":
+        return Progress(job=job, outcome=_unfinished(job, reason))
+    if job.result_state == "lost":
+        event = Event("Warning", ControlReason.JOB_DELETED, f"the pod of Job {job.name} was deleted before its result was read: the Job is made again, to report what stands")
+        return Progress(job=job, outcome=_under_way(reason, event.message), actions=(DeleteJob(job.name, job.uid),), events=(event,))
+    return Progress(job=job, outcome=Outcome("stalled", ControlReason.JOB_FAILED, f"Job {job.name} left no result: set the reconcile-at annotation to run it again"))
 
 
 def _unfinished(job: ObservedJob, reason: ControlReason) -> Outcome:

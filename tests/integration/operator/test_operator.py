@@ -198,6 +198,34 @@ async def replaced(ns: Namespace, uid: str) -> bool:
     return bool(jobs) and all(job["metadata"]["uid"] != uid for job in jobs)
 
 
+async def test_a_result_that_went_with_its_pod_is_asked_for_again(api_server: RealCluster, ns: Namespace, world: World) -> None:
+    """No operator runs when the Job succeeds and its pod is deleted, as when both were on a node that is drained."""
+    world.hold = lambda config: True
+    await ns.create(chain(ns.name)[0])
+    async with started(api_server, ns.name):
+        await eventually(lambda: with_pod(ns))
+        await ns.reason("Checking", FUNCTION_SETS)
+    world.hold = lambda config: False
+    await eventually(lambda: complete(ns))
+    pods = f"/api/v1/namespaces/{ns.name}/pods"
+    for pod in await items(ns.client, pods):
+        await ns.client.delete(f"{pods}/{pod['metadata']['name']}", uid=pod["metadata"]["uid"])
+    await eventually(lambda: no_items(ns.client, pods))
+    async with started(api_server, ns.name):
+        await ns.ready(FUNCTION_SETS)
+        await ns.told("JobDeleted")
+    assert world.ran == ["check", "check"]
+
+
+async def complete(ns: Namespace) -> bool:
+    """The one Job has succeeded."""
+    return [job["status"].get("succeeded") for job in await ns.jobs()] == [1]
+
+
+async def no_items(client: Client, path: str) -> bool:
+    return not await items(client, path)
+
+
 async def test_an_edited_job_is_put_right(operator: OperatorProcess, ns: Namespace, world: World) -> None:
     """Suspended by hand, a Job would never finish."""
     world.hold = lambda config: True

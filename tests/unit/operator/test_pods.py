@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from labeljob.contract.reasons import JobReason
+from labeljob.contract.result import CheckResult, Failure, JobResult
+from labeljob.contract.result_packing import pack
 from labelplane.api.groups import Key
 from labelplane.api.reasons import ControlReason
 from labelplane.plan.job_progress import POD_SECONDS, progress
@@ -40,6 +43,34 @@ def test_the_newest_trouble_counts() -> None:
     found = observed_job(job(), [stuck, evicted]).problem
     assert found is not None
     assert found.reason == ControlReason.UNSCHEDULABLE
+
+
+def ended(code: int, message: str = "") -> dict[str, Any]:
+    """The container of a pod that has ended."""
+    return {"containerStatuses": [{"state": {"terminated": {"exitCode": code, "message": message}}}]}
+
+
+COMPLETE = {"conditions": [{"type": "Complete", "status": "True"}]}
+GOOD = pack(JobResult(build="b", check=CheckResult(function_set_digest="f", function_count=1, tests_passed=0))).decode()
+STOPPED = pack(JobResult(build="b", failure=Failure(reason=JobReason.INTERNAL_ERROR, message="stopped"))).decode()
+
+
+@pytest.mark.parametrize(
+    ("pods", "state", "good"),
+    [
+        ([ended(75, STOPPED), ended(0, GOOD)], "read", True),
+        ([ended(0, GOOD), ended(75, STOPPED)], "read", True),  # made in the same second: the names decide the order
+        ([ended(75, STOPPED), {"phase": "Running"}], "awaited", False),
+        ([ended(75, STOPPED)], "lost", False),
+        ([], "lost", False),
+        ([ended(0, "no result of ours")], "read", False),
+    ],
+    ids=["retried", "order", "not-yet", "pod-gone", "all-gone", "foreign-image"],
+)
+def test_the_result_of_a_job_that_succeeded(pods: list[dict[str, Any]], state: str, good: bool) -> None:
+    """Only a pod that ended well speaks for it; where there is none any more, nobody does."""
+    found = observed_job(job(**COMPLETE), [pod(f"p-{number}", **status) for number, status in enumerate(pods)])
+    assert (found.result_state, found.result is not None and found.result.check is not None) == (state, good)
 
 
 @pytest.mark.parametrize(("status", "pods", "without"), [({}, 0, True), ({"ready": 0}, 0, True), ({"failed": 1}, 0, False), ({}, 1, False)])
