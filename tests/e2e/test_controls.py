@@ -1,5 +1,7 @@
 """What a person can do to a running pipeline: suspend, ask again, take hands off, set deadlines and lifetimes."""
 
+from typing import Any
+
 import pytest
 
 from devcluster.volumes import Volume
@@ -96,7 +98,8 @@ def test_users_objects_are_not_touched(operator: Installed, namespace: str, lake
 
 
 def test_job_pods_hold_no_credentials(operator: Installed, namespace: str, lake: Volume) -> None:
-    """O10: no API token, no privilege, a read-only root, inputs read-only."""
+    """O10: no API token, no privilege, a read-only root; the API server enforces the restricted standard meanwhile."""
+    operator.cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     operator.cluster.apply(*three(namespace))
     operator.ready(namespace)
     pods = operator.cluster.get(namespace, "pods")["items"]
@@ -108,3 +111,10 @@ def test_job_pods_hold_no_credentials(operator: Installed, namespace: str, lake:
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert container["securityContext"]["capabilities"]["drop"] == ["ALL"]
         assert spec["securityContext"]["runAsNonRoot"] is True
+        assert written(pod) == {"fit": {"lake"}, "label": {"lake"}}.get(pod["metadata"]["labels"]["labelplane.dev/step"], set())
+
+
+def written(pod: dict[str, Any]) -> set[str]:
+    """Claims that a pod may write."""
+    claims = {volume["name"]: volume["persistentVolumeClaim"]["claimName"] for volume in pod["spec"]["volumes"] if "persistentVolumeClaim" in volume}
+    return {claims[mount["name"]] for mount in pod["spec"]["containers"][0]["volumeMounts"] if mount["name"] in claims and not mount.get("readOnly")}
