@@ -11,6 +11,7 @@ from devcluster.go_build import folder_of
 from devcluster.processes import Component
 
 POD_RANGE = "10.244.0.0/24"
+KUBELET_PORT = 10250
 PAUSE_IMAGE = "localhost/labelplane/pause:1"
 BASE_OF_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -82,6 +83,7 @@ state = "{folders.root}/containerd-state"
     runtime_type = "io.containerd.runc.v2"
     [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
       BinaryName = "{program("runc")}"
+      Root = "{folders.root}/runc"
       SystemdCgroup = false
   [plugins.'io.containerd.cri.v1.runtime'.cni]
     bin_dirs = ["/usr/lib/cni"]
@@ -125,6 +127,7 @@ def _kubelet(folders: ClusterFolders) -> dict[str, object]:
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,
         "resolvConf": "/etc/resolv.conf",
+        "port": KUBELET_PORT,
         "healthzPort": 0,
         "readOnlyPort": 0,
         "maxPods": 200,

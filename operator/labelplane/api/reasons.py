@@ -46,7 +46,8 @@ class ControlReason(StrEnum):
     OUT_OF_MEMORY = "OutOfMemory"
     UNSCHEDULABLE = "Unschedulable"
     POD_NOT_STARTING = "PodNotStarting"
-    JOB_DELETED = "JobDeleted"  # event: somebody deleted a Job of ours
+    EVICTED = "Evicted"  # the node was short of memory or disk, or the pod took more disk than it may
+    JOB_DELETED = "JobDeleted"  # event: somebody deleted a Job of ours, or its pod before the result was read
     JOB_EDITED = "JobEdited"  # event: somebody edited a Job of ours
     QUOTA_EXCEEDED = "QuotaExceeded"
     FORBIDDEN = "Forbidden"  # the API server refused an object we need

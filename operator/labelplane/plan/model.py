@@ -40,6 +40,7 @@ class ModelContext:
     runtime: Runtime
     request: str
     image: str
+    now: datetime
 
     @property
     def status(self) -> LabelModelStatus:
@@ -52,7 +53,7 @@ def plan_label_model(resource: LabelModel, observed: Observed, *, now: datetime,
     function_set = ready_function_set(observed, resource.spec.function_set_ref.name)
     runtime = merged(resource.spec.runtime, function_set.spec.runtime)
     image = image_of(runtime, settings)
-    context = ModelContext(resource, function_set, observed, runtime, _request(resource, function_set, image), image)
+    context = ModelContext(resource, function_set, observed, runtime, _request(resource, function_set, image), image, now)
     pins = resource.status.pins
     plan = _resolve(context) if pins is None or pins.request != context.request else _fit(context, pins)
     needed = {action.intent.name for action in plan.actions if hasattr(action, "intent")} | _needed(context, plan)
@@ -83,7 +84,7 @@ def _request(resource: LabelModel, function_set: LabelingFunctionSet, image: str
 
 
 def _resolve(context: ModelContext) -> Plan:
-    step = progress(context.observed, _resolve_intent(context), ControlReason.RESOLVING)
+    step = progress(context.observed, _resolve_intent(context), ControlReason.RESOLVING, now=context.now)
     if step.result is None or step.result.resolve is None or step.job is None:
         return _pending(context, step)
     found = step.result.resolve
@@ -142,7 +143,7 @@ def _fit(context: ModelContext, pins: ModelPins) -> Plan:
     if status.current is not None and status.current.digest == pins.fit_digest:
         suspended = "spec.refit.suspend: no new version is fitted" if context.resource.spec.refit_suspended else None
         return Plan(replace(_ready(status), suspended=suspended), status)
-    step = progress(context.observed, _fit_intent(context, pins), ControlReason.FITTING)
+    step = progress(context.observed, _fit_intent(context, pins), ControlReason.FITTING, now=context.now)
     if step.result is None or step.result.fit is None:
         return _pending(context, step)
     version = step.result.fit.version
@@ -158,7 +159,7 @@ def _fit(context: ModelContext, pins: ModelPins) -> Plan:
 def _pending(context: ModelContext, step: Progress) -> Plan:
     outcome = step.outcome or Outcome("stalled", ControlReason.JOB_FAILED, "the job left no result: set the reconcile-at annotation to run it again")
     outcome = beside_what_serves(context.observed, outcome, serves=context.status.current is not None)
-    return Plan(outcome, context.status, step.actions, step.events)
+    return Plan(outcome, context.status, step.actions, step.events, step.requeue_after)
 
 
 def _serving(context: ModelContext, version: ModelVersion, found: ResolveResult) -> LabelModelStatus:
