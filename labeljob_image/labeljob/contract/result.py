@@ -34,7 +34,7 @@ class FunctionColumns(Wire):
 class DependentPair(Wire):
     """Two functions that repeat one another: the correlation of their votes that the class does not explain, 1 for copies."""
 
-    functions: tuple[str, str]
+    functions: list[str] = Field(min_length=2, max_length=2)
     correlation: float
 
 

@@ -145,7 +145,7 @@ def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
 def _dependent(model: FittedLabelModel, voters: Voters) -> list[DependentPair]:
     """The functions that repeat one another most, by name (F2)."""
     names = [voters.names[place] for place in voters.regular]
-    return [DependentPair(functions=(names[i], names[j]), correlation=round(value, 3)) for i, j, value in model.dependent[:DEPENDENT_LIMIT]]
+    return [DependentPair(functions=[names[i], names[j]], correlation=round(value, 3)) for i, j, value in model.dependent[:DEPENDENT_LIMIT]]
 
 
 def _calibrated(task: FitTask, evaluated: Evaluated, model: FittedLabelModel) -> Calibrated:

@@ -137,7 +137,7 @@ async def test_pin_serves_an_earlier_version_and_fits_none(world: World) -> None
 
 async def test_functions_that_repeat_one_another_are_named(world: World) -> None:
     """F2: a condition and an Event name the near-copies; the model serves all the same, and what is mild is only in status."""
-    world.dependent = [DependentPair(functions=("a", "b"), correlation=0.93), DependentPair(functions=("a", "c"), correlation=0.4)]
+    world.dependent = [DependentPair(functions=["a", "b"], correlation=0.93), DependentPair(functions=["a", "c"], correlation=0.4)]
     await settle(world)
     model = world.get("LabelModel")
     found = condition(model, "FunctionsDependent")
