@@ -13,6 +13,7 @@ from labeljob.contract.reading import ReadingRequest
 from labeljob.gold_scores import Estimate, GoldScores
 from labeljob.model_artifact import ModelArtifact
 from labeljob.reading import plots
+from labeljob.reading.dependence_plot import dependence_plot
 from labeljob.reading.labels import Labels
 
 PAIRS = 10
@@ -40,6 +41,9 @@ def page(request: ReadingRequest, artifact: ModelArtifact, labels: Labels) -> st
         calibration=artifact.calibration.calibrator.method,
         functions=_functions(artifact, labels),
         pairs=_pairs(labels),
+        dependent=_dependent(artifact, labels),
+        dependence_plot=_dependence_graph(artifact, labels),
+        notes=artifact.model.notes,
         unsure=[{"id": row, "label": label, "confidence": f"{confidence:.3f}"} for confidence, row, label in labels.unsure],
         confusion=_confusion(artifact, labels) if found.covered else [],
         class_scores=_class_scores(artifact, found) if found.covered else [],
@@ -116,6 +120,27 @@ def _pairs(labels: Labels) -> list[dict[str, object]]:
     order = np.argsort(-upper, axis=None, kind="stable")[:PAIRS]
     found = [tuple(int(x) for x in np.unravel_index(at, upper.shape)) for at in order]
     return [{"one": names[i], "other": names[j], "rows": f"{upper[i, j]:,}"} for i, j in found if upper[i, j]]
+
+
+def _dependent(artifact: ModelArtifact, labels: Labels) -> list[dict[str, str]]:
+    """Functions that repeat one another, by name, and what a vote of each then counts."""
+    model, names = artifact.model, _regular(labels)
+    counts = np.ones(len(names)) if model.discounts is None else model.discounts
+    return [
+        {"one": names[i], "other": names[j], "correlation": f"{value:.2f}", "counts": f"{counts[i]:.2f} and {counts[j]:.2f}"}
+        for i, j, value in model.dependent[:PAIRS]
+    ]
+
+
+def _dependence_graph(artifact: ModelArtifact, labels: Labels) -> Markup | None:
+    pairs = list(artifact.model.dependent)
+    return Markup(dependence_plot(_regular(labels), pairs)) if pairs else None  # noqa: S704
+
+
+def _regular(labels: Labels) -> list[str]:
+    """Names of the functions that the model knows: all but fallbacks."""
+    voters = labels.functions.voters
+    return [voters.names[place] for place in voters.regular]
 
 
 def _confusion(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:

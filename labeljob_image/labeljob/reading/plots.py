@@ -31,7 +31,7 @@ def coverage_plot(labels: Labels, function_set: FunctionSet) -> str:
         y=alt.Y("function:N", title=None, sort=[names[i] for i in shown]),
         color=_by_class("class", classes),
     )  # fmt: skip
-    return _svg(chart, width=430, height={"step": 20})
+    return svg(chart, width=430, height={"step": 20})
 
 
 def confidence_plot(labels: Labels, function_set: FunctionSet) -> str:
@@ -51,7 +51,7 @@ def confidence_plot(labels: Labels, function_set: FunctionSet) -> str:
         y2="top:Q",
         color=_by_class("label", classes),
     )  # fmt: skip
-    return _svg(chart, width=430, height=PLOT_HEIGHT)
+    return svg(chart, width=430, height=PLOT_HEIGHT)
 
 
 def conflict_plot(labels: Labels) -> str:
@@ -66,7 +66,7 @@ def conflict_plot(labels: Labels) -> str:
         y=alt.Y("b:N", title=None, sort=order),
         color=alt.Color("share:Q", title="rows in conflict", scale=alt.Scale(range=CONFLICT, domainMin=0, interpolate="rgb"), legend=alt.Legend(format=".1%")),
     )  # fmt: skip
-    return _svg(chart, width={"step": 21}, height={"step": 21})
+    return svg(chart, width={"step": 21}, height={"step": 21})
 
 
 def reliability_plot(curve: Reliability, classes: int) -> str:
@@ -81,7 +81,7 @@ def reliability_plot(curve: Reliability, classes: int) -> str:
     bars = alt.Chart(frame).mark_rule(color=COLOURS[0], opacity=0.5, strokeWidth=2).encode(x=x, y=alt.Y("low:Q", scale=scale, title="accuracy on gold"), y2="high:Q")
     size = alt.Size("rows:Q", title="gold rows", scale=alt.Scale(range=[30, 300]), legend=alt.Legend(values=_legend_values(curve.rows)))
     points = alt.Chart(frame).mark_circle(color=COLOURS[0], opacity=1).encode(x=x, y=y, size=size)
-    return _svg(ideal + bars + points, width=430, height=260)
+    return svg(ideal + bars + points, width=430, height=260)
 
 
 def distribution_plot(labels: Labels, function_set: FunctionSet) -> str:
@@ -95,7 +95,7 @@ def distribution_plot(labels: Labels, function_set: FunctionSet) -> str:
         y=alt.Y("label:N", title=None, sort=names),
         color=alt.Color("label:N", legend=None, scale=alt.Scale(domain=names, range=[*_colours(classes), "#c4cbd3"])),
     )  # fmt: skip
-    return _svg(chart, width=430, height={"step": step})
+    return svg(chart, width=430, height={"step": step})
 
 
 def _by_class(field: str, classes: list[str]) -> alt.Color:
@@ -115,7 +115,8 @@ def _legend_values(rows: IntArray | FloatArray) -> list[int]:
     return sorted({int(rows.min(initial=1)), int(rows.max(initial=1))})
 
 
-def _svg(chart: Any, **size: Any) -> str:
+def svg(chart: Any, **size: Any) -> str:
+    """The chart in the style of the page."""
     words = {"labelFont": FONT, "titleFont": FONT, "titleFontWeight": "normal"}
     axis = words | {"labelFontSize": 11, "titleFontSize": 11, "labelColor": INK, "titleColor": INK, "gridColor": "#e8ecf0", "labelLimit": 240}
     view = {"stroke": None}
