@@ -4,7 +4,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from labeljob.reading.plots import COLOURS, INK, svg
+from labeljob.reading.plots import COLOURS, FONT, INK, svg
 
 LABEL_AT = 1.14  # radius of the names, in radii of the circle
 
@@ -22,7 +22,7 @@ def dependence_plot(names: list[str], pairs: list[tuple[int, int, float]]) -> st
     edges = alt.Chart(lines).mark_rule(color=COLOURS[1], opacity=0.7).encode(x=across, y=up, x2="x2:Q", y2="y2:Q", strokeWidth=thick)
     nodes = alt.Chart(points).mark_circle(size=110, color=COLOURS[0], opacity=1).encode(x=across, y=up)
     words = [
-        alt.Chart(part).mark_text(align=align, color=INK, fontSize=11).encode(x=alt.X("lx:Q", scale=scale, axis=None), y=alt.Y("ly:Q", scale=scale, axis=None), text="name:N")
+        alt.Chart(part).mark_text(align=align, color=INK, font=FONT, fontSize=11).encode(x=alt.X("lx:Q", scale=scale, axis=None), y=alt.Y("ly:Q", scale=scale, axis=None), text="name:N")
         for align, part in (("left", points[points["x"] > 0.01]), ("right", points[points["x"] < -0.01]), ("center", points[points["x"].abs() <= 0.01]))
         if len(part)
     ]
