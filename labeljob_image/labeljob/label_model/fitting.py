@@ -16,7 +16,19 @@ from labeljob.label_model.selection import Abstain, Choice, choose_algorithm, in
 from labeljob.label_model.statistics import VoteStatistics
 from labeljob.votes import ABSTAIN, BoolArray, EmptyVotesError, FloatArray, Votes, VotesError
 
-AlgorithmArgument: TypeAlias = Literal["auto", "majority-vote", "weighted-vote", "one-coin", "dawid-skene", "hierarchical-dawid-skene", "ebcc"]
+AlgorithmArgument: TypeAlias = Literal[
+    "auto",
+    "majority-vote",
+    "weighted-vote",
+    "generative",
+    "triplet",
+    "one-coin",
+    "dawid-skene",
+    "hierarchical-dawid-skene",
+    "ebcc",
+    "mace",
+    "glad",
+]
 AbstainArgument: TypeAlias = Literal["auto", "evidence", "missing"]
 
 PRIOR_VOTES = 10.0  # pseudo-votes of each function for each class in Dawid-Skene

@@ -10,7 +10,19 @@ from labelplane.api.conditions import Conditions
 from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Runtime
 
-ALGORITHMS = ("auto", "majority-vote", "weighted-vote", "dawid-skene")
+Algorithm = Literal[
+    "auto",
+    "majority-vote",
+    "weighted-vote",
+    "generative",
+    "triplet",
+    "one-coin",
+    "dawid-skene",
+    "hierarchical-dawid-skene",
+    "ebcc",
+    "mace",
+    "glad",
+]
 Name = Annotated[str, Field(min_length=1, max_length=52, description="Name of a resource in the same namespace.")]
 
 
@@ -71,8 +83,8 @@ class LabelModelSpec(Wire):
     gold_data: Annotated[GoldDataset | None, Field(description="Rows with known classes, joined on the set's idColumn; used to score, not to fit.")] = None
     artifacts: Annotated[Artifacts, Field(description="Where versions are kept. Deleting the resource deletes none of them.")]
     algorithm: Annotated[
-        Literal["auto", "majority-vote", "weighted-vote", "dawid-skene"] | None,
-        Field(description="The label model. When left out: auto, which chooses and says why."),
+        Algorithm | None,
+        Field(description="The label model; see docs/label-models.md. When left out: auto, which chooses and says why."),
     ] = None
     parameters: Parameters | None = None
     pin: Annotated[int | None, Field(ge=1, description="Hold, or roll back to, this version. When left out: the newest serves.")] = None
