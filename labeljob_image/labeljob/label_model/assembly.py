@@ -1,9 +1,11 @@
 """From fitted members to the `FittedLabelModel` that is kept, with what a person should know of the fit."""
 
+from collections.abc import Callable
 from typing import get_args
 
 import numpy as np
 
+from labeljob.label_model import generative, glad, mace, triplet
 from labeljob.label_model.committee import Finding, Fitted, latent, with_subtypes
 from labeljob.label_model.fits import Bench, right_votes
 from labeljob.label_model.model import FittedLabelModel, Member, prior_of_classes
@@ -12,19 +14,27 @@ from labeljob.votes import FloatArray
 
 ADVERSARIAL = 0.4  # share of votes by functions that are worse than chance, above which no guard against a flipped solution can be trusted
 SAME = 0.995  # agreement with majority vote from which a fit says that it adds nothing
-ALONE: dict[str, Algorithm] = {"coin": "one-coin", "confusions": "hierarchical-dawid-skene", "subtypes": "ebcc"}
+ALONE: dict[Algorithm, Callable[[Bench], Fitted]] = {
+    "one-coin": lambda bench: latent("coin", 1.0, bench.coins(np.ones(len(bench.evidence)))),
+    "hierarchical-dawid-skene": lambda bench: latent("confusions", 1.0, bench.confusions(np.ones(len(bench.evidence)))),
+    "ebcc": lambda bench: with_subtypes(bench, np.ones(len(bench.evidence))),
+    "generative": generative.fit,
+    "triplet": triplet.fit,
+    "mace": mace.fit,
+    "glad": glad.fit,
+}
+NAMES: dict[str, Algorithm] = {"coin": "one-coin", "confusions": "hierarchical-dawid-skene", "subtypes": "ebcc"}  # of members of committees
 
 
 def fit_alone(algorithm: Algorithm, bench: Bench) -> Fitted:
-    """The model of one algorithm that is a member of committees."""
-    plain = np.ones(len(bench.evidence))
-    if algorithm == "one-coin":
-        return latent("coin", 1.0, bench.coins(plain))
-    if algorithm == "hierarchical-dawid-skene":
-        return latent("confusions", 1.0, bench.confusions(plain))
-    if algorithm == "ebcc":
-        return with_subtypes(bench, plain)
-    raise ValueError(f"{algorithm!r} is not fitted alone")
+    """The model of one algorithm as a member."""
+    return ALONE[algorithm](bench)
+
+
+def _named(member: Member) -> Algorithm:
+    name = NAMES.get(member.name, member.name)
+    assert name in get_args(Algorithm)  # noqa: S101 a name of ours
+    return name  # type: ignore[return-value]
 
 
 def from_finding(finding: Finding, bench: Bench, abstain: tuple[Abstain, ...]) -> FittedLabelModel:
@@ -35,7 +45,7 @@ def from_finding(finding: Finding, bench: Bench, abstain: tuple[Abstain, ...]) -
     log_linear = only is not None and len(only.member.classes) == bench.classes
     assert finding.reason in get_args(Reason)  # noqa: S101 a name of ours
     return FittedLabelModel(
-        algorithm=ALONE[only.member.name] if only else "committee",
+        algorithm=_named(only.member) if only else "committee",
         reason=finding.reason,  # type: ignore[arg-type]
         why=finding.why,
         class_balance=np.asarray(sum(one.share * prior_of_classes(one, bench.classes) for one in members)),

@@ -61,6 +61,11 @@ class Bench:
         """Votes of each function, float64 [n_functions]."""
         return np.asarray(self.vote_counts.sum(axis=1))
 
+    @cached_property
+    def majority_balance(self) -> FloatArray:
+        """Class balance by majority vote, smoothed, float64 [n_classes]."""
+        return self._balance(self.start(np.ones(len(self.evidence))))
+
     def start(self, discount: FloatArray) -> FloatArray:
         """Discounted majority vote of each pattern, float64 [n_classes, n_patterns]."""
         if (discount == 1).all():
@@ -92,9 +97,7 @@ class Bench:
 
     def rules(self, discount: FloatArray) -> LatentClasses:
         """Dawid-Skene whose prior says that a rule votes for a class more often on rows of that class."""
-        odds = float(np.clip(self.pooled * (self.classes - 1) / max(1 - self.pooled, 1e-9), *RULE_ODDS))
-        base = latent_class.coin_structure(self.observed, self.evidence, discount, self.pooled, COIN_VOTES)
-        structure = replace(_rule_prior(base, self, odds), balance=self.balance)
+        structure = self.rule_structure(discount)
         majority = self.balance if self.balance is not None else self._balance(self.start(discount))
         return self._run(structure, latent_class.posterior_of_prior(self.observed, structure, majority))
 
@@ -106,6 +109,12 @@ class Bench:
         majority = self._balance(self.start(discount))
         far = np.abs(self._balance(fitted.posterior) - majority).sum() / 2 > FARTHEST
         return fit(replace(self, balance=majority), discount) if far else fitted
+
+    def rule_structure(self, discount: FloatArray) -> latent_class.Structure:
+        """The prior of `rules`."""
+        odds = float(np.clip(self.pooled * (self.classes - 1) / max(1 - self.pooled, 1e-9), *RULE_ODDS))
+        base = latent_class.coin_structure(self.observed, self.evidence, discount, self.pooled, COIN_VOTES)
+        return replace(_rule_prior(base, self, odds), balance=self.balance)
 
     def _balance(self, posterior: FloatArray) -> FloatArray:
         """Shares of the classes among covered rows, smoothed, float64 [n_classes]."""

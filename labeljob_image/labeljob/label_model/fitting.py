@@ -18,7 +18,19 @@ from labeljob.label_model.statistics import VoteStatistics, weighted_patterns
 from labeljob.label_model.statistics import vote_counts as exact_vote_counts
 from labeljob.votes import ABSTAIN, BoolArray, EmptyVotesError, FloatArray, IntArray, Votes, VotesError
 
-AlgorithmArgument: TypeAlias = Literal["auto", "majority-vote", "weighted-vote", "one-coin", "dawid-skene", "hierarchical-dawid-skene", "ebcc"]
+AlgorithmArgument: TypeAlias = Literal[
+    "auto",
+    "majority-vote",
+    "weighted-vote",
+    "generative",
+    "triplet",
+    "one-coin",
+    "dawid-skene",
+    "hierarchical-dawid-skene",
+    "ebcc",
+    "mace",
+    "glad",
+]
 AbstainArgument: TypeAlias = Literal["auto", "evidence", "missing"]
 
 PRIOR_VOTES = 10.0  # pseudo-votes of each function for each class in Dawid-Skene

@@ -26,7 +26,19 @@ from labeljob.label_model.majority_vote import tally
 from labeljob.label_model.weighted_vote import PATTERNS
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes
 
-Algorithm: TypeAlias = Literal["majority-vote", "weighted-vote", "one-coin", "dawid-skene", "hierarchical-dawid-skene", "ebcc", "committee"]
+Algorithm: TypeAlias = Literal[
+    "majority-vote",
+    "weighted-vote",
+    "generative",
+    "triplet",
+    "one-coin",
+    "dawid-skene",
+    "hierarchical-dawid-skene",
+    "ebcc",
+    "mace",
+    "glad",
+    "committee",
+]
 Abstain: TypeAlias = Literal["evidence", "missing"]
 Reason: TypeAlias = Literal[
     "Requested",

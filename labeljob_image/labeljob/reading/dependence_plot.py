@@ -21,8 +21,9 @@ def dependence_plot(names: list[str], pairs: list[tuple[int, int, float]]) -> st
     thick = alt.StrokeWidth("correlation:Q", scale=alt.Scale(domain=[0, 1], range=[0.5, 7]), legend=alt.Legend(title="correlation", format=".1f"))
     edges = alt.Chart(lines).mark_rule(color=COLOURS[1], opacity=0.7).encode(x=across, y=up, x2="x2:Q", y2="y2:Q", strokeWidth=thick)
     nodes = alt.Chart(points).mark_circle(size=110, color=COLOURS[0], opacity=1).encode(x=across, y=up)
+    beside = {"x": alt.X("lx:Q", scale=scale, axis=None), "y": alt.Y("ly:Q", scale=scale, axis=None), "text": "name:N"}
     words = [
-        alt.Chart(part).mark_text(align=align, color=INK, font=FONT, fontSize=11).encode(x=alt.X("lx:Q", scale=scale, axis=None), y=alt.Y("ly:Q", scale=scale, axis=None), text="name:N")
+        alt.Chart(part).mark_text(align=align, color=INK, font=FONT, fontSize=11).encode(**beside)
         for align, part in (("left", points[points["x"] > 0.01]), ("right", points[points["x"] < -0.01]), ("center", points[points["x"].abs() <= 0.01]))
         if len(part)
     ]

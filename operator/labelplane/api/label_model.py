@@ -12,7 +12,19 @@ from labelplane.api.conditions import Conditions
 from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Runtime
 
-ALGORITHMS = ("auto", "majority-vote", "weighted-vote", "dawid-skene")
+Algorithm = Literal[
+    "auto",
+    "majority-vote",
+    "weighted-vote",
+    "generative",
+    "triplet",
+    "one-coin",
+    "dawid-skene",
+    "hierarchical-dawid-skene",
+    "ebcc",
+    "mace",
+    "glad",
+]
 Name = Annotated[str, Field(min_length=1, max_length=52, description="Name of a resource in the same namespace.")]
 
 
@@ -73,8 +85,8 @@ class LabelModelSpec(Wire):
     gold_data: Annotated[GoldDataset | None, Field(description="Rows with known classes, joined on the set's idColumn; used to score and to calibrate, not to fit.")] = None
     artifacts: Annotated[Artifacts, Field(description="Where versions are kept. Deleting the resource deletes none of them.")]
     algorithm: Annotated[
-        Literal["auto", "majority-vote", "weighted-vote", "dawid-skene"] | None,
-        Field(description="The label model. When left out: auto, which chooses and says why."),
+        Algorithm | None,
+        Field(description="The label model; see docs/label-models.md. When left out: auto, which chooses and says why."),
     ] = None
     parameters: Parameters | None = None
     calibration: Annotated[
