@@ -8,14 +8,16 @@ import numpy as np
 
 from labeljob.label_model import model_file
 from labeljob.label_model.conditional import conditional_probabilities, outcome_rates
+from labeljob.label_model.evidence import Evidence, PartialClasses, gather, partial_classes_of
 from labeljob.label_model.fitting import AlgorithmArgument, fit_statistics
 from labeljob.label_model.metrics import Scored, score
 from labeljob.label_model.model import FittedLabelModel, posterior, weights
 from labeljob.label_model.serialization import ModelFormatError
-from labeljob.label_model.statistics import from_votes
+from labeljob.label_model.side import fit_with_side, side_posterior
+from labeljob.label_model.statistics import VoteStatistics, from_votes
 from labeljob.label_model.tie_breaks import TieBreakPolicy, check_policy, labels_of
 from labeljob.label_model.training_arguments import check_cardinality, check_training_arguments
-from labeljob.votes import ABSTAIN, FloatArray, IntArray, covered_rows, validate_gold, validate_votes
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, covered_rows, validate_gold, validate_votes
 
 Predicted = IntArray | tuple[IntArray, FloatArray]
 
@@ -34,24 +36,30 @@ class LabelModel:
         cardinality: number of classes, at least 2; abstain is none of them.
         algorithm: see `docs/label-models.md`. seed: of the policy `random`; recorded in the model.
         verbose, device: of Snorkel; checked and ignored. Nothing is printed, and all runs on the CPU.
+        partial: what votes beyond the classes mean: cardinality + i is a vote for "one of the classes of set i".
     """
 
     model_: FittedLabelModel
     outcome_rates_: FloatArray
 
-    def __init__(self, cardinality: int = 2, algorithm: AlgorithmArgument = "auto", seed: int = 0, *, verbose: bool = True, device: Any = "cpu") -> None:
+    def __init__(
+        self, cardinality: int = 2, algorithm: AlgorithmArgument = "auto", seed: int = 0, *, verbose: bool = True, device: Any = "cpu",
+        partial: PartialClasses | None = None,
+    ) -> None:  # fmt: skip
         check_training_arguments({"verbose": verbose, "device": device})
-        self.cardinality = check_cardinality(cardinality)
+        self.cardinality, self.partial = check_cardinality(cardinality), partial
         self.algorithm: AlgorithmArgument = algorithm
         self.seed = seed
 
-    def fit(self, L_train: Any, Y_dev: Any = None, class_balance: Any = None, progress_bar: bool = True, **kwargs: Any) -> Self:
+    def fit(self, L_train: Any, Y_dev: Any = None, class_balance: Any = None, progress_bar: bool = True, *, soft: Any = None, **kwargs: Any) -> Self:
         """Fit on a label matrix.
 
         Args:
             L_train: [n_rows, n_functions], as `labeljob.votes.validate_votes` accepts: any integer type, or sparse (see `labeljob.sparse`).
             Y_dev: [n] class indices, -1 ignored: gives the class balance when `class_balance` does not. No row of L is matched to it.
             class_balance: [n_classes] positive shares that sum to 1; learned when neither is given.
+            soft: [n_rows, n_teachers, n_classes] probabilities of weak teachers, NaN where one says nothing; see `soft_votes`. Teachers
+                come after the functions of L in all figures, and predicting needs their probabilities of its rows.
             seed: as that of the class, from here on.
             n_epochs, lr, l2, optimizer, optimizer_config, lr_scheduler, lr_scheduler_config, prec_init, log_freq, mu_eps, progress_bar,
                 verbose, device: of Snorkel; checked and ignored, because nothing here descends a gradient.
@@ -60,25 +68,34 @@ class LabelModel:
             ValueError: a bad class balance, or an argument out of range.
         """
         check_training_arguments({"progress_bar": progress_bar} | kwargs)
-        votes = validate_votes(L_train, self.cardinality)
+        given = gather(L_train, soft, self.cardinality, self.partial)
         if class_balance is None and Y_dev is not None:
             class_balance = balance_of(Y_dev, self.cardinality)
         seed = self.seed if kwargs.get("seed") is None else int(kwargs["seed"])
-        self.model_ = fit_statistics(from_votes(votes, self.cardinality), self.cardinality, algorithm=self.algorithm, class_balance=class_balance, seed=seed)
-        self.seed, self.outcome_rates_ = seed, outcome_rates(votes, self.cardinality)
+        self.model_ = fit_with_side(
+            statistics_of(given), given.votes.shape[1], given.columns, self.cardinality, given.abstain,
+            algorithm=self.algorithm, class_balance=class_balance, seed=seed,
+        )  # fmt: skip
+        self.seed, self.outcome_rates_ = seed, outcome_rates(given.votes, self.cardinality)
         return self
 
-    def predict_proba(self, L: Any) -> FloatArray:
+    def predict_proba(self, L: Any, soft: Any = None) -> FloatArray:
         """Probability of each class, float64 [n_rows, n_classes]; a row nobody votes on gets the posterior given that all abstained."""
-        return posterior(self._for(L), L)
+        model = self._for(L)
+        given = gather(L, soft, self.cardinality, self.partial, model.side)
+        return side_posterior(model, given.votes, given.outcomes) if model.side else posterior(model, given.votes)
 
     @overload
-    def predict(self, L: Any, return_probs: Literal[False] | TieBreakPolicy = False, tie_break_policy: TieBreakPolicy = "abstain") -> IntArray: ...
+    def predict(
+        self, L: Any, return_probs: Literal[False] | TieBreakPolicy = False, tie_break_policy: TieBreakPolicy = "abstain", *, soft: Any = None
+    ) -> IntArray: ...
 
     @overload
-    def predict(self, L: Any, return_probs: Literal[True], tie_break_policy: TieBreakPolicy = "abstain") -> tuple[IntArray, FloatArray]: ...
+    def predict(self, L: Any, return_probs: Literal[True], tie_break_policy: TieBreakPolicy = "abstain", *, soft: Any = None) -> tuple[IntArray, FloatArray]: ...
 
-    def predict(self, L: Any, return_probs: bool | TieBreakPolicy = False, tie_break_policy: TieBreakPolicy = "abstain") -> Predicted:
+    def predict(
+        self, L: Any, return_probs: bool | TieBreakPolicy = False, tie_break_policy: TieBreakPolicy = "abstain", *, soft: Any = None
+    ) -> Predicted:
         """Labels, int64 [n_rows]; with `return_probs` also the probabilities, float64 [n_rows, n_classes].
 
         Under `abstain` a tie (within 1e-9) and a row nobody votes on are -1. `random` draws among the tied classes, the same for equal seed
@@ -87,12 +104,13 @@ class LabelModel:
         """
         policy = return_probs if isinstance(return_probs, str) else tie_break_policy
         check_policy(policy)
-        votes = validate_votes(L, self.cardinality)
-        probabilities = self.predict_proba(votes)
-        labels = labels_of(probabilities, covered_rows(votes), policy, self.seed)
+        probabilities, covered = self.predict_proba(L, soft), self._covered(L, soft)
+        labels = labels_of(probabilities, covered, policy, self.seed)
         return (labels, probabilities) if return_probs is True else labels
 
-    def score(self, L: Any, Y: Any, metrics: Sequence[str] = ("accuracy",), tie_break_policy: TieBreakPolicy = "abstain") -> dict[str, float]:
+    def score(
+        self, L: Any, Y: Any, metrics: Sequence[str] = ("accuracy",), tie_break_policy: TieBreakPolicy = "abstain", *, soft: Any = None
+    ) -> dict[str, float]:
         """How good the labels are. A gold label of -1 is not known and counts nowhere; a score without rows is NaN.
 
         Over rows with gold and a label: accuracy; f1_micro (the same); f1_macro, the mean over the classes there; and of class 1 (two
@@ -105,10 +123,15 @@ class LabelModel:
         Raises:
             VotesError: Y has another length or an impossible class. ValueError: an unknown metric, or one for two classes only.
         """
-        votes = validate_votes(L, self.cardinality)
-        gold = validate_gold(Y, votes.shape[0], self.cardinality)
-        labels, probabilities = self.predict(votes, True, tie_break_policy)
-        return score(Scored(labels, gold, probabilities, covered_rows(votes)), metrics)
+        covered = self._covered(L, soft)
+        gold = validate_gold(Y, len(covered), self.cardinality)
+        labels, probabilities = self.predict(L, True, tie_break_policy, soft=soft)
+        return score(Scored(labels, gold, probabilities, covered), metrics)
+
+    def _covered(self, L: Any, soft: Any) -> BoolArray:
+        """Rows on which somebody says something, bool [n_rows]."""
+        votes = validate_votes(L, self.cardinality + (0 if self.partial is None else len(self.partial.sets)))
+        return covered_rows(votes) if soft is None else covered_rows(votes) | covered_rows(gather(L, soft, self.cardinality, self.partial).votes)
 
     def get_weights(self) -> FloatArray:
         """How much a vote of each function counts, float64 [n_functions] in nats; see `weights`. Accuracies: `model_.accuracies`."""
@@ -131,6 +154,7 @@ class LabelModel:
         model, rates, seed = model_file.read_model(path)
         self._accept(model, path)
         self.model_, self.outcome_rates_, self.seed, self.cardinality = model, rates, seed, model.cardinality
+        self.partial = partial_classes_of(model.side)
         return self
 
     def _accept(self, model: FittedLabelModel, path: str | Path) -> None:
@@ -160,6 +184,11 @@ class MajorityLabelVoter(LabelModel):
             return self.model_
         nothing = np.full((1, validate_votes(L, self.cardinality).shape[1]), ABSTAIN)
         return fit_statistics(from_votes(nothing, self.cardinality), self.cardinality, algorithm="majority-vote", seed=self.seed)
+
+
+def statistics_of(given: Evidence) -> VoteStatistics:
+    """The statistics of votes and of the outcomes beside them."""
+    return from_votes(np.column_stack([given.votes, given.outcomes]) if given.columns else given.votes)
 
 
 def balance_of(Y: Any, cardinality: int) -> FloatArray:
