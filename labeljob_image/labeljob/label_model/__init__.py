@@ -8,8 +8,10 @@ Free functions on arrays do the mathematics; `LabelModel` is a thin class around
 
 from labeljob.label_model.api import LabelModel, MajorityLabelVoter, NotFittedError
 from labeljob.label_model.contributions import contributions, without_each
+from labeljob.label_model.evidence import PartialClasses
 from labeljob.label_model.fitting import fit_statistics
 from labeljob.label_model.model import FittedLabelModel, Member, estimated_accuracy, fallback_posterior, posterior, weights
+from labeljob.label_model.multi_label import MultiLabelModel, binary_votes
 from labeljob.label_model.serialization import FORMAT_VERSION, ModelFormatError, from_dict, to_dict
 from labeljob.label_model.statistics import VoteStatistics, from_votes, merge, merge_all
 
@@ -20,8 +22,11 @@ __all__ = [
     "MajorityLabelVoter",
     "Member",
     "ModelFormatError",
+    "MultiLabelModel",
     "NotFittedError",
+    "PartialClasses",
     "VoteStatistics",
+    "binary_votes",
     "contributions",
     "estimated_accuracy",
     "fallback_posterior",

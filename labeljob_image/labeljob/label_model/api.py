@@ -11,15 +11,17 @@ from labeljob.contract.calibration import CalibrationChoice
 from labeljob.gold_scores import GoldScores
 from labeljob.label_model import model_file
 from labeljob.label_model.conditional import conditional_probabilities, outcome_rates
+from labeljob.label_model.evidence import Evidence, PartialClasses, gather, partial_classes_of
 from labeljob.label_model.fitting import AbstainArgument, AlgorithmArgument, fit_statistics
 from labeljob.label_model.gold import held_out_scores, rows_of
 from labeljob.label_model.metrics import Scored, score
 from labeljob.label_model.model import FittedLabelModel, posterior, weights
 from labeljob.label_model.serialization import ModelFormatError
-from labeljob.label_model.statistics import from_votes, reduce_votes
+from labeljob.label_model.side import fit_with_side, side_posterior
+from labeljob.label_model.statistics import VoteStatistics, from_votes, reduce_votes
 from labeljob.label_model.tie_breaks import TieBreakPolicy, check_policy, labels_of
 from labeljob.label_model.training_arguments import check_cardinality, check_training_arguments
-from labeljob.votes import ABSTAIN, FloatArray, IntArray, covered_rows, validate_gold, validate_votes
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes, covered_rows, validate_gold, validate_votes
 
 Predicted = IntArray | tuple[IntArray, FloatArray]
 
@@ -41,6 +43,7 @@ class LabelModel:
         algorithm: see `docs/label-models.md`. seed: of the policy `random`; recorded in the model.
         abstain: what an abstain says: `missing` nothing, `evidence` something, `auto` what the votes show; for all functions, or one for each.
         verbose, device: of Snorkel; checked and ignored. Nothing is printed, and all runs on the CPU.
+        partial: what votes beyond the classes mean: cardinality + i is a vote for "one of the classes of set i".
     """
 
     model_: FittedLabelModel
@@ -58,20 +61,23 @@ class LabelModel:
         *,
         verbose: bool = True,
         device: Any = "cpu",
+        partial: PartialClasses | None = None,
     ) -> None:
         check_training_arguments({"verbose": verbose, "device": device})
-        self.cardinality = check_cardinality(cardinality)
+        self.cardinality, self.partial = check_cardinality(cardinality), partial
         self.algorithm: AlgorithmArgument = algorithm
         self.seed = seed
         self.abstain = abstain
 
-    def fit(self, L_train: Any, Y_dev: Any = None, class_balance: Any = None, progress_bar: bool = True, **kwargs: Any) -> Self:
+    def fit(self, L_train: Any, Y_dev: Any = None, class_balance: Any = None, progress_bar: bool = True, *, soft: Any = None, **kwargs: Any) -> Self:
         """Fit on a label matrix.
 
         Args:
             L_train: [n_rows, n_functions], as `labeljob.votes.validate_votes` accepts: any integer type, or sparse (see `labeljob.sparse`).
             Y_dev: [n] class indices, -1 ignored: gives the class balance when `class_balance` does not. No row of L is matched to it.
             class_balance: [n_classes] positive shares that sum to 1; learned when neither is given.
+            soft: [n_rows, n_teachers, n_classes] probabilities of weak teachers, NaN where one says nothing; see `soft_votes`. Teachers
+                come after the functions of L in all figures, and predicting needs their probabilities of its rows.
             seed: as that of the class, from here on.
             n_epochs, lr, l2, optimizer, optimizer_config, lr_scheduler, lr_scheduler_config, prec_init, log_freq, mu_eps, progress_bar,
                 verbose, device: of Snorkel; checked and ignored, because nothing here descends a gradient.
@@ -80,17 +86,19 @@ class LabelModel:
             ValueError: a bad class balance, or an argument out of range.
         """
         check_training_arguments({"progress_bar": progress_bar} | kwargs)
-        votes = validate_votes(L_train, self.cardinality)
+        given = gather(L_train, soft, self.cardinality, self.partial)
         if class_balance is None and Y_dev is not None:
             class_balance = balance_of(Y_dev, self.cardinality)
         seed = self.seed if kwargs.get("seed") is None else int(kwargs["seed"])
-        statistics = reduce_votes(votes)
-        abstain = [self.abstain] * votes.shape[1] if isinstance(self.abstain, str) else self.abstain
-        self.model_ = fit_statistics(statistics, self.cardinality, algorithm=self.algorithm, abstain=abstain, class_balance=class_balance, seed=seed)
-        self.seed, self.outcome_rates_, self.calibrator_ = seed, outcome_rates(statistics, self.cardinality), NONE
+        statistics = statistics_of(given)
+        self.model_ = fit_with_side(
+            statistics, given.votes.shape[1], given.columns, self.cardinality, self._readings(given),
+            algorithm=self.algorithm, class_balance=class_balance, seed=seed,
+        )  # fmt: skip
+        self.seed, self.outcome_rates_, self.calibrator_ = seed, outcome_rates(reduce_votes(given.votes) if given.columns else statistics, self.cardinality), NONE
         return self
 
-    def calibrate(self, L_gold: Any, Y_gold: Any, method: CalibrationChoice = "auto", sample_weight: Any = None) -> Self:
+    def calibrate(self, L_gold: Any, Y_gold: Any, method: CalibrationChoice = "auto", sample_weight: Any = None, *, soft: Any = None) -> Self:
         """Make the probabilities of the fitted model honest with gold; a later `fit` undoes it.
 
         `calibration_.method` and `calibration_.why` say what was done, `held_out_scores_` what it is worth on rows that did not tune it.
@@ -103,32 +111,45 @@ class LabelModel:
         Raises:
             NotFittedError. VotesError: bad votes or gold. ValueError: an unknown method, or a weight that is not above 0 and finite.
         """
-        votes = validate_votes(L_gold, self.cardinality)
-        gold = validate_gold(Y_gold, votes.shape[0], self.cardinality)
-        model = self._for(votes)
-        judged = rows_of(votes, posterior(model, votes), gold, sample_weight, self.seed)
+        probabilities, seen = self._uncalibrated(L_gold, soft)
+        gold = validate_gold(Y_gold, len(seen), self.cardinality)
+        judged = rows_of(seen, probabilities, gold, sample_weight, self.seed)
         self.calibration_ = calibrate(judged.rows, method)
         self.calibrator_ = self.calibration_.calibrator
         self.held_out_scores_ = held_out_scores(judged, self.calibration_)
         return self
 
-    def predict_proba(self, L: Any) -> FloatArray:
+    def _readings(self, given: Evidence) -> list[AbstainArgument]:
+        """What the abstains of the functions say, and, after them, those of the teachers."""
+        asked = [self.abstain] * len(given.abstain) if isinstance(self.abstain, str) else list(self.abstain)
+        return [told if told != "auto" else wanted for told, wanted in zip(given.abstain, [*asked, *given.abstain[len(asked) :]], strict=True)]
+
+    def predict_proba(self, L: Any, soft: Any = None) -> FloatArray:
         """Probability of each class, float64 [n_rows, n_classes], calibrated after `calibrate`.
 
         A row nobody votes on gets the posterior given that all abstained.
         """
-        if self.calibrator_ is NONE:
-            return posterior(self._for(L), L)
-        votes = validate_votes(L, self.cardinality)
-        return calibrated_where(self.calibrator_, posterior(self._for(votes), votes), covered_rows(votes))
+        probabilities, seen = self._uncalibrated(L, soft)
+        return probabilities if self.calibrator_ is NONE else calibrated_where(self.calibrator_, probabilities, covered_rows(seen))
+
+    def _uncalibrated(self, L: Any, soft: Any = None) -> tuple[FloatArray, Votes]:
+        """(probabilities as the model gives them, votes and the outcomes beside them)."""
+        model = self._for(L)
+        given = gather(L, soft, self.cardinality, self.partial, model.side)
+        probabilities = side_posterior(model, given.votes, given.outcomes) if model.side else posterior(model, given.votes)
+        return probabilities, seen_of(given)
 
     @overload
-    def predict(self, L: Any, return_probs: Literal[False] | TieBreakPolicy = False, tie_break_policy: TieBreakPolicy = "abstain") -> IntArray: ...
+    def predict(
+        self, L: Any, return_probs: Literal[False] | TieBreakPolicy = False, tie_break_policy: TieBreakPolicy = "abstain", *, soft: Any = None
+    ) -> IntArray: ...
 
     @overload
-    def predict(self, L: Any, return_probs: Literal[True], tie_break_policy: TieBreakPolicy = "abstain") -> tuple[IntArray, FloatArray]: ...
+    def predict(self, L: Any, return_probs: Literal[True], tie_break_policy: TieBreakPolicy = "abstain", *, soft: Any = None) -> tuple[IntArray, FloatArray]: ...
 
-    def predict(self, L: Any, return_probs: bool | TieBreakPolicy = False, tie_break_policy: TieBreakPolicy = "abstain") -> Predicted:
+    def predict(
+        self, L: Any, return_probs: bool | TieBreakPolicy = False, tie_break_policy: TieBreakPolicy = "abstain", *, soft: Any = None
+    ) -> Predicted:
         """Labels, int64 [n_rows]; with `return_probs` also the probabilities, float64 [n_rows, n_classes].
 
         Under `abstain` a tie (within 1e-9) and a row nobody votes on are -1. `random` draws among the tied classes, the same for equal seed
@@ -137,12 +158,13 @@ class LabelModel:
         """
         policy = return_probs if isinstance(return_probs, str) else tie_break_policy
         check_policy(policy)
-        votes = validate_votes(L, self.cardinality)
-        probabilities = self.predict_proba(votes)
-        labels = labels_of(probabilities, covered_rows(votes), policy, self.seed)
+        probabilities, covered = self.predict_proba(L, soft), self._covered(L, soft)
+        labels = labels_of(probabilities, covered, policy, self.seed)
         return (labels, probabilities) if return_probs is True else labels
 
-    def score(self, L: Any, Y: Any, metrics: Sequence[str] = ("accuracy",), tie_break_policy: TieBreakPolicy = "abstain") -> dict[str, float]:
+    def score(
+        self, L: Any, Y: Any, metrics: Sequence[str] = ("accuracy",), tie_break_policy: TieBreakPolicy = "abstain", *, soft: Any = None
+    ) -> dict[str, float]:
         """How good the labels are. A gold label of -1 is not known and counts nowhere; a score without rows is NaN.
 
         Over rows with gold and a label: accuracy; f1_micro (the same); f1_macro, the mean over the classes there; and of class 1 (two
@@ -155,10 +177,15 @@ class LabelModel:
         Raises:
             VotesError: Y has another length or an impossible class. ValueError: an unknown metric, or one for two classes only.
         """
-        votes = validate_votes(L, self.cardinality)
-        gold = validate_gold(Y, votes.shape[0], self.cardinality)
-        labels, probabilities = self.predict(votes, True, tie_break_policy)
-        return score(Scored(labels, gold, probabilities, covered_rows(votes)), metrics)
+        covered = self._covered(L, soft)
+        gold = validate_gold(Y, len(covered), self.cardinality)
+        labels, probabilities = self.predict(L, True, tie_break_policy, soft=soft)
+        return score(Scored(labels, gold, probabilities, covered), metrics)
+
+    def _covered(self, L: Any, soft: Any) -> BoolArray:
+        """Rows on which somebody says something, bool [n_rows]."""
+        votes = validate_votes(L, self.cardinality + (0 if self.partial is None else len(self.partial.sets)))
+        return covered_rows(votes) if soft is None else covered_rows(votes) | covered_rows(gather(L, soft, self.cardinality, self.partial).votes)
 
     def get_weights(self) -> FloatArray:
         """How much a vote of each function counts, float64 [n_functions] in nats; see `weights`. Accuracies: `model_.accuracies`."""
@@ -181,6 +208,7 @@ class LabelModel:
         model, rates, seed, calibrator = model_file.read_model(path)
         self._accept(model, path)
         self.model_, self.outcome_rates_, self.seed, self.cardinality, self.calibrator_ = model, rates, seed, model.cardinality, calibrator
+        self.partial = partial_classes_of(model.side)
         return self
 
     def _accept(self, model: FittedLabelModel, path: str | Path) -> None:
@@ -210,6 +238,16 @@ class MajorityLabelVoter(LabelModel):
             return self.model_
         nothing = np.full((1, validate_votes(L, self.cardinality).shape[1]), ABSTAIN)
         return fit_statistics(from_votes(nothing, self.cardinality), self.cardinality, algorithm="majority-vote", seed=self.seed)
+
+
+def seen_of(given: Evidence) -> Votes:
+    """Votes, and the outcomes of side columns beside them."""
+    return np.column_stack([given.votes, given.outcomes]).astype(np.int16) if given.outcomes.shape[1] else given.votes
+
+
+def statistics_of(given: Evidence) -> VoteStatistics:
+    """The statistics of votes and of the outcomes beside them."""
+    return reduce_votes(validate_votes(seen_of(given)))
 
 
 def balance_of(Y: Any, cardinality: int) -> FloatArray:

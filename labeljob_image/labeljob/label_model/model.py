@@ -12,6 +12,7 @@ import numpy as np
 
 from labeljob.label_model.posteriors import state_posterior, vote_share_posterior
 from labeljob.label_model.selection import Abstain, Algorithm, Reason
+from labeljob.label_model.side_tables import SideTable
 from labeljob.label_model.weighted_vote import one_coin_log_weights
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes, VotesError, validate_votes
 
@@ -57,6 +58,7 @@ class FittedLabelModel:
         discounts: float64 [n_functions] in (0, 1], how much each counts beside those that repeat it; None where nothing was discounted.
         dependent: pairs of functions (i < j) that repeat one another and their residual correlation, strongest first.
         notes: what a person should know of this fit.
+        side: what soft and partial votes mean; see `side`. `posterior` knows only their columns in the label matrix.
     """
 
     algorithm: Algorithm
@@ -73,6 +75,7 @@ class FittedLabelModel:
     discounts: FloatArray | None = None
     dependent: tuple[tuple[int, int, float], ...] = ()
     notes: tuple[str, ...] = ()
+    side: tuple[SideTable, ...] = ()
 
     def __post_init__(self) -> None:
         for array in (self.class_balance, self.log_weights, self.accuracies, self.discounts):
@@ -169,4 +172,7 @@ def weights(model: FittedLabelModel) -> FloatArray:
     own = np.diagonal(votes, axis1=1, axis2=2)
     margin = (own - (votes.sum(axis=2) - own) / (K - 1)) if K > 1 else own
     rate = np.exp(votes) @ model.class_balance
-    return np.asarray((margin * rate).sum(axis=1) / rate.sum(axis=1))
+    result = np.asarray((margin * rate).sum(axis=1) / rate.sum(axis=1))
+    for table in model.side:
+        result[table.function] = result[table.function] if np.isnan(table.weight) else table.weight
+    return result

@@ -7,9 +7,10 @@ import numpy as np
 
 from labeljob.label_model.model import FittedLabelModel, Member
 from labeljob.label_model.selection import Abstain, Algorithm, Reason
+from labeljob.label_model.side_tables import SideTable
 from labeljob.votes import FloatArray
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 class ModelFormatError(ValueError):
@@ -34,7 +35,13 @@ def to_dict(model: FittedLabelModel) -> dict[str, Any]:
         "discounts": None if model.discounts is None else model.discounts.tolist(),
         "dependent": [list(pair) for pair in model.dependent],
         "notes": list(model.notes),
+        "side": [_side(table) for table in model.side],
     }
+
+
+def _side(table: SideTable) -> dict[str, Any]:
+    arrays = {"logWeights": table.log_weights.tolist(), "stated": table.stated.tolist(), "votes": table.votes.tolist()}
+    return {"function": table.function, "soft": table.soft, "weight": None if np.isnan(table.weight) else table.weight} | arrays
 
 
 def _member(member: Member) -> dict[str, Any]:
@@ -76,7 +83,14 @@ def _read(data: Mapping[str, Any]) -> FittedLabelModel:
         discounts=None if data["discounts"] is None else _floats(data["discounts"]),
         dependent=tuple((int(i), int(j), float(value)) for i, j, value in data["dependent"]),
         notes=tuple(str(note) for note in data["notes"]),
+        side=tuple(_read_side(table) for table in data["side"]),
     )
+
+
+def _read_side(data: Mapping[str, Any]) -> SideTable:
+    weight = np.nan if data["weight"] is None else float(data["weight"])
+    votes = np.array(data["votes"], dtype=np.bool_)
+    return SideTable(int(data["function"]), bool(data["soft"]), _floats(data["logWeights"]), _floats(data["stated"]), votes, weight)
 
 
 def _read_member(data: Mapping[str, Any]) -> Member:
@@ -95,6 +109,12 @@ def _fits(member: Member, functions: int, classes: int) -> bool:
     return known and shapes and bool(np.isfinite(member.log_weights).all() and np.isfinite(member.log_prior).all())
 
 
+def _side_fits(table: SideTable, functions: int, classes: int) -> bool:
+    outcomes = len(table.votes)
+    shapes = table.log_weights.shape == table.stated.shape == (outcomes, classes) and outcomes > 0
+    return shapes and 0 <= table.function < functions and bool(np.isfinite(table.log_weights).all() and np.isfinite(table.stated).all())
+
+
 def _check(model: FittedLabelModel) -> None:
     classes, functions = model.class_balance.size, len(model.abstain)
     problems = (
@@ -107,6 +127,7 @@ def _check(model: FittedLabelModel) -> None:
         (not np.isfinite(model.log_weights).all() or not (model.class_balance > 0).all(), "a weight or share is not finite"),
         (model.discounts is not None and model.discounts.shape != (functions,), "discounts has not one value for each function"),
         *((not _fits(member, functions, classes), f"its member {member.name} does not fit its functions and classes") for member in model.members),
+        *((not _side_fits(table, functions, classes), f"its side table of function {table.function} does not fit") for table in model.side),
     )
     for wrong, message in problems:
         if wrong:
