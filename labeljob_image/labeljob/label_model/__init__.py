@@ -1,7 +1,7 @@
 """The label model: votes in, probabilistic labels out, on mergeable statistics.
 
     L --from_votes--> VoteStatistics --fit_statistics--> FittedLabelModel --posterior(model, L)--> probabilities
-           merge(a, b)                    to_dict / from_dict (JSON)          contributions(model, row)
+     VoteReducer, merge(a, b)             to_dict / from_dict (JSON)          contributions(model, row)
 
 Free functions on arrays do the mathematics; `LabelModel` is a thin class around them. Only `model_file` opens files.
 """
@@ -9,16 +9,20 @@ Free functions on arrays do the mathematics; `LabelModel` is a thin class around
 from labeljob.label_model.api import LabelModel, MajorityLabelVoter, NotFittedError
 from labeljob.label_model.fitting import fit_statistics
 from labeljob.label_model.model import FittedLabelModel, contributions, estimated_accuracy, fallback_posterior, posterior, weights
+from labeljob.label_model.reducer import VoteReducer
+from labeljob.label_model.sampling import Budget
 from labeljob.label_model.serialization import FORMAT_VERSION, ModelFormatError, from_dict, to_dict
 from labeljob.label_model.statistics import VoteStatistics, from_votes, merge, merge_all
 
 __all__ = [
     "FORMAT_VERSION",
+    "Budget",
     "FittedLabelModel",
     "LabelModel",
     "MajorityLabelVoter",
     "ModelFormatError",
     "NotFittedError",
+    "VoteReducer",
     "VoteStatistics",
     "contributions",
     "estimated_accuracy",
