@@ -21,15 +21,17 @@ Figure = float | None
 
 @dataclass
 class FunctionCounts:
-    """Counts of each function, int64 [n_functions] (`votes`: [n_functions, n_classes]).
+    """Counts of each function, int64 [n_functions] (`votes`: [n_functions, n_classes]), and of rows.
 
-    Overlaps and conflicts are among the functions that are no fallbacks. `judged` counts gold rows that a function votes on; `judged_weight`
-    and `right_weight` are sums of their weights, float64, whole numbers where gold has no inclusion probabilities.
+    Overlaps, conflicts, covered and conflicting rows are among the functions that are no fallbacks. `judged` counts gold rows that a function
+    votes on; `judged_weight` and `right_weight` are sums of their weights, float64, whole numbers where gold has no inclusion probabilities.
     """
 
     voters: Voters
     classes: int
     rows: int = 0
+    covered: int = 0
+    conflicting: int = 0
     votes: IntArray = field(init=False)
     overlaps: IntArray = field(init=False)
     conflicts: IntArray = field(init=False)
@@ -50,10 +52,13 @@ class FunctionCounts:
         regular = self.voters.regular
         voted = batch.votes != ABSTAIN
         among = voted[:, regular]
+        conflicting = conflicting_rows(batch.votes[:, regular])
         self.rows += len(voted)
+        self.covered += int(among.any(axis=1).sum())
+        self.conflicting += int(conflicting.sum())
         self.errors += batch.errors.sum(axis=0)
         self.overlaps[regular] += (among & (among.sum(axis=1, keepdims=True) > 1)).sum(axis=0)
-        self.conflicts[regular] += (among & conflicting_rows(batch.votes[:, regular])[:, None]).sum(axis=0)
+        self.conflicts[regular] += (among & conflicting[:, None]).sum(axis=0)
         for k in range(self.classes):
             self.votes[:, k] += (batch.votes == k).sum(axis=0)
         known, weights = gold.known, gold.weights[gold.known]
@@ -120,6 +125,13 @@ class RunFigures:
         self.confidence_sums.append(math.fsum((labelled.confidence * times)[labelled.covered].tolist()))
         chosen = labelled.labels != ABSTAIN
         self.labels += np.bincount(labelled.labels[chosen], weights=times[chosen], minlength=self.classes).astype(np.int64)
+
+    def scale_to(self, rows: int, covered: int, conflicting: int) -> None:
+        """Put the counts of all rows in the place of those of a sample, and scale the sums over it; nothing changes when it was no sample."""
+        share = covered / max(self.covered, 1)
+        self.rows, self.covered, self.conflicting = rows, covered, conflicting
+        self.confidence_sums = [share * total for total in self.confidence_sums]
+        self.labels = np.rint(share * self.labels).astype(np.int64)
 
     def add_gold(self, labelled: Labelled, gold: Matched) -> None:
         """Keep rows whose class is known, as labelled by a calibrator that has not seen them (`held_out`)."""

@@ -1,7 +1,7 @@
 """The label model: votes in, probabilistic labels out, on mergeable statistics.
 
     L --from_votes--> VoteStatistics --fit_statistics--> FittedLabelModel --posterior(model, L)--> probabilities
-           merge(a, b)                    to_dict / from_dict (JSON)          contributions(model, row)
+     VoteReducer, merge(a, b)             to_dict / from_dict (JSON)          contributions(model, row)
 
 Free functions on arrays do the mathematics; `LabelModel` is a thin class around them. Only `model_file` opens files.
 """
@@ -12,11 +12,14 @@ from labeljob.label_model.evidence import PartialClasses
 from labeljob.label_model.fitting import fit_statistics
 from labeljob.label_model.model import FittedLabelModel, Member, estimated_accuracy, fallback_posterior, posterior, weights
 from labeljob.label_model.multi_label import MultiLabelModel, binary_votes
+from labeljob.label_model.reducer import VoteReducer
+from labeljob.label_model.sampling import Budget
 from labeljob.label_model.serialization import FORMAT_VERSION, ModelFormatError, from_dict, to_dict
 from labeljob.label_model.statistics import VoteStatistics, from_votes, merge, merge_all
 
 __all__ = [
     "FORMAT_VERSION",
+    "Budget",
     "FittedLabelModel",
     "LabelModel",
     "MajorityLabelVoter",
@@ -25,6 +28,7 @@ __all__ = [
     "MultiLabelModel",
     "NotFittedError",
     "PartialClasses",
+    "VoteReducer",
     "VoteStatistics",
     "binary_votes",
     "contributions",

@@ -25,7 +25,7 @@ from labeljob.votes import BoolArray, FloatArray, Votes
 
 BALANCE_ROWS = 1.0  # pseudo-rows for each class in a learned class balance
 FLOOR = 1e-9  # smallest prior rate of an outcome, so that no probability is ever zero
-PART, MANY_VOTES = 2048, 1 << 18  # at least so many patterns are fitted first where there are so many votes to go through
+PART, MANY_TERMS = 2048, 1 << 18  # at least so many patterns are fitted first where a round over all adds up so many numbers
 PART_TOLERANCE = 1e-3  # nats a row at which that is enough
 LEAST_LOG = -700.0  # nats below the likeliest that a mixture of steps may put an outcome
 
@@ -178,7 +178,7 @@ def run_em(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, pr
     """
     rows = weigh(patterns, counts, problem.prior.confusion.shape[1])
     start = problem.start
-    if rows.packed.rows > 2 * PART and rows.packed.rows * rows.packed.layout.columns > MANY_VOTES:
+    if rows.packed.rows > 2 * PART and rows.packed.rows * start.log_confusion[:, 0].size > MANY_TERMS:
         start = _climb(_part(rows), start, problem, max_iterations, max(tolerance, PART_TOLERANCE)).parameters
     return _climb(rows, start, problem, max_iterations, tolerance)
 

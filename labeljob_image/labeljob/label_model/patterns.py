@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from labeljob.label_model.hashing import scrambled
 from labeljob.label_model.vote_codes import Layout, packed_chunks
 from labeljob.votes import ABSTAIN, IntArray, Votes
 
@@ -40,13 +41,13 @@ def distinct_up_to(votes: Votes, outcomes: int, most: int) -> tuple[Votes, IntAr
         return found if len(found[1]) <= most else None
     if _surely_more(votes[: 4 * most], layout, most):
         return None
-    patterns, counts = votes[:0], np.empty(0, dtype=np.int64)
-    for start in range(0, votes.shape[0], BLOCK_ROWS):
-        block, times = distinct(votes[start : start + BLOCK_ROWS], outcomes)
-        patterns, counts = distinct(np.concatenate([patterns, block]), outcomes, np.concatenate([counts, times]))
+    patterns, counts = distinct(votes[:BLOCK_ROWS], outcomes)
+    for start in range(BLOCK_ROWS, votes.shape[0], BLOCK_ROWS):
         if len(counts) > most:
             return None
-    return patterns, counts
+        block, times = distinct(votes[start : start + BLOCK_ROWS], outcomes)
+        patterns, counts = distinct(np.concatenate([patterns, block]), outcomes, np.concatenate([counts, times]))
+    return (patterns, counts) if len(counts) <= most else None
 
 
 def _surely_more(votes: Votes, layout: Layout, most: int) -> bool:
@@ -54,7 +55,7 @@ def _surely_more(votes: Votes, layout: Layout, most: int) -> bool:
     if votes.shape[0] <= most or 2 * most > MARKS:
         return False
     marks = np.zeros(MARKS, dtype=np.bool_)
-    multipliers = (2 * np.arange(layout.codes, dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    multipliers = scrambled(np.arange(layout.codes, dtype=np.uint64)) | np.uint64(1)
     for start, codes in packed_chunks(votes, layout):
         mixed = np.zeros(codes.shape[1], dtype=np.uint64)
         for code, multiplier in zip(codes, multipliers, strict=True):

@@ -1,4 +1,4 @@
-"""Which rows stand for all where patterns are too many to keep: those with the smallest keys, hash(seed, id) (a *bottom-k* sample).
+"""Which rows stand for all where patterns are too many to keep: those with the smallest keys, `scrambled(id, seed)` (a *bottom-k* sample).
 
 The rows that a union of shards keeps are among those that each shard keeps, so the sample does not depend on the sharding; and the key knows
 nothing of the votes, so that it is a fair one. Bottom-k sketches: Cohen & Kaplan (2007), "Summarizing Data Using Bottom-k Sketches", PODC.
@@ -6,19 +6,17 @@ nothing of the votes, so that it is a fair one. Bottom-k sketches: Cohen & Kapla
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from labeljob.label_model.hashing import Keys, scrambled
 from labeljob.label_model.patterns import sort_words
 from labeljob.label_model.vote_codes import Layout
 from labeljob.votes import Votes
 
 MOST_PATTERNS = 1 << 16  # more do not make a fit better by enough to wait for
 BLOCK_ROWS = 1 << 16
-
-Keys: TypeAlias = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -63,18 +61,6 @@ class Sample:
         return self.keys.nbytes + self.votes.nbytes
 
 
-def row_keys(ids: Keys, seed: int) -> Keys:
-    """hash(seed, id): a bijection of the ids for each seed; uint64 [n] in and out (Steele, Lea & Flood 2014, "splitmix64")."""
-    start = (seed * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) & (1 << 64) - 1
-    keys = ids + np.uint64(start)
-    keys ^= keys >> np.uint64(30)
-    keys *= np.uint64(0xBF58476D1CE4E5B9)
-    keys ^= keys >> np.uint64(27)
-    keys *= np.uint64(0x94D049BB133111EB)
-    keys ^= keys >> np.uint64(31)
-    return keys
-
-
 def bottom_rows(n: int, ids: Keys | None, seed: int, most: int) -> tuple[Keys, npt.NDArray[np.intp]]:
     """(keys, row numbers) of the `most` smallest keys and of those that tie with the last, ascending by row number.
 
@@ -100,7 +86,7 @@ def _below(n: int, ids: Keys | None, seed: int, share: float) -> tuple[Keys, npt
 def _blocks(n: int, ids: Keys | None, seed: int, share: float) -> Iterator[tuple[Keys, npt.NDArray[np.intp]]]:
     for start in range(0, max(n, 1), BLOCK_ROWS):
         stop = min(start + BLOCK_ROWS, n)
-        keys = row_keys(np.arange(start, stop, dtype=np.uint64) if ids is None else ids[start:stop], seed)
+        keys = scrambled(np.arange(start, stop, dtype=np.uint64) if ids is None else ids[start:stop], seed)
         rows = np.flatnonzero(keys <= np.uint64(share * 2.0**64)) if share < 1 else np.arange(stop - start)
         yield keys[rows], rows + start
 

@@ -24,11 +24,12 @@ from labeljob.gold import Gold, Matched, nothing_known
 from labeljob.held_out import label_held_out
 from labeljob.io.content import pin_broken
 from labeljob.io.datasets import open_pinned
-from labeljob.label_model import FittedLabelModel, VoteStatistics, fit_statistics, from_votes, merge, merge_all
+from labeljob.label_model import FittedLabelModel, VoteReducer, VoteStatistics, fit_statistics
 from labeljob.labeling_functions.lookups import LookupData, function_set_digest
 from labeljob.labelled import Labelled, Voters, label_votes, voters_of
 from labeljob.logs import now_text
 from labeljob.model_artifact import drift_reference, to_files
+from labeljob.row_ids import hashed_ids
 from labeljob.schema import check_contract
 from labeljob.steps.check import read_lookups
 from labeljob.steps.context import StepContext, gold_of
@@ -40,7 +41,7 @@ NO_GOLD = "there is no goldData, so nothing says how honest the probabilities ar
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What one pass over the data leaves: its size does not depend on the number of rows (G9) but for distinct patterns and gold.
+    """What one pass over the data leaves: its size does not depend on the number of rows (G9) but for gold.
 
     Attributes:
         statistics: of the functions that are no fallbacks.
@@ -97,18 +98,18 @@ def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: Gold, context
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
     voters = voters_of(function_set)
     counts = FunctionCounts(voters, len(function_set.classes))
-    statistics = merge_all([], max(len(voters.regular), 1))
+    reducer = VoteReducer(max(len(voters.regular), 1), len(function_set.classes))
     known: list[tuple[pa.Array, Votes, Matched]] = []
     for ids, batch in vote_batches(source, rows, function_set, lookups, context, context.log.progress("vote", rows)):
         matched = gold.match(ids)
         counts.add(batch, matched)
         counts.check_errors(function_set, rows)
         if len(voters.regular):
-            statistics = merge(statistics, from_votes(batch.votes[:, voters.regular], len(function_set.classes)))
+            reducer.add(batch.votes[:, voters.regular], hashed_ids(ids))
         if matched.known.any():
             known.append((ids.filter(pa.array(matched.known)), batch.votes[matched.known], matched.part(matched.known)))
     _require_coverage(counts)
-    return Evaluated(voters, counts, statistics, *_in_id_order(known, gold.ids.type, len(voters.names)))
+    return Evaluated(voters, counts, reducer.statistics(), *_in_id_order(known, gold.ids.type, len(voters.names)))
 
 
 def _require_coverage(counts: FunctionCounts) -> None:
@@ -212,11 +213,12 @@ def _publish(
 
 
 def _figures(evaluated: Evaluated, model: FittedLabelModel, calibrated: Calibrated) -> RunFigures:
-    """Indicators from distinct patterns; fallbacks do not count but for the labels of gold rows."""
-    voters, statistics = evaluated.voters, evaluated.statistics
+    """Indicators from vote patterns; fallbacks do not count but for the labels of gold rows. What a sample cannot say is counted (`counts`)."""
+    voters, statistics, counts = evaluated.voters, evaluated.statistics, evaluated.counts
     votes = np.full((len(statistics.counts), len(voters.names)), ABSTAIN, dtype=np.int8)
     votes[:, voters.regular] = statistics.patterns
-    figures = RunFigures(voters, evaluated.counts.classes)
+    figures = RunFigures(voters, counts.classes)
     figures.add(votes, label_votes(model, voters, votes, calibrated.frozen.calibrator), statistics.counts)
+    figures.scale_to(counts.rows, counts.covered, counts.conflicting)
     figures.add_gold(calibrated.after, evaluated.gold)
     return figures
