@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from labeljob.calibration import FrozenCalibration
+from labeljob.frozen_calibration import FrozenCalibration
 from labeljob.gold import Gold, Matched
 from labeljob.label_model import FittedLabelModel
 from labeljob.labelled import Labelled, Voters, label_votes

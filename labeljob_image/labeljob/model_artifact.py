@@ -9,14 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labeljob.calibration import CalibrationFormatError, FrozenCalibration
-from labeljob.calibration import from_file as calibration_from
+from labeljob.calibration import CalibrationFormatError
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import FunctionColumns
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
+from labeljob.frozen_calibration import FrozenCalibration
+from labeljob.frozen_calibration import from_file as calibration_from
 from labeljob.label_model import FittedLabelModel, ModelFormatError, from_dict, to_dict
 from labeljob.labeling_functions.lookups import LookupData, from_arrow, function_set_digest, to_arrow
 

@@ -3,12 +3,12 @@
     uncalibrated P of gold rows --calibrate--> Calibration (method, why, fold by fold)
     P --calibrated_where--> P'                 to_dict / from_dict (JSON)
 
-`calibrators` are the maps, `fitting` fits them, `folds` deals out rows, `selection` chooses and cross-fits, `frozen` is what a version keeps.
+`calibrators` are the maps, `fitting` fits them, `folds` deals out rows, `selection` chooses and cross-fits. Arrays alone: what a version keeps,
+with hashes of its gold ids, is `labeljob.frozen_calibration`.
 """
 
 from labeljob.calibration.calibrators import NONE, Calibrator, calibrated, calibrated_where
 from labeljob.calibration.folds import shuffled
-from labeljob.calibration.frozen import FrozenCalibration, freeze, from_file, id_keys, to_file
 from labeljob.calibration.selection import Calibration, GoldRows, calibrate
 from labeljob.calibration.serialization import CalibrationFormatError, from_dict, to_dict
 
@@ -17,16 +17,11 @@ __all__ = [
     "Calibration",
     "CalibrationFormatError",
     "Calibrator",
-    "FrozenCalibration",
     "GoldRows",
     "calibrate",
     "calibrated",
     "calibrated_where",
-    "freeze",
     "from_dict",
-    "from_file",
-    "id_keys",
     "shuffled",
     "to_dict",
-    "to_file",
 ]

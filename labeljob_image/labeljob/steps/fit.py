@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeljob.artifacts import ArtifactHome
-from labeljob.calibration import NONE, Calibration, FrozenCalibration, GoldRows, calibrate, freeze, id_keys, shuffled, to_file
+from labeljob.calibration import NONE, Calibration, GoldRows, calibrate, shuffled
 from labeljob.contract.calibration import CalibrationRecord
 from labeljob.contract.config import FitTask
 from labeljob.contract.function_set import FunctionSet
@@ -20,6 +20,7 @@ from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import DEPENDENT_LIMIT, DependentPair, FitResult, FunctionColumns, ModelVersion
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
+from labeljob.frozen_calibration import FrozenCalibration, freeze, id_keys, to_file
 from labeljob.gold import Gold, Matched, nothing_known
 from labeljob.held_out import label_held_out
 from labeljob.io.content import pin_broken

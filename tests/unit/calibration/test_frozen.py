@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from labeljob.calibration import CalibrationFormatError, FrozenCalibration, calibrate, calibrated, freeze, from_file, id_keys, shuffled, to_dict, to_file
+from labeljob.calibration import CalibrationFormatError, calibrate, calibrated, shuffled, to_dict
 from labeljob.calibration.selection import GoldRows
 from labeljob.contract.calibration import CalibrationRecord, Interval
 from labeljob.contract.datasets import DatasetPin
@@ -17,6 +17,7 @@ from labeljob.contract.result import MESSAGE_BYTES, FitResult, FunctionColumns, 
 from labeljob.contract.result_packing import pack
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts
+from labeljob.frozen_calibration import FrozenCalibration, freeze, from_file, id_keys, to_file
 from labeljob.gold import Gold, Matched
 from labeljob.gold_scores import gold_scores
 from labeljob.held_out import judged

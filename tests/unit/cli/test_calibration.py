@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from labeljob.calibration import calibrated, from_file
+from labeljob.calibration import calibrated
 from labeljob.contract.digests import digest_of
+from labeljob.frozen_calibration import from_file
 from tests.cluster_fixtures import ROOT
 from tests.e2e import rollouts
 from tests.unit.cli.test_run import command, run, write
