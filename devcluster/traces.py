@@ -8,7 +8,9 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +28,7 @@ SETTINGS = (
     "net/ipv4/conf/all/route_localnet", "net/ipv4/ip_forward", "net/netfilter/nf_conntrack_tcp_timeout_close_wait",
     "net/netfilter/nf_conntrack_tcp_timeout_established", "vm/overcommit_memory", "vm/panic_on_oom",
 )  # fmt: skip
+SHIM_SECONDS = 5.0
 CHAINS = ("KUBE-FIREWALL", "KUBE-KUBELET-CANARY", "KUBE-IPTABLES-HINT")
 TABLES = tuple((family, table) for family in ("iptables", "ip6tables") for table in ("mangle", "filter", "nat"))
 
@@ -50,6 +53,7 @@ def restore_settings(folders: ClusterFolders) -> None:
 def remove_traces(folders: ClusterFolders) -> None:
     """Remove everything that the node made outside its folder; its processes and containers have ended."""
     bridge = node.bridge_name(folders)
+    _end_shims(folders)
     remove_pod_networks(bridge)
     _quietly("ip", "link", "delete", bridge)
     _quietly(str(program("kube-proxy")), "--cleanup")
@@ -65,8 +69,34 @@ def left_behind(folders: ClusterFolders) -> list[str]:
     """What is there all the same; empty when `remove_traces` did its work."""
     bridge = node.bridge_name(folders)
     found = [str(path) for path in (*_pod_results(bridge), *_log_links(folders), *_pod_cgroups())]
+    found += [f"containerd-shim {pid}" for pid in _shims(folders)]
     found += [bridge] if Path(f"/sys/class/net/{bridge}").exists() else []
     return found + [f"{family} {table} {chain}" for family, table in TABLES for chain in _chains(family, table) if chain in CHAINS]
+
+
+def _end_shims(folders: ClusterFolders) -> None:
+    """containerd's helper of a pod outlives containerd by design; one whose pod has gone at the wrong moment would wait for ever."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in _shims(folders):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + SHIM_SECONDS
+        while _shims(folders) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def _shims(folders: ClusterFolders) -> list[int]:
+    """Processes that serve this cluster's containerd, known by the address that they were started with."""
+    address = node.socket_path(folders).encode()
+    return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline") if _serves(path, address)]
+
+
+def _serves(path: Path, address: bytes) -> bool:
+    try:
+        words = path.read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return False  # it has just ended
+    return words[0].endswith(b"containerd-shim-runc-v2") and address in words
 
 
 def remove_pod_networks(network: str) -> None:

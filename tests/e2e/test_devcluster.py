@@ -16,6 +16,7 @@ import pytest
 from devcluster import traces
 from devcluster.folders import ClusterFolders
 from tests.cluster_fixtures import ROOT, RealCluster
+from tests.e2e.operator import Installed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
 
@@ -55,6 +56,13 @@ def test_networks_of_pods_go(pod: tuple[str, Path, list[Path]]) -> None:
     traces.remove_pod_networks(network)
     assert not namespace.exists()
     assert [file for file in files if file.exists()] == []
+
+
+def test_every_shim_of_a_cluster_is_known(cluster: RealCluster, operator: Installed) -> None:
+    """At least the operator's pod has one; those of other clusters are not ours to end."""
+    shims = [one for one in traces.left_behind(cluster.folders) if one.startswith("containerd-shim")]
+    assert shims
+    assert [one for one in traces.left_behind(ClusterFolders("another")) if one in shims] == []
 
 
 def test_links_to_logs_go() -> None:
