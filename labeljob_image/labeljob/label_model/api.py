@@ -7,8 +7,9 @@ from typing import Any, Literal, Self, overload
 import numpy as np
 
 from labeljob.label_model import model_file
+from labeljob.label_model.arguments import AlgorithmArgument
 from labeljob.label_model.conditional import conditional_probabilities, outcome_rates
-from labeljob.label_model.fitting import AlgorithmArgument, fit_statistics
+from labeljob.label_model.fitting import fit_statistics
 from labeljob.label_model.metrics import Scored, score
 from labeljob.label_model.model import FittedLabelModel, posterior, weights
 from labeljob.label_model.serialization import ModelFormatError
@@ -45,13 +46,24 @@ class LabelModel:
         self.algorithm: AlgorithmArgument = algorithm
         self.seed = seed
 
-    def fit(self, L_train: Any, Y_dev: Any = None, class_balance: Any = None, progress_bar: bool = True, **kwargs: Any) -> Self:
+    def fit(
+        self,
+        L_train: Any,
+        Y_dev: Any = None,
+        class_balance: Any = None,
+        progress_bar: bool = True,
+        *,
+        prior_accuracy: float | None = None,
+        start: FittedLabelModel | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Fit on a label matrix.
 
         Args:
             L_train: [n_rows, n_functions], as `labeljob.votes.validate_votes` accepts: any integer type, or sparse (see `labeljob.sparse`).
             Y_dev: [n] class indices, -1 ignored: gives the class balance when `class_balance` does not. No row of L is matched to it.
             class_balance: [n_classes] positive shares that sum to 1; learned when neither is given.
+            prior_accuracy, start: see `fit_statistics`; `start` is the `model_` of an earlier fit.
             seed: as that of the class, from here on.
             n_epochs, lr, l2, optimizer, optimizer_config, lr_scheduler, lr_scheduler_config, prec_init, log_freq, mu_eps, progress_bar,
                 verbose, device: of Snorkel; checked and ignored, because nothing here descends a gradient.
@@ -64,7 +76,15 @@ class LabelModel:
         if class_balance is None and Y_dev is not None:
             class_balance = balance_of(Y_dev, self.cardinality)
         seed = self.seed if kwargs.get("seed") is None else int(kwargs["seed"])
-        self.model_ = fit_statistics(from_votes(votes, self.cardinality), self.cardinality, algorithm=self.algorithm, class_balance=class_balance, seed=seed)
+        self.model_ = fit_statistics(
+            from_votes(votes, self.cardinality),
+            self.cardinality,
+            algorithm=self.algorithm,
+            class_balance=class_balance,
+            seed=seed,
+            prior_accuracy=prior_accuracy,
+            start=start,
+        )
         self.seed, self.outcome_rates_ = seed, outcome_rates(votes, self.cardinality)
         return self
 

@@ -22,6 +22,7 @@ from labeljob.gold import Gold
 from labeljob.io.content import pin_broken
 from labeljob.io.datasets import open_pinned
 from labeljob.label_model import FittedLabelModel, VoteStatistics, fit_statistics, from_votes, merge, merge_all
+from labeljob.label_model.arguments import check_prior_accuracy
 from labeljob.labeling_functions.lookups import LookupData, function_set_digest
 from labeljob.labelled import Voters, label_votes, voters_of
 from labeljob.logs import now_text
@@ -113,7 +114,12 @@ def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
     """DESIGN §3: what an abstain means is declared by the functions, not inferred."""
     regular = [function for function in task.function_set.enabled_functions if not function.is_fallback]
     given = task.parameters
-    optional = {"max_iterations": given.get("maxIterations"), "tolerance": given.get("tolerance"), "seed": given.get("seed")}
+    optional: dict[str, Any] = {
+        "max_iterations": given.get("maxIterations"),
+        "tolerance": given.get("tolerance"),
+        "seed": given.get("seed"),
+        "prior_accuracy": _prior_accuracy(given.get("priorAccuracy"), task.function_set),
+    }
     return fit_statistics(
         evaluated.statistics,
         len(task.function_set.classes),
@@ -122,6 +128,13 @@ def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
         class_balance=_class_balance(given.get("classBalance"), task.function_set),
         **{name: value for name, value in optional.items() if value is not None},
     )
+
+
+def _prior_accuracy(given: float | None, function_set: FunctionSet) -> float | None:
+    try:
+        return check_prior_accuracy(given, len(function_set.classes))
+    except ValueError as wrong:
+        raise JobError(JobReason.FUNCTIONS_INVALID, f"spec.parameters: {wrong}") from None
 
 
 def _class_balance(given: Any, function_set: FunctionSet) -> list[float] | None:

@@ -56,6 +56,14 @@ class Parameters(Wire):
     max_iterations: Annotated[int | None, Field(ge=1, le=10000, description="When left out: 100.")] = None
     tolerance: Annotated[float | None, Field(gt=0, le=1, description="Relative gain below which the fit stops. When left out: 1e-6.")] = None
     class_balance: ClassBalance = None
+    prior_accuracy: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description="How often a vote is right, before functions are compared: above 1 / the number of classes. When left out: from how often they agree.",
+        ),
+    ] = None
 
     @field_validator("class_balance")
     @classmethod
