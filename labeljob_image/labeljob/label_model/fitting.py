@@ -11,6 +11,7 @@ from labeljob.label_model.arguments import AbstainArgument, AlgorithmArgument, c
 from labeljob.label_model.assembly import fit_alone, from_finding
 from labeljob.label_model.committee import Finding, deliberate
 from labeljob.label_model.fits import Bench
+from labeljob.label_model.intervals import with_intervals
 from labeljob.label_model.model import FittedLabelModel, normalised, posterior
 from labeljob.label_model.packing import pack
 from labeljob.label_model.selection import Abstain, Choice, choose_algorithm, infer_abstain, one_sided
@@ -102,7 +103,10 @@ def fit_statistics(
     balance = check_class_balance(class_balance, cardinality)
     check_start(start, statistics, cardinality)
     evidence = _gather(statistics, cardinality, abstain, balance, check_prior_accuracy(prior_accuracy, cardinality), start)
-    bench = _bench(statistics, evidence, max_iterations, tolerance, seed)
+    return with_intervals(_model_of(algorithm, evidence, _bench(statistics, evidence, max_iterations, tolerance, seed)), statistics)
+
+
+def _model_of(algorithm: AlgorithmArgument, evidence: Evidence, bench: Bench) -> FittedLabelModel:
     if algorithm != "auto":
         return _fit(Choice(algorithm, "Requested", f"{algorithm} was asked for"), evidence, bench)
     choice = choose_algorithm(evidence.vote_counts, evidence.comparable, evidence.abstain)

@@ -58,6 +58,7 @@ class FittedLabelModel:
         discounts: float64 [n_functions] in (0, 1], how much each counts beside those that repeat it; None where nothing was discounted.
         dependent: pairs of functions (i < j) that repeat one another and their residual correlation, strongest first.
         notes: what a person should know of this fit.
+        accuracy_intervals: float64 [n_functions, 2], 95 % interval of each accuracy (see `intervals`); None before it is computed.
     """
 
     algorithm: Algorithm
@@ -74,9 +75,10 @@ class FittedLabelModel:
     discounts: FloatArray | None = None
     dependent: tuple[tuple[int, int, float], ...] = ()
     notes: tuple[str, ...] = ()
+    accuracy_intervals: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        for array in (self.class_balance, self.log_weights, self.accuracies, self.discounts):
+        for array in (self.class_balance, self.log_weights, self.accuracies, self.discounts, self.accuracy_intervals):
             if array is not None:
                 array.setflags(write=False)
 

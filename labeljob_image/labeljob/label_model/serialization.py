@@ -9,7 +9,7 @@ from labeljob.label_model.model import FittedLabelModel, Member
 from labeljob.label_model.selection import Abstain, Algorithm, Reason
 from labeljob.votes import FloatArray
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 class ModelFormatError(ValueError):
@@ -34,7 +34,12 @@ def to_dict(model: FittedLabelModel) -> dict[str, Any]:
         "discounts": None if model.discounts is None else model.discounts.tolist(),
         "dependent": [list(pair) for pair in model.dependent],
         "notes": list(model.notes),
+        "accuracyIntervals": _pairs(model.accuracy_intervals),
     }
+
+
+def _pairs(intervals: FloatArray | None) -> list[list[float] | None] | None:
+    return None if intervals is None else [None if np.isnan(pair).any() else pair.tolist() for pair in intervals]
 
 
 def _member(member: Member) -> dict[str, Any]:
@@ -76,7 +81,12 @@ def _read(data: Mapping[str, Any]) -> FittedLabelModel:
         discounts=None if data["discounts"] is None else _floats(data["discounts"]),
         dependent=tuple((int(i), int(j), float(value)) for i, j, value in data["dependent"]),
         notes=tuple(str(note) for note in data["notes"]),
+        accuracy_intervals=_read_pairs(data["accuracyIntervals"]),
     )
+
+
+def _read_pairs(data: Any) -> FloatArray | None:
+    return None if data is None else _floats([[np.nan, np.nan] if pair is None else pair for pair in data])
 
 
 def _read_member(data: Mapping[str, Any]) -> Member:
@@ -106,6 +116,7 @@ def _check(model: FittedLabelModel) -> None:
         (model.accuracies.shape != (functions,), f"accuracies has shape {model.accuracies.shape}"),
         (not np.isfinite(model.log_weights).all() or not (model.class_balance > 0).all(), "a weight or share is not finite"),
         (model.discounts is not None and model.discounts.shape != (functions,), "discounts has not one value for each function"),
+        (model.accuracy_intervals is not None and model.accuracy_intervals.shape != (functions, 2), "accuracyIntervals has not one pair for each function"),
         *((not _fits(member, functions, classes), f"its member {member.name} does not fit its functions and classes") for member in model.members),
     )
     for wrong, message in problems:

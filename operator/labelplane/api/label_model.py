@@ -151,6 +151,9 @@ class FunctionFigures(Wire):
     overlaps: float | None = None
     conflicts: float | None = None
     estimated_accuracy: float | None = None
+    accuracy_interval: Annotated[
+        list[float] | None, Field(min_length=2, max_length=2, description="95 % interval of the estimated accuracy: what the votes alone can tell.")
+    ] = None
     empirical_accuracy: float | None = None
     weight: float | None = None
     error_rate: float | None = None
