@@ -110,6 +110,8 @@ ADMISSION = (
     _model("iterations-zero", "spec.parameters.maxIterations", 0),
     _model("tolerance-zero", "spec.parameters.tolerance", 0),
     _model("tolerance-is-text", "spec.parameters.tolerance", "1e-6"),
+    _model("prior-accuracy-certain", "spec.parameters.priorAccuracy", 1),
+    _model("prior-accuracy-negative", "spec.parameters.priorAccuracy", -0.2),
     _model("seed-negative", "spec.parameters.seed", -1),
     _model("pin-zero", "spec.pin", 0),
     _model("refit-suspend-is-text", "spec.refit.suspend", "yes"),

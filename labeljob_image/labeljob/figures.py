@@ -82,13 +82,17 @@ class FunctionCounts:
         regular = self.voters.regular
         accuracy, weight = (np.full(len(self.voters.names), np.nan) for _ in range(2))
         accuracy[regular], weight[regular] = estimated_accuracy(model), weights(model)
+        interval = np.full((len(self.voters.names), 2), np.nan)
+        interval[regular] = np.nan if model.accuracy_intervals is None else model.accuracy_intervals
         return FunctionColumns(
             polarity=[".".join(str(k) for k in np.flatnonzero(row)) for row in self.votes],
             coverage=self._thousandths(self.votes.sum(axis=1)),
             overlaps=self._thousandths(self.overlaps),
             conflicts=self._thousandths(self.conflicts),
             error_rate=self._thousandths(self.errors),
-            estimated_accuracy=[None if math.isnan(value) else round(1000 * value) for value in accuracy.tolist()],
+            estimated_accuracy=_in_thousandths(accuracy),
+            accuracy_low=_in_thousandths(interval[:, 0]),
+            accuracy_high=_in_thousandths(interval[:, 1]),
             empirical_accuracy=[round(1000 * r / n) if n else None for r, n in zip(self.right_weight.tolist(), self.judged_weight.tolist(), strict=True)],
             weight=[None if math.isnan(value) else round(value, 4) for value in weight.tolist()],
         )
@@ -177,6 +181,10 @@ class RunFigures:
 
 def _estimates(found: GoldScores) -> dict[str, Estimate]:
     return {"precision": found.precision, "recall": found.recall, "brier": found.brier, "logLoss": found.log_loss, "ece": found.ece}
+
+
+def _in_thousandths(shares: FloatArray) -> list[int | None]:
+    return [None if math.isnan(value) else round(1000 * value) for value in shares.tolist()]
 
 
 def _nothing(classes: int) -> Labelled:

@@ -27,6 +27,8 @@ class FunctionColumns(Wire):
     conflicts: list[int] = []
     error_rate: list[int] = []
     estimated_accuracy: list[int | None] = []
+    accuracy_low: list[int | None] = []  # 95 % interval of the estimated accuracy; empty when it was cut to fit
+    accuracy_high: list[int | None] = []
     empirical_accuracy: list[int | None] = []
     weight: list[float | None] = []
 

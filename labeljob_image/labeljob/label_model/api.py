@@ -10,9 +10,10 @@ from labeljob.calibration import NONE, Calibration, Calibrator, calibrate, calib
 from labeljob.contract.calibration import CalibrationChoice
 from labeljob.gold_scores import GoldScores
 from labeljob.label_model import model_file
+from labeljob.label_model.arguments import AbstainArgument, AlgorithmArgument
 from labeljob.label_model.conditional import conditional_probabilities, outcome_rates
 from labeljob.label_model.evidence import Evidence, PartialClasses, gather, partial_classes_of
-from labeljob.label_model.fitting import AbstainArgument, AlgorithmArgument, fit_statistics
+from labeljob.label_model.fitting import fit_statistics
 from labeljob.label_model.gold import held_out_scores, rows_of
 from labeljob.label_model.metrics import Scored, score
 from labeljob.label_model.model import FittedLabelModel, posterior, weights
@@ -69,7 +70,18 @@ class LabelModel:
         self.seed = seed
         self.abstain = abstain
 
-    def fit(self, L_train: Any, Y_dev: Any = None, class_balance: Any = None, progress_bar: bool = True, *, soft: Any = None, **kwargs: Any) -> Self:
+    def fit(
+        self,
+        L_train: Any,
+        Y_dev: Any = None,
+        class_balance: Any = None,
+        progress_bar: bool = True,
+        *,
+        prior_accuracy: float | None = None,
+        start: FittedLabelModel | None = None,
+        soft: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Fit on a label matrix.
 
         Args:
@@ -78,6 +90,7 @@ class LabelModel:
             class_balance: [n_classes] positive shares that sum to 1; learned when neither is given.
             soft: [n_rows, n_teachers, n_classes] probabilities of weak teachers, NaN where one says nothing; see `soft_votes`. Teachers
                 come after the functions of L in all figures, and predicting needs their probabilities of its rows.
+            prior_accuracy, start: see `fit_statistics`; `start` is the `model_` of an earlier fit.
             seed: as that of the class, from here on.
             n_epochs, lr, l2, optimizer, optimizer_config, lr_scheduler, lr_scheduler_config, prec_init, log_freq, mu_eps, progress_bar,
                 verbose, device: of Snorkel; checked and ignored, because nothing here descends a gradient.
@@ -93,7 +106,7 @@ class LabelModel:
         statistics = statistics_of(given)
         self.model_ = fit_with_side(
             statistics, given.votes.shape[1], given.columns, self.cardinality, self._readings(given),
-            algorithm=self.algorithm, class_balance=class_balance, seed=seed,
+            algorithm=self.algorithm, class_balance=class_balance, seed=seed, prior_accuracy=prior_accuracy, start=start,
         )  # fmt: skip
         self.seed, self.outcome_rates_, self.calibrator_ = seed, outcome_rates(reduce_votes(given.votes) if given.columns else statistics, self.cardinality), NONE
         return self

@@ -10,6 +10,7 @@ import numpy as np
 from labeljob.label_model import latent_class
 from labeljob.label_model.latent_class import LatentClasses
 from labeljob.label_model.majority_vote import tally
+from labeljob.label_model.model import FittedLabelModel, posterior
 from labeljob.label_model.observed import Observed, observe
 from labeljob.label_model.statistics import VoteStatistics
 from labeljob.votes import BoolArray, FloatArray
@@ -34,6 +35,7 @@ class Bench:
         statistics: vote patterns. vote_counts: float64 [n_functions, n_classes]. evidence: bool [n_functions].
         accuracies: float64 [n_functions], shrunk agreement. pooled: accuracy of a vote before anything is known of its function.
         balance: float64 [n_classes] when given.
+        warm: an earlier model of the same functions and classes to start from.
     """
 
     statistics: VoteStatistics
@@ -45,6 +47,7 @@ class Bench:
     max_iterations: int
     tolerance: float
     seed: int
+    warm: FittedLabelModel | None = None
 
     @property
     def classes(self) -> int:
@@ -77,18 +80,28 @@ class Bench:
         total = shares.sum(axis=0)
         return np.where(total > 0, shares / np.where(total > 0, total, 1), 1 / self.classes)
 
+    def begin(self, discount: FloatArray) -> FloatArray:
+        """Where EM starts: what an earlier model says of each pattern, else `start`; float64 [n_classes, n_patterns]."""
+        return self.start(discount) if self._warm is None else self._warm
+
+    @cached_property
+    def _warm(self) -> FloatArray | None:
+        return None if self.warm is None else posterior(self.warm, self.statistics.patterns).T
+
     def coins(self, discount: FloatArray, *, uninformative: bool = False) -> LatentClasses:
         """One accuracy a function."""
         structure = latent_class.coin_structure(self.observed, self.evidence, discount, self.pooled, COIN_VOTES)
-        return self._run(replace(structure, uninformative=uninformative, balance=self.balance), self.start(discount))
+        return self._run(replace(structure, uninformative=uninformative, balance=self.balance), self.begin(discount))
 
     def confusions(self, discount: FloatArray) -> LatentClasses:
         """A confusion for each function, shrunk to a coin: first the pooled one, then RECENTRED times the one that its own confusion comes to."""
         base = replace(latent_class.coin_structure(self.observed, self.evidence, discount, self.pooled, COIN_VOTES), coin=False, balance=self.balance)
-        fitted = self._run(replace(base, prior=base.prior * (CONFUSION_VOTES * self.classes / COIN_VOTES)), self.start(discount))
+        fitted = self._run(replace(base, prior=base.prior * (CONFUSION_VOTES * self.classes / COIN_VOTES)), self.begin(discount))
+        iterations = fitted.iterations
         for _ in range(RECENTRED):
             fitted = self._run(replace(base, prior=self._own_coins(fitted) * CONFUSION_VOTES), fitted.posterior)
-        return fitted
+            iterations += fitted.iterations
+        return replace(fitted, iterations=iterations)
 
     def _own_coins(self, fitted: LatentClasses) -> FloatArray:
         """The coin of each function under a posterior, float64 [n_functions, n_classes, n_classes]."""
@@ -99,7 +112,7 @@ class Bench:
         """Dawid-Skene whose prior says that a rule votes for a class more often on rows of that class."""
         structure = self.rule_structure(discount)
         majority = self.balance if self.balance is not None else self._balance(self.start(discount))
-        return self._run(structure, latent_class.posterior_of_prior(self.observed, structure, majority))
+        return self._run(structure, latent_class.posterior_of_prior(self.observed, structure, majority) if self._warm is None else self._warm)
 
     def guarded(self, fit: Fit, discount: FloatArray) -> LatentClasses:
         """A fit; where EM has lost the classes, again with the balance of majority vote held (FARTHEST)."""
@@ -108,7 +121,7 @@ class Bench:
             return fitted
         majority = self._balance(self.start(discount))
         far = np.abs(self._balance(fitted.posterior) - majority).sum() / 2 > FARTHEST
-        return fit(replace(self, balance=majority), discount) if far else fitted
+        return fit(replace(self, balance=majority, warm=None), discount) if far else fitted
 
     def rule_structure(self, discount: FloatArray) -> latent_class.Structure:
         """The prior of `rules`."""

@@ -1,37 +1,24 @@
 """From vote statistics to a fitted model: the one place that puts the algorithms and their guards together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from dataclasses import dataclass, replace
+from typing import Any, get_args
 
 import numpy as np
 
 from labeljob.label_model import dawid_skene, majority_vote, weighted_vote
+from labeljob.label_model.arguments import AbstainArgument, AlgorithmArgument, check_arguments, check_class_balance, check_prior_accuracy, check_start
 from labeljob.label_model.assembly import fit_alone, from_finding
 from labeljob.label_model.committee import Finding, deliberate
 from labeljob.label_model.fits import Bench
+from labeljob.label_model.intervals import with_intervals
 from labeljob.label_model.model import FittedLabelModel
 from labeljob.label_model.packing import WeightedVotes, weigh
 from labeljob.label_model.posteriors import normalised
 from labeljob.label_model.selection import Abstain, Choice, choose_algorithm, infer_abstain, one_sided
 from labeljob.label_model.statistics import VoteStatistics, weighted_patterns
 from labeljob.label_model.statistics import vote_counts as exact_vote_counts
-from labeljob.votes import ABSTAIN, BoolArray, EmptyVotesError, FloatArray, IntArray, Votes, VotesError
-
-AlgorithmArgument: TypeAlias = Literal[
-    "auto",
-    "majority-vote",
-    "weighted-vote",
-    "generative",
-    "triplet",
-    "one-coin",
-    "dawid-skene",
-    "hierarchical-dawid-skene",
-    "ebcc",
-    "mace",
-    "glad",
-]
-AbstainArgument: TypeAlias = Literal["auto", "evidence", "missing"]
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes
 
 PRIOR_VOTES = 10.0  # pseudo-votes of each function for each class in Dawid-Skene
 ODDS = (1.5, 20.0)  # bounds of the better-than-random odds that pooled agreement gives
@@ -48,6 +35,8 @@ class Evidence:
         agreeing, comparable: float64 [n_functions], see `weighted_vote.agreement`.
         abstain: the reading of each function's abstain.
         class_balance: float64 [n_classes], when it is given.
+        prior_accuracy: of a vote, before functions are compared, when it is given.
+        start: the model whose posterior EM starts from, when it is given.
     """
 
     patterns: Votes
@@ -58,6 +47,8 @@ class Evidence:
     comparable: FloatArray
     abstain: tuple[Abstain, ...]
     class_balance: FloatArray | None
+    prior_accuracy: float | None
+    start: FittedLabelModel | None
 
     @property
     def classes(self) -> int:
@@ -69,9 +60,16 @@ class Evidence:
         """Functions that vote for one class only, bool [n_functions]."""
         return one_sided(self.vote_counts)
 
+    @property
+    def pooled(self) -> float:
+        """Accuracy of a vote before anything is known of its function: as given, else how often functions agree. Better than random."""
+        if self.prior_accuracy is not None:
+            return self.prior_accuracy
+        return weighted_vote.pooled_agreement(self.agreeing, self.comparable, self.classes)
+
     def accuracies(self) -> FloatArray:
         """Shrunk agreement of each function, float64 [n_functions]."""
-        return weighted_vote.shrunk_accuracies(self.agreeing, self.comparable, self.classes, self.sided)
+        return weighted_vote.shrunk_accuracies(self.agreeing, self.comparable, self.classes, self.sided, self.pooled)
 
 
 def fit_statistics(
@@ -84,6 +82,8 @@ def fit_statistics(
     max_iterations: int = 100,
     tolerance: float = 1e-6,
     seed: int = 0,
+    prior_accuracy: float | None = None,
+    start: FittedLabelModel | None = None,
 ) -> FittedLabelModel:
     """Fit a label model on vote statistics, without gold; deterministic, and the inputs are not changed.
 
@@ -94,13 +94,22 @@ def fit_statistics(
         class_balance: [n_classes] positive shares that sum to 1, or None (or "auto") to learn it.
         max_iterations, tolerance: EM stops after that many rounds, or when the objective rises by at most `tolerance` nats a row.
         seed: of what starts at random.
+        prior_accuracy: the guard "better than random on average": how often a vote is right before functions are compared. Every algorithm
+            starts there and shrinks functions with few votes to it, and it decides between a solution and its mirror image. Above 1/K,
+            below 1; None takes it from how often functions agree.
+        start: an earlier model of the same functions and classes: EM starts from what it says of the votes, which on grown data is near the
+            end. What does not iterate ignores it.
     Raises:
         EmptyVotesError: there are no rows. VotesError: a vote beyond `cardinality`. ValueError: an argument that cannot be.
     """
-    _check_arguments(statistics, cardinality, algorithm, max_iterations, tolerance)
+    check_arguments(statistics, cardinality, algorithm, max_iterations, tolerance)
     balance = check_class_balance(class_balance, cardinality)
-    evidence = _gather(statistics, cardinality, abstain, balance)
-    bench = _bench(statistics, evidence, max_iterations, tolerance, seed)
+    check_start(start, statistics, cardinality)
+    evidence = _gather(statistics, cardinality, abstain, balance, check_prior_accuracy(prior_accuracy, cardinality), start)
+    return with_intervals(_model_of(algorithm, evidence, _bench(statistics, evidence, max_iterations, tolerance, seed)), statistics)
+
+
+def _model_of(algorithm: AlgorithmArgument, evidence: Evidence, bench: Bench) -> FittedLabelModel:
     if algorithm != "auto":
         return _fit(Choice(algorithm, "Requested", f"{algorithm} was asked for"), evidence, bench)
     choice = choose_algorithm(evidence.vote_counts, evidence.comparable, evidence.abstain)
@@ -113,54 +122,29 @@ def _bench(statistics: VoteStatistics, evidence: "Evidence", max_iterations: int
         evidence.vote_counts,
         np.array([reading == "evidence" for reading in evidence.abstain]),
         evidence.accuracies(),
-        weighted_vote.pooled_agreement(evidence.agreeing, evidence.comparable, evidence.classes),
+        evidence.pooled,
         evidence.class_balance,
         max_iterations,
         tolerance,
         seed,
+        evidence.start,
     )
 
 
-def _check_arguments(statistics: VoteStatistics, cardinality: int, algorithm: str, max_iterations: int, tolerance: float) -> None:
-    if cardinality < 2:
-        raise ValueError(f"a label model needs at least 2 classes; got cardinality {cardinality}")
-    if algorithm not in get_args(AlgorithmArgument):
-        raise ValueError(f"unknown algorithm {algorithm!r}: use one of {', '.join(get_args(AlgorithmArgument))}")
-    if max_iterations < 1 or not tolerance >= 0:
-        raise ValueError(f"maxIterations is at least 1 and tolerance at least 0; got {max_iterations} and {tolerance}")
-    if statistics.rows == 0:
-        raise EmptyVotesError("the label matrix has no rows, so there is nothing to fit")
-    highest = int(statistics.patterns.max())
-    if highest >= cardinality:
-        raise VotesError(f"there is a vote for class {highest}, which is not one of {cardinality} classes (0 to {cardinality - 1})")
-
-
-def check_class_balance(class_balance: Any, cardinality: int) -> FloatArray | None:
-    """The class balance as float64 [n_classes], None when it is to be learned; ValueError names the class whose share cannot be."""
-    if class_balance is None or (isinstance(class_balance, str) and class_balance == "auto"):
-        return None
-    if isinstance(class_balance, str):
-        raise ValueError(f"class_balance is {class_balance!r}: use auto, or one share for each class")
-    balance = np.array(class_balance, dtype=np.float64)
-    if balance.shape != (cardinality,):
-        raise ValueError(f"class_balance has one share for each of {cardinality} classes; got shape {balance.shape}")
-    wrong = np.flatnonzero(~(balance > 0) | ~np.isfinite(balance))
-    if wrong.size:
-        raise ValueError(f"class_balance[{wrong[0]}] is {balance[wrong[0]]:g}: the share of class {wrong[0]} must be above 0")
-    if abs(balance.sum() - 1) > 1e-6:
-        raise ValueError(f"class_balance sums to {balance.sum():g}; the shares of all classes sum to 1")
-    return np.asarray(balance / balance.sum())
-
-
 def _gather(
-    statistics: VoteStatistics, classes: int, abstain: Sequence[AbstainArgument] | None, class_balance: FloatArray | None
+    statistics: VoteStatistics,
+    classes: int,
+    abstain: Sequence[AbstainArgument] | None,
+    class_balance: FloatArray | None,
+    prior_accuracy: float | None,
+    start: FittedLabelModel | None,
 ) -> Evidence:
     patterns, counts = statistics.patterns, statistics.weights
     rows = weighted_patterns(statistics, 1 + classes)
     vote_counts = exact_vote_counts(statistics, classes).astype(np.float64)
     agreeing, comparable = weighted_vote.agreement(rows, counts, classes)
     readings = _readings(statistics, counts, vote_counts, abstain)
-    return Evidence(patterns, rows, counts, vote_counts, agreeing, comparable, readings, class_balance)
+    return Evidence(patterns, rows, counts, vote_counts, agreeing, comparable, readings, class_balance, prior_accuracy, start)
 
 
 def _readings(
@@ -204,10 +188,10 @@ def _fit_dawid_skene(choice: Choice, evidence: Evidence, max_iterations: int, to
     rows = _informative(evidence, _renamed(evidence, voted))
     majority = majority_vote.class_shares(rows.packed, rows.counts, len(voted))
     given = None if evidence.class_balance is None else evidence.class_balance[voted] / evidence.class_balance[voted].sum()
-    result = _run(evidence, rows, majority if given is None else given, given is not None, max_iterations, tolerance)
+    result = _run(evidence, rows, majority if given is None else given, given is not None, voted, max_iterations, tolerance)
     if given is None and _distance(result, rows, majority) > FARTHEST:
         choice = Choice("dawid-skene", "Collapsed", f"{choice.why}; EM left the majority vote, so its class balance was held")
-        result = _run(evidence, rows, majority, True, max_iterations, tolerance)
+        result = _run(replace(evidence, start=None), rows, majority, True, voted, max_iterations, tolerance)
     balance, log_weights = _all_classes(result.parameters, voted, evidence)
     accuracies = _vote_accuracies(balance, log_weights)
     return _model(choice, evidence, balance, log_weights, accuracies, (result.iterations, result.converged), seed)
@@ -228,16 +212,28 @@ def _informative(evidence: Evidence, rows: WeightedVotes) -> WeightedVotes:
 
 
 def _run(
-    evidence: Evidence, rows: WeightedVotes, balance: FloatArray, balance_is_given: bool, max_iterations: int, tolerance: float
+    evidence: Evidence, rows: WeightedVotes, balance: FloatArray, balance_is_given: bool, voted: IntArray, max_iterations: int, tolerance: float
 ) -> dawid_skene.EmResult:
+    """EM from the prior's centre, or from where an earlier model ended; voted: int64, the classes that get votes."""
     classes = len(balance)
     is_evidence = np.array([reading == "evidence" for reading in evidence.abstain])
-    pooled = weighted_vote.pooled_agreement(evidence.agreeing, evidence.comparable, classes)
+    pooled = evidence.pooled
     odds = float(np.clip(pooled * (classes - 1) / max(1 - pooled, 1e-9), *ODDS))
     prior = dawid_skene.make_prior(rows, rows.counts, is_evidence, classes, odds, PRIOR_VOTES)
     held_weights = weighted_vote.one_coin_log_weights(evidence.accuracies(), classes)
     problem = dawid_skene.make_problem(prior, balance, balance_is_given, evidence.sided & ~is_evidence, held_weights)
+    problem = _warmed(problem, evidence.start, voted)
     return dawid_skene.run_em(rows, rows.counts, problem, max_iterations, tolerance)
+
+
+def _warmed(problem: dawid_skene.Problem, start: FittedLabelModel | None, voted: IntArray) -> dawid_skene.Problem:
+    """The problem, begun where an earlier model ended; majority vote has learned nothing to begin with."""
+    if start is None or start.algorithm == "majority-vote":
+        return problem
+    weights = start.log_weights[:, np.concatenate([[0], 1 + voted])][:, :, voted]
+    log_balance = problem.start.log_balance if problem.balance_is_given else np.log(start.class_balance[voted])
+    held = problem.held[:, None, None]
+    return replace(problem, start=dawid_skene.Parameters(log_balance, np.where(held, problem.start.log_confusion, weights)))
 
 
 def _distance(result: dawid_skene.EmResult, rows: WeightedVotes, majority: FloatArray) -> float:

@@ -104,7 +104,7 @@ def fit(bench: Bench) -> Fitted:
     pooled = float(np.clip(bench.pooled, (1 + 0.05 * (classes - 1)) / classes, 0.99))
     balance = bench.majority_balance if bench.balance is None else bench.balance
     model = Glad(bench.observed, propensity_of(bench), float(np.log(pooled * (classes - 1) / (1 - pooled))), balance)
-    start = bench.start(np.ones(len(bench.evidence)))[:, None, :] * (EASE_ROWS / EASE_ROWS.sum())[:, None]
+    start = bench.begin(np.ones(len(bench.evidence)))[:, None, :] * (EASE_ROWS / EASE_ROWS.sum())[:, None]
     ended = run(bench.observed, model, start.reshape(classes * eases, -1), bench.max_iterations, bench.tolerance)
     of_class = np.repeat(np.arange(classes), eases)
     member = Member("glad", 1.0, ended.step.log_prior, ended.step.log_weights, of_class)

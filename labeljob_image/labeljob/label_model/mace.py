@@ -24,6 +24,7 @@ from labeljob.label_model.observed import Observed
 from labeljob.label_model.packing import outcome_counts
 from labeljob.votes import FloatArray
 
+FIRST, INNER = 200, 10  # rounds on which votes are spam, for each on which class a row is: they cost nothing beside it
 SPAM_VOTES = 2.0  # pseudo-votes of a spamming distribution at the pool's shares
 
 
@@ -47,12 +48,18 @@ class Mace:
         expected = states * self.observed.counts
         votes = outcome_counts(self.observed.packed, expected)[:, 1:, :]
         theta, xi = self._split(before)
-        right = np.einsum("jkk->jk", votes)
+        right, cast = np.einsum("jkk->jk", votes), votes.sum(axis=2)
+        for _ in range(INNER if before else FIRST):
+            theta, xi = self._told_apart(right, cast, theta, xi)
+        return self._step(theta, xi, expected, votes)
+
+    def _told_apart(self, right: FloatArray, cast: FloatArray, theta: FloatArray, xi: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(theta, xi) after one round of EM on which votes are spam, given the expected right votes and votes, float64 [n_functions, n_classes]."""
         knowing = right * theta[:, None] / (theta[:, None] + (1 - theta[:, None]) * xi)
-        spamming = votes.sum(axis=2) - knowing
+        spamming = cast - knowing
         known, spam = knowing.sum(axis=1) + self.competent, spamming.sum(axis=1) + self.spam
         drawn = spamming + SPAM_VOTES * self.observed.shares
-        return self._step(np.clip(known / (known + spam), FLOOR, 1 - FLOOR), drawn / drawn.sum(axis=1, keepdims=True), expected, votes)
+        return np.clip(known / (known + spam), FLOOR, 1 - FLOOR), drawn / drawn.sum(axis=1, keepdims=True)
 
     def _split(self, before: Step | None) -> tuple[FloatArray, FloatArray]:
         if before is not None:
@@ -93,6 +100,6 @@ def fit(bench: Bench) -> Fitted:
     """The model, from a majority vote."""
     competence = np.clip((bench.classes * bench.pooled - 1) / (bench.classes - 1), 0.05, 0.95)
     model = Mace(bench.observed, propensity_of(bench), COIN_VOTES * competence, COIN_VOTES * (1 - competence), bench.balance)
-    ended = run(bench.observed, model, bench.start(np.ones(len(bench.evidence))), bench.max_iterations, bench.tolerance)
+    ended = run(bench.observed, model, bench.begin(np.ones(len(bench.evidence))), bench.max_iterations, bench.tolerance)
     member = Member("mace", 1.0, ended.step.log_prior, ended.step.log_weights, np.arange(bench.classes))
     return Fitted(member, ended.states, len(ended.trace), ended.converged)

@@ -59,6 +59,7 @@ class FittedLabelModel:
         dependent: pairs of functions (i < j) that repeat one another and their residual correlation, strongest first.
         notes: what a person should know of this fit.
         side: what soft and partial votes mean; see `side`. `posterior` knows only their columns in the label matrix.
+        accuracy_intervals: float64 [n_functions, 2], 95 % interval of each accuracy (see `intervals`); None before it is computed.
     """
 
     algorithm: Algorithm
@@ -76,9 +77,10 @@ class FittedLabelModel:
     dependent: tuple[tuple[int, int, float], ...] = ()
     notes: tuple[str, ...] = ()
     side: tuple[SideTable, ...] = ()
+    accuracy_intervals: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        for array in (self.class_balance, self.log_weights, self.accuracies, self.discounts):
+        for array in (self.class_balance, self.log_weights, self.accuracies, self.discounts, self.accuracy_intervals):
             if array is not None:
                 array.setflags(write=False)
 

@@ -36,7 +36,12 @@ def to_dict(model: FittedLabelModel) -> dict[str, Any]:
         "dependent": [list(pair) for pair in model.dependent],
         "notes": list(model.notes),
         "side": [_side(table) for table in model.side],
+        "accuracyIntervals": _pairs(model.accuracy_intervals),
     }
+
+
+def _pairs(intervals: FloatArray | None) -> list[list[float] | None] | None:
+    return None if intervals is None else [None if np.isnan(pair).any() else pair.tolist() for pair in intervals]
 
 
 def _side(table: SideTable) -> dict[str, Any]:
@@ -84,7 +89,12 @@ def _read(data: Mapping[str, Any]) -> FittedLabelModel:
         dependent=tuple((int(i), int(j), float(value)) for i, j, value in data["dependent"]),
         notes=tuple(str(note) for note in data["notes"]),
         side=tuple(_read_side(table) for table in data["side"]),
+        accuracy_intervals=_read_pairs(data["accuracyIntervals"]),
     )
+
+
+def _read_pairs(data: Any) -> FloatArray | None:
+    return None if data is None else _floats([[np.nan, np.nan] if pair is None else pair for pair in data])
 
 
 def _read_side(data: Mapping[str, Any]) -> SideTable:
@@ -126,6 +136,7 @@ def _check(model: FittedLabelModel) -> None:
         (model.accuracies.shape != (functions,), f"accuracies has shape {model.accuracies.shape}"),
         (not np.isfinite(model.log_weights).all() or not (model.class_balance > 0).all(), "a weight or share is not finite"),
         (model.discounts is not None and model.discounts.shape != (functions,), "discounts has not one value for each function"),
+        (model.accuracy_intervals is not None and model.accuracy_intervals.shape != (functions, 2), "accuracyIntervals has not one pair for each function"),
         *((not _fits(member, functions, classes), f"its member {member.name} does not fit its functions and classes") for member in model.members),
         *((not _side_fits(table, functions, classes), f"its side table of function {table.function} does not fit") for table in model.side),
     )

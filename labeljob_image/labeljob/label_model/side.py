@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from labeljob.label_model import weighted_vote
+from labeljob.label_model.arguments import AbstainArgument
 from labeljob.label_model.dependence import discount_of, raw_discount, residual_pairs, sample_of
-from labeljob.label_model.fitting import AbstainArgument, fit_statistics
+from labeljob.label_model.fitting import fit_statistics
 from labeljob.label_model.majority_vote import tally
 from labeljob.label_model.model import FittedLabelModel, posterior
 from labeljob.label_model.patterns import distinct

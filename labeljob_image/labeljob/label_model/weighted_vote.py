@@ -69,13 +69,12 @@ def _standing(tallies: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray, In
     return leader, first - second, np.count_nonzero(tallies == first - 1, axis=0), tallies.sum(axis=0)
 
 
-def shrunk_accuracies(agreeing: FloatArray, comparable: FloatArray, classes: int, one_sided: BoolArray) -> FloatArray:
-    """Agreement of each function, shrunk towards the pooled one, float64 [n_functions]; above random, below 1.
+def shrunk_accuracies(agreeing: FloatArray, comparable: FloatArray, classes: int, one_sided: BoolArray, pooled: float) -> FloatArray:
+    """Agreement of each function, shrunk towards the pooled accuracy, float64 [n_functions]; above random, below 1.
 
     How often a one-sided function agrees says how common its class is among the other votes, not how right it is: it gets the pooled
     agreement (one_sided: bool [n_functions]).
     """
-    pooled = pooled_agreement(agreeing, comparable, classes)
     least = (1 + LEAST_ADVANTAGE * (classes - 1)) / classes
     own = np.maximum((agreeing + SHRINKAGE * pooled) / (comparable + SHRINKAGE), least)
     return np.where(one_sided, max(pooled, least), own)

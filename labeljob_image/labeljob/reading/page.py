@@ -89,6 +89,7 @@ def _functions(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:
             "conflicts": _percent(columns.conflicts[i]),
             "errors": _percent(artifact.functions.error_rate[i]),
             "estimated": _percent(columns.estimated_accuracy[i]),
+            "interval": _interval(columns.accuracy_low[i], columns.accuracy_high[i]),
             "empirical": _percent(columns.empirical_accuracy[i]),
             "judged": int(labels.functions.judged[i]),
             "weight": "–" if columns.weight[i] is None else f"{columns.weight[i]:.2f}",
@@ -99,6 +100,10 @@ def _functions(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:
 
 def _percent(thousandths: int | None) -> str:
     return "–" if thousandths is None else f"{thousandths / 10:.1f} %"
+
+
+def _interval(low: int | None, high: int | None) -> str:
+    return "" if low is None or high is None else f"{low / 10:.1f}–{high / 10:.1f}"
 
 
 def _class_scores(artifact: ModelArtifact, found: GoldScores) -> list[dict[str, str]]:

@@ -26,6 +26,7 @@ from labeljob.held_out import label_held_out
 from labeljob.io.content import pin_broken
 from labeljob.io.datasets import open_pinned
 from labeljob.label_model import FittedLabelModel, VoteReducer, VoteStatistics, fit_statistics
+from labeljob.label_model.arguments import check_prior_accuracy
 from labeljob.labeling_functions.lookups import LookupData, function_set_digest
 from labeljob.labelled import Labelled, Voters, label_votes, voters_of
 from labeljob.logs import now_text
@@ -133,7 +134,12 @@ def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
     """DESIGN §3: what an abstain means is declared by the functions, not inferred."""
     regular = [function for function in task.function_set.enabled_functions if not function.is_fallback]
     given = task.parameters
-    optional = {"max_iterations": given.get("maxIterations"), "tolerance": given.get("tolerance"), "seed": given.get("seed")}
+    optional: dict[str, Any] = {
+        "max_iterations": given.get("maxIterations"),
+        "tolerance": given.get("tolerance"),
+        "seed": given.get("seed"),
+        "prior_accuracy": _prior_accuracy(given.get("priorAccuracy"), task.function_set),
+    }
     return fit_statistics(
         evaluated.statistics,
         len(task.function_set.classes),
@@ -161,6 +167,13 @@ def _calibrated(task: FitTask, evaluated: Evaluated, model: FittedLabelModel) ->
     frozen = freeze(calibration, ids)
     after = label_held_out(model, evaluated.voters, evaluated.gold_votes, evaluated.gold_ids, frozen)
     return Calibrated(calibration, frozen, before, after)
+
+
+def _prior_accuracy(given: float | None, function_set: FunctionSet) -> float | None:
+    try:
+        return check_prior_accuracy(given, len(function_set.classes))
+    except ValueError as wrong:
+        raise JobError(JobReason.FUNCTIONS_INVALID, f"spec.parameters: {wrong}") from None
 
 
 def _class_balance(given: Any, function_set: FunctionSet) -> list[float] | None:

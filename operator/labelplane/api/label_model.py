@@ -58,6 +58,14 @@ class Parameters(Wire):
     max_iterations: Annotated[int | None, Field(ge=1, le=10000, description="When left out: 100.")] = None
     tolerance: Annotated[float | None, Field(gt=0, le=1, description="Relative gain below which the fit stops. When left out: 1e-6.")] = None
     class_balance: ClassBalance = None
+    prior_accuracy: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description="How often a vote is right, before functions are compared: above 1 / the number of classes. When left out: from how often they agree.",
+        ),
+    ] = None
 
     @field_validator("class_balance")
     @classmethod
@@ -156,6 +164,9 @@ class FunctionFigures(Wire):
     overlaps: float | None = None
     conflicts: float | None = None
     estimated_accuracy: float | None = None
+    accuracy_interval: Annotated[
+        list[float] | None, Field(min_length=2, max_length=2, description="95 % interval of the estimated accuracy: what the votes alone can tell.")
+    ] = None
     empirical_accuracy: float | None = None
     weight: float | None = None
     error_rate: float | None = None

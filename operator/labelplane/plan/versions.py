@@ -52,6 +52,7 @@ def _figures(columns: FunctionColumns, row: int, name: str, functions: FunctionS
         value = values[row] if row < len(values) else None
         return None if value is None else value / 1000
 
+    low, high = share(columns.accuracy_low), share(columns.accuracy_high)
     polarity = columns.polarity[row] if row < len(columns.polarity) else ""
     return FunctionFigures(
         name=name,
@@ -61,6 +62,7 @@ def _figures(columns: FunctionColumns, row: int, name: str, functions: FunctionS
         conflicts=share(columns.conflicts),
         error_rate=share(columns.error_rate),
         estimated_accuracy=share(columns.estimated_accuracy),
+        accuracy_interval=None if low is None or high is None else [low, high],
         empirical_accuracy=share(columns.empirical_accuracy),
         weight=columns.weight[row] if row < len(columns.weight) else None,
     )

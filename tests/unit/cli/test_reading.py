@@ -145,6 +145,9 @@ def test_the_page_shows_what_status_says(done: Path, page: str) -> None:
     for function in status["LabelModel"]["functions"]:
         assert function["name"] in text
         assert f"{100 * function['coverage']:.1f} %" in text
+        low, high = function["accuracyInterval"]
+        assert low < function["estimatedAccuracy"] < high
+        assert f"({100 * low:.1f}–{100 * high:.1f})" in text
     assert page.count("<svg") == 6  # labels, confidence, reliability, coverage, conflicts, dependence
 
 

@@ -73,6 +73,17 @@ def test_changed_function_refits_and_relabels(folder: Path) -> None:
     assert found["LabelJob"]["status"]["run"]["sequence"] == 2
 
 
+def test_an_algorithm_and_its_guard_are_the_manifests(folder: Path) -> None:
+    """C3: a prior accuracy no better than a guess stalls and says why; a possible one is fitted with the algorithm that was asked for."""
+    write(folder, rollouts.label_model("default", algorithm="glad", parameters={"priorAccuracy": 0.4}))
+    ready = next(one for one in run(folder)["LabelModel"]["status"]["conditions"] if one["type"] == "Ready")
+    assert ready["status"] == "False"
+    assert "priorAccuracy is 0.4: with 2 classes it lies between 0.5 (a guess) and 1" in ready["message"]
+    write(folder, rollouts.label_model("default", algorithm="glad", parameters={"priorAccuracy": 0.8}))
+    current = run(folder)["LabelModel"]["status"]["current"]
+    assert (current["algorithm"], current["why"]) == ("glad", "glad was asked for")
+
+
 def test_broken_data_stalls_and_keeps_the_output(folder: Path) -> None:
     """F3, X5: the exit code is 1, the reason names the column, the last output stays."""
     run(folder)
