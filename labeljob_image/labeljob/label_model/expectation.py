@@ -40,7 +40,7 @@ class Expectation:
             log_prior: float64 [n_states]; log_weights: float64 [n_functions, n_outcomes, n_states], log likelihoods.
         """
         two = self.states == 2
-        self.sums.load(log_weights[:, :, 1:] - log_weights[:, :, :1] if two else log_weights)
+        self.sums.load(log_weights[:, :, :1] - log_weights[:, :, 1:] if two else log_weights)
         histograms = empty_histograms(self.rows.packed, self.states - 1)
         later, likelihood = np.zeros(self.states - 1), 0.0
         for start in range(0, self.rows.packed.rows, self.chunk):
@@ -54,13 +54,14 @@ class Expectation:
         return self._expected(later, by_function(self.rows.packed, histograms)), likelihood
 
     def _two(self, part: slice, log_prior: FloatArray) -> tuple[FloatArray, float]:
-        """Of two states only the log-odds x of a row matter: p(row) = p(row, first state) (1 + e^x); all but the first factor here."""
+        """Of two states only the log-odds y of the first matter: p(row) = p(row, first state) (1 + e^-y); all but the first factor here."""
         counts = self.rows.counts[part]
         odds = self.sums.of(self.rows.packed.codes[:, part])[0]
-        odds += log_prior[1] - log_prior[0]
-        np.clip(odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS, out=odds)
-        likelihood = float(counts @ odds)
-        ratio = np.exp(np.negative(odds, out=odds), out=odds)
+        odds += log_prior[0] - log_prior[1]
+        if max(-odds.min(initial=0), odds.max(initial=0)) > LARGEST_LOG_ODDS:
+            np.clip(odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS, out=odds)
+        likelihood = -float(counts @ odds)  # log(1 + e^-y) = log(1 + e^y) - y
+        ratio = np.exp(odds, out=odds)
         ratio += 1.0
         weights = np.divide(counts, ratio, out=self.weights[1, : len(counts)])
         return weights[None], likelihood + float(counts @ np.log(ratio, out=ratio))

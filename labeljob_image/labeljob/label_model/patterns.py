@@ -4,10 +4,11 @@ import numpy as np
 import numpy.typing as npt
 
 from labeljob.label_model.hashing import scrambled
-from labeljob.label_model.vote_codes import Layout, packed_chunks
+from labeljob.label_model.vote_codes import WORD, Layout, packed_chunks
 from labeljob.votes import ABSTAIN, IntArray, Votes
 
-DENSE_CODES = 1 << 20  # below this many possible patterns, count them in a table instead of sorting
+DENSE_CODES = 1 << 20  # up to this many possible patterns, count them in a table instead of sorting
+WHOLE_CODES = 1 << 32  # up to this many, a pattern is a number of four bytes
 BLOCK_ROWS = 1 << 17
 MARK_BITS = 20
 MARKS = 1 << MARK_BITS
@@ -26,7 +27,8 @@ def distinct(votes: Votes, outcomes: int, weights: IntArray | None = None) -> tu
     layout = Layout(votes.shape[1], outcomes)
     if votes.shape[0] == 0:
         return votes, np.empty(0, dtype=np.int64)
-    if outcomes**layout.columns <= DENSE_CODES and layout.paired:
+    possible = outcomes**layout.columns
+    if layout.width == WORD and votes.dtype == np.int8 and (possible <= DENSE_CODES or (weights is None and possible <= WHOLE_CODES)):
         return _count_dense(votes, layout, weights)
     order, starts = _sorted(sort_words(votes, layout))
     counts = np.diff(starts, append=len(order)) if weights is None else np.add.reduceat(weights[order], starts)
@@ -36,7 +38,7 @@ def distinct(votes: Votes, outcomes: int, weights: IntArray | None = None) -> tu
 def distinct_up_to(votes: Votes, outcomes: int, most: int) -> tuple[Votes, IntArray] | None:
     """`distinct` rows of a matrix of any height; None when they are more than `most`, which is mostly seen at once."""
     layout = Layout(votes.shape[1], outcomes)
-    if votes.shape[0] <= most or (outcomes**layout.columns <= DENSE_CODES and layout.paired):
+    if votes.shape[0] <= most or (outcomes**layout.columns <= DENSE_CODES and layout.width == WORD and votes.dtype == np.int8):
         found = distinct(votes, outcomes)
         return found if len(found[1]) <= most else None
     if _surely_more(votes[: 4 * most], layout, most):
@@ -119,7 +121,8 @@ def _changes(ordered: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.bool_]:
 
 
 def _count_dense(votes: Votes, layout: Layout, weights: IntArray | None) -> tuple[Votes, IntArray]:
-    present, counts = _counted(dense_codes(votes, layout), weights)
+    codes = dense_codes(votes, layout)
+    present, counts = _counted(codes, weights) if layout.outcomes**layout.columns <= DENSE_CODES else _sorted_numbers(codes)
     words = np.empty((len(present), layout.units), dtype="<u4")  # a unit of four votes is written as one number
     left = present.astype(np.uint32)
     for unit in range(layout.units - 1, -1, -1):
@@ -137,6 +140,13 @@ def _counted(codes: npt.NDArray[np.uint32], weights: IntArray | None) -> tuple[n
     return present, totals[present].astype(np.int64)
 
 
+def _sorted_numbers(codes: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.uint32], IntArray]:
+    """As `_counted`, by sorting the numbers themselves."""
+    ordered = np.sort(codes)
+    starts = np.flatnonzero(_changes(ordered))
+    return ordered[starts], np.diff(starts, append=len(ordered))
+
+
 def dense_codes(votes: Votes, layout: Layout) -> npt.NDArray[np.uint32]:
     """Rows as numbers in base n_outcomes, uint32 [n_rows]."""
     result = np.empty(votes.shape[0], dtype=np.uint32)
@@ -145,7 +155,7 @@ def dense_codes(votes: Votes, layout: Layout) -> npt.NDArray[np.uint32]:
         part = result[start : start + codes.shape[1]]
         part[:] = 0
         for unit in range(layout.units):
-            digits = codes[unit // 2] >> 8 if unit % 2 else codes[unit // 2] & np.uint16(255)
+            digits = codes[unit] if not layout.paired else codes[unit // 2] >> 8 if unit % 2 else codes[unit // 2] & np.uint16(255)
             part *= np.uint32(layout.outcomes ** _columns(layout, unit))
             part += digits // np.uint16(phantom) if unit == layout.units - 1 else digits
     return result
