@@ -9,6 +9,7 @@ Free functions on arrays do the mathematics; `LabelModel` is a thin class around
 from labeljob.label_model.api import LabelModel, MajorityLabelVoter, NotFittedError
 from labeljob.label_model.contributions import contributions, without_each
 from labeljob.label_model.fitting import fit_statistics
+from labeljob.label_model.influence import Influence, influence
 from labeljob.label_model.model import FittedLabelModel, Member, estimated_accuracy, fallback_posterior, posterior, weights
 from labeljob.label_model.serialization import FORMAT_VERSION, ModelFormatError, from_dict, to_dict
 from labeljob.label_model.statistics import VoteStatistics, from_votes, merge, merge_all
@@ -16,6 +17,7 @@ from labeljob.label_model.statistics import VoteStatistics, from_votes, merge, m
 __all__ = [
     "FORMAT_VERSION",
     "FittedLabelModel",
+    "Influence",
     "LabelModel",
     "MajorityLabelVoter",
     "Member",
@@ -28,6 +30,7 @@ __all__ = [
     "fit_statistics",
     "from_dict",
     "from_votes",
+    "influence",
     "merge",
     "merge_all",
     "posterior",
