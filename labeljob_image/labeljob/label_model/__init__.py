@@ -10,6 +10,7 @@ from labeljob.label_model.api import LabelModel, MajorityLabelVoter, NotFittedEr
 from labeljob.label_model.contributions import contributions, without_each
 from labeljob.label_model.evidence import PartialClasses
 from labeljob.label_model.fitting import fit_statistics
+from labeljob.label_model.influence import Influence, influence
 from labeljob.label_model.model import FittedLabelModel, Member, estimated_accuracy, fallback_posterior, posterior, weights
 from labeljob.label_model.multi_label import MultiLabelModel, binary_votes
 from labeljob.label_model.reducer import VoteReducer
@@ -21,6 +22,7 @@ __all__ = [
     "FORMAT_VERSION",
     "Budget",
     "FittedLabelModel",
+    "Influence",
     "LabelModel",
     "MajorityLabelVoter",
     "Member",
@@ -37,6 +39,7 @@ __all__ = [
     "fit_statistics",
     "from_dict",
     "from_votes",
+    "influence",
     "merge",
     "merge_all",
     "posterior",

@@ -15,6 +15,7 @@ from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.gold import Gold, Matched
 from labeljob.held_out import judged
 from labeljob.io.content import pin_broken
+from labeljob.label_model import VoteStatistics, from_votes, merge, merge_all
 from labeljob.labelled import Labelled, voters_of
 from labeljob.model_artifact import ModelArtifact
 from labeljob.steps.commit import output_schema
@@ -32,6 +33,7 @@ class Labels:
         conflicts: int64 [n_functions, n_functions], rows on which two functions disagree.
         confidence: int64 [n_classes, BINS], covered rows by label and confidence over [1/K, 1].
         confusion: int64 [n_classes, n_classes + 1], gold class by label; the last column is no label.
+        statistics: votes of the functions that are no fallbacks.
         unsure: the covered rows of least confidence, as (confidence, id, label).
     """
 
@@ -41,6 +43,7 @@ class Labels:
     confidence: IntArray
     confusion: IntArray
     gold_rows: int
+    statistics: VoteStatistics
     unsure: list[tuple[float, str, str | None]] = field(default_factory=list)
 
     def metrics(self) -> dict[str, float | None]:
@@ -64,6 +67,7 @@ def read_labels(table: Path, request: ReadingRequest, artifact: ModelArtifact, g
         confidence=np.zeros((len(classes), BINS), dtype=np.int64),
         confusion=np.zeros((len(classes), len(classes) + 1), dtype=np.int64),
         gold_rows=len(gold.classes),
+        statistics=merge_all([], max(len(voters.regular), 1)),
     )
     for batch in _batches(DeltaTable(table, version=request.output_version), output_schema(function_set)):
         votes = _votes(batch, functions, request.output)
@@ -102,6 +106,9 @@ def _add(labels: Labels, ids: pa.Array, votes: Votes, labelled: Labelled, known:
     labels.functions.add(VoteBatch(votes, np.zeros(votes.shape, dtype=bool)), known)
     labels.figures.add(votes, labelled)
     labels.conflicts += conflict_matrix(votes)
+    regular = labels.functions.voters.regular
+    if len(regular):
+        labels.statistics = merge(labels.statistics, from_votes(votes[:, regular], len(classes)))
     shown = labelled.covered & (labelled.labels != ABSTAIN)
     place = (labelled.confidence[shown] - 1 / len(classes)) / (1 - 1 / len(classes))
     index = np.clip((place * BINS).astype(np.int64), 0, BINS - 1)

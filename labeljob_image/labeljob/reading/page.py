@@ -11,10 +11,12 @@ from markupsafe import Markup
 from labeljob.contract.calibration import Interval
 from labeljob.contract.reading import ReadingRequest
 from labeljob.gold_scores import Estimate, GoldScores
+from labeljob.label_model import influence
 from labeljob.model_artifact import ModelArtifact
 from labeljob.reading import plots
 from labeljob.reading.dependence_plot import dependence_plot
 from labeljob.reading.labels import Labels
+from labeljob.votes import FloatArray
 
 PAIRS = 10
 TILES = (
@@ -77,6 +79,7 @@ def _number(value: float | None) -> str:
 
 def _functions(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:
     function_set, columns = artifact.function_set, labels.functions.columns(artifact.model)
+    flips = _flips(artifact, labels)
     return [
         {
             "name": function.name,
@@ -93,9 +96,19 @@ def _functions(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:
             "empirical": _percent(columns.empirical_accuracy[i]),
             "judged": int(labels.functions.judged[i]),
             "weight": "–" if columns.weight[i] is None else f"{columns.weight[i]:.2f}",
+            "flips": "–" if np.isnan(flips[i]) else f"{flips[i]:.1%}".replace("%", " %"),
         }
         for i, function in enumerate(function_set.enabled_functions)
     ]
+
+
+def _flips(artifact: ModelArtifact, labels: Labels) -> FloatArray:
+    """Share of the rows that would have another label without each function, float64 [n_functions]; NaN for fallbacks and without rows."""
+    voters = labels.functions.voters
+    shares = np.full(len(voters.names), np.nan)
+    if len(voters.regular) and labels.statistics.rows:
+        shares[voters.regular] = influence(artifact.model, labels.statistics).flips
+    return shares
 
 
 def _percent(thousandths: int | None) -> str:

@@ -148,6 +148,9 @@ def test_the_page_shows_what_status_says(done: Path, page: str) -> None:
         low, high = function["accuracyInterval"]
         assert low < function["estimatedAccuracy"] < high
         assert f"({100 * low:.1f}–{100 * high:.1f})" in text
+    changed = [float(share) for share in re.findall(r'<td class="n">([0-9.]+) %</td></tr>', page)]  # the last column of functions
+    assert len(changed) == 7
+    assert 0 < max(changed) <= 100 * metrics["coverage"] + 0.1
     assert page.count("<svg") == 6  # labels, confidence, reliability, coverage, conflicts, dependence
 
 
