@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from labeljob.label_model.model import FittedLabelModel, Member, posterior, votes_of
+from labeljob.label_model.model import FittedLabelModel, Member, posterior, prior_of_classes, votes_of
 from labeljob.votes import ABSTAIN, FloatArray, IntArray
 
 ORDERS = 8  # random orders of the functions, and each of them backwards
