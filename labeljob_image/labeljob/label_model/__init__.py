@@ -13,6 +13,7 @@ from labeljob.label_model.influence import Influence, influence
 from labeljob.label_model.model import FittedLabelModel, Member, estimated_accuracy, fallback_posterior, posterior, weights
 from labeljob.label_model.serialization import FORMAT_VERSION, ModelFormatError, from_dict, to_dict
 from labeljob.label_model.statistics import VoteStatistics, from_votes, merge, merge_all
+from labeljob.label_model.top import Top, posterior_top
 
 __all__ = [
     "FORMAT_VERSION",
@@ -23,6 +24,7 @@ __all__ = [
     "Member",
     "ModelFormatError",
     "NotFittedError",
+    "Top",
     "VoteStatistics",
     "contributions",
     "estimated_accuracy",
@@ -34,6 +36,7 @@ __all__ = [
     "merge",
     "merge_all",
     "posterior",
+    "posterior_top",
     "to_dict",
     "weights",
     "without_each",

@@ -15,6 +15,7 @@ from labeljob.label_model.model import FittedLabelModel, posterior, weights
 from labeljob.label_model.serialization import ModelFormatError
 from labeljob.label_model.statistics import from_votes
 from labeljob.label_model.tie_breaks import TieBreakPolicy, check_policy, labels_of
+from labeljob.label_model.top import Top, posterior_top
 from labeljob.label_model.training_arguments import check_cardinality, check_training_arguments
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, covered_rows, validate_gold, validate_votes
 
@@ -91,6 +92,10 @@ class LabelModel:
     def predict_proba(self, L: Any) -> FloatArray:
         """Probability of each class, float64 [n_rows, n_classes]; a row nobody votes on gets the posterior given that all abstained."""
         return posterior(self._for(L), L)
+
+    def predict_proba_top(self, L: Any, k: int = 5) -> Top:
+        """The k likeliest classes of each row, their probabilities, and what is left for the others: for many classes."""
+        return posterior_top(self._for(L), L, k)
 
     @overload
     def predict(self, L: Any, return_probs: Literal[False] | TieBreakPolicy = False, tie_break_policy: TieBreakPolicy = "abstain") -> IntArray: ...

@@ -13,10 +13,12 @@ import numpy as np
 from labeljob.label_model.majority_vote import tally, vote_shares
 from labeljob.label_model.packing import pack, sum_tables
 from labeljob.label_model.selection import Abstain, Algorithm, Reason
+from labeljob.label_model.sums import class_sums
 from labeljob.label_model.weighted_vote import one_coin_log_weights
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes, VotesError, validate_votes
 
 CHUNK_ROWS = 1 << 16
+COMPACT_CELLS = 1 << 20
 SMALLEST = float(np.finfo(np.float64).tiny)
 
 
@@ -59,6 +61,8 @@ class FittedLabelModel:
         dependent: pairs of functions (i < j) that repeat one another and their residual correlation, strongest first.
         notes: what a person should know of this fit.
         accuracy_intervals: float64 [n_functions, 2], 95 % interval of each accuracy (see `intervals`); None before it is computed.
+        coins: float64 [n_functions], what a vote adds to the class that it names (nats; votes for majority vote), of a model with too many classes
+            for a table of rates (see `compact`): then `log_weights` is empty. Else None.
     """
 
     algorithm: Algorithm
@@ -76,9 +80,10 @@ class FittedLabelModel:
     dependent: tuple[tuple[int, int, float], ...] = ()
     notes: tuple[str, ...] = ()
     accuracy_intervals: FloatArray | None = None
+    coins: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        for array in (self.class_balance, self.log_weights, self.accuracies, self.discounts, self.accuracy_intervals):
+        for array in (self.class_balance, self.log_weights, self.accuracies, self.discounts, self.accuracy_intervals, self.coins):
             if array is not None:
                 array.setflags(write=False)
 
@@ -105,13 +110,16 @@ def posterior(model: FittedLabelModel, L: Any) -> FloatArray:
     """
     votes = votes_of(model, L)
     probabilities = np.empty((votes.shape[0], model.cardinality))
-    for start in range(0, votes.shape[0], CHUNK_ROWS):
-        chunk = votes[start : start + CHUNK_ROWS]
-        probabilities[start : start + CHUNK_ROWS] = _posterior_of_chunk(model, chunk).T
+    size = CHUNK_ROWS if model.coins is None else max(1, COMPACT_CELLS // model.cardinality)
+    for start in range(0, votes.shape[0], size):
+        chunk = votes[start : start + size]
+        probabilities[start : start + size] = _posterior_of_chunk(model, chunk).T
     return probabilities
 
 
 def _posterior_of_chunk(model: FittedLabelModel, votes: Votes) -> FloatArray:
+    if model.coins is not None:
+        return posterior_of_sums(model, class_sums(votes, model.coins, model.cardinality).T)
     if model.algorithm == "majority-vote":
         return vote_shares(tally(votes, model.cardinality), model.class_balance)
     packed = pack(votes, 1 + model.cardinality)
@@ -121,6 +129,13 @@ def _posterior_of_chunk(model: FittedLabelModel, votes: Votes) -> FloatArray:
     for member in model.members:
         total += member.share * classes_of_states(member, sum_tables(packed, member.log_weights) + member.log_prior[:, None], model.cardinality)
     return total
+
+
+def posterior_of_sums(model: FittedLabelModel, sums: FloatArray) -> FloatArray:
+    """The posterior float64 [n_classes, n_rows] of a model with `coins` from the sums of a row's votes, likewise."""
+    if model.algorithm == "majority-vote":
+        return vote_shares(sums, model.class_balance)
+    return normalised(sums + np.log(model.class_balance)[:, None])
 
 
 def classes_of_states(member: Member, joint: FloatArray, classes: int) -> FloatArray:
@@ -188,6 +203,8 @@ def weights(model: FittedLabelModel) -> FloatArray:
     """
     if model.algorithm == "majority-vote":
         return np.ones(model.functions)
+    if model.coins is not None:
+        return model.coins.copy()
     votes, K = model.log_weights[:, 1:, :], model.cardinality
     own = np.diagonal(votes, axis1=1, axis2=2)
     margin = (own - (votes.sum(axis=2) - own) / (K - 1)) if K > 1 else own
