@@ -17,6 +17,7 @@ from labeljob.label_model.reducer import VoteReducer
 from labeljob.label_model.sampling import Budget
 from labeljob.label_model.serialization import FORMAT_VERSION, ModelFormatError, from_dict, to_dict
 from labeljob.label_model.statistics import VoteStatistics, from_votes, merge, merge_all
+from labeljob.label_model.top import Top, posterior_top
 
 __all__ = [
     "FORMAT_VERSION",
@@ -30,6 +31,7 @@ __all__ = [
     "MultiLabelModel",
     "NotFittedError",
     "PartialClasses",
+    "Top",
     "VoteReducer",
     "VoteStatistics",
     "binary_votes",
@@ -43,6 +45,7 @@ __all__ = [
     "merge",
     "merge_all",
     "posterior",
+    "posterior_top",
     "to_dict",
     "weights",
     "without_each",

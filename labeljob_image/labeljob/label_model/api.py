@@ -21,6 +21,7 @@ from labeljob.label_model.serialization import ModelFormatError
 from labeljob.label_model.side import fit_with_side, side_posterior
 from labeljob.label_model.statistics import VoteStatistics, from_votes, reduce_votes
 from labeljob.label_model.tie_breaks import TieBreakPolicy, check_policy, labels_of
+from labeljob.label_model.top import Top, posterior_top
 from labeljob.label_model.training_arguments import check_cardinality, check_training_arguments
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes, covered_rows, validate_gold, validate_votes
 
@@ -151,6 +152,10 @@ class LabelModel:
         given = gather(L, soft, self.cardinality, self.partial, model.side)
         probabilities = side_posterior(model, given.votes, given.outcomes) if model.side else posterior(model, given.votes)
         return probabilities, seen_of(given)
+
+    def predict_proba_top(self, L: Any, k: int = 5) -> Top:
+        """The k likeliest classes of each row, their probabilities, and what is left for the others: for many classes."""
+        return posterior_top(self._for(L), L, k)
 
     @overload
     def predict(

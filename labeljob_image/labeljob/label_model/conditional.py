@@ -22,7 +22,11 @@ def conditional_probabilities(model: FittedLabelModel, rates: FloatArray) -> Flo
 
     Args:
         rates: float64 [n_functions, 1 + n_classes], as `outcome_rates` of the statistics that were fitted.
+    Raises:
+        ValueError: so many classes and functions that the model has no such table (see `compact`).
     """
+    if model.coins is not None:
+        raise ValueError(f"{model.functions} functions and {model.cardinality} classes: P(outcome | class) would not fit in memory; see model.accuracies")
     log_weights = model.log_weights
     if model.algorithm == "majority-vote":
         known = np.where(np.isnan(model.accuracies), prior_accuracy(model.cardinality), model.accuracies)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from labeljob.label_model.model import FittedLabelModel, Member, posterior, prior_of_classes, votes_of
+from labeljob.label_model.model import FittedLabelModel, Member, posterior, posterior_of_sums, prior_of_classes, votes_of
 from labeljob.votes import ABSTAIN, FloatArray, IntArray
 
 ORDERS = 8  # random orders of the functions, and each of them backwards
@@ -26,6 +26,8 @@ def contributions(model: FittedLabelModel, row: Any) -> FloatArray:
     if model.algorithm == "majority-vote":
         named = votes[:, None] == np.arange(model.cardinality)
         return np.asarray(named / max(np.count_nonzero(votes != ABSTAIN), 1))
+    if model.coins is not None:
+        return np.where(votes[:, None] == np.arange(model.cardinality), model.coins[:, None], 0.0)
     if not model.members:
         return np.asarray(model.log_weights[np.arange(model.functions), votes - ABSTAIN])
     return _averaged(model, votes)
@@ -37,6 +39,9 @@ def without_each(model: FittedLabelModel, row: Any) -> FloatArray:
     if model.algorithm == "majority-vote":
         asked = np.where(np.eye(model.functions, dtype=bool), ABSTAIN, votes)
         return posterior(model, asked)
+    if model.coins is not None:
+        added = contributions(model, votes)
+        return posterior_of_sums(model, (added.sum(axis=0) - added).T).T
     result = np.zeros((model.functions, model.cardinality))
     for member in members_of(model):
         outcomes = member.log_weights[np.arange(model.functions), votes - ABSTAIN]

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from labeljob.label_model import dawid_skene, majority_vote, weighted_vote
+from labeljob.label_model import compact, dawid_skene, majority_vote, weighted_vote
 from labeljob.label_model.arguments import AbstainArgument, AlgorithmArgument, check_arguments, check_class_balance, check_prior_accuracy, check_start
 from labeljob.label_model.assembly import fit_alone, from_finding
 from labeljob.label_model.committee import Finding, deliberate
@@ -105,7 +105,10 @@ def fit_statistics(
     check_arguments(statistics, cardinality, algorithm, max_iterations, tolerance)
     balance = check_class_balance(class_balance, cardinality)
     check_start(start, statistics, cardinality)
-    evidence = _gather(statistics, cardinality, abstain, balance, check_prior_accuracy(prior_accuracy, cardinality), start)
+    check_prior_accuracy(prior_accuracy, cardinality)
+    if compact.is_needed(statistics.functions, cardinality):
+        return compact.fit(statistics, cardinality, algorithm, balance, prior_accuracy, max_iterations, seed)
+    evidence = _gather(statistics, cardinality, abstain, balance, prior_accuracy, start)
     return with_intervals(_model_of(algorithm, evidence, _bench(statistics, evidence, max_iterations, tolerance, seed)), statistics)
 
 

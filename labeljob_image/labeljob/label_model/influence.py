@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeljob.label_model.contributions import classes_of, members_of
-from labeljob.label_model.model import FittedLabelModel, posterior, votes_of
+from labeljob.label_model.model import COMPACT_CELLS, FittedLabelModel, posterior, posterior_of_sums, votes_of
 from labeljob.label_model.packing import pack, sum_tables
 from labeljob.label_model.statistics import VoteStatistics
+from labeljob.label_model.sums import class_sums
 from labeljob.label_model.tie_breaks import labels_of
 from labeljob.votes import ABSTAIN, EmptyVotesError, FloatArray, IntArray, Votes
 
@@ -42,7 +43,8 @@ def influence(model: FittedLabelModel, statistics: VoteStatistics) -> Influence:
     """
     if statistics.rows == 0:
         raise EmptyVotesError("the label matrix has no rows, so there is nothing to change")
-    chosen = slice(None, None, -(-len(statistics.counts) // PATTERNS) or 1)
+    most = PATTERNS if model.coins is None else max(1, COMPACT_CELLS // model.cardinality)
+    chosen = slice(None, None, -(-len(statistics.counts) // most) or 1)
     patterns = votes_of(model, statistics.patterns[chosen])
     counts = statistics.counts[chosen] / statistics.counts[chosen].sum()
     before, voting = posterior(model, patterns), np.count_nonzero(patterns != ABSTAIN, axis=1)
@@ -62,7 +64,9 @@ def _labels(P: FloatArray, voting: IntArray) -> IntArray:
 
 
 def _joints(model: FittedLabelModel, patterns: Votes) -> list[FloatArray]:
-    """Log joint of the states of each member, float64 [n_states, n_patterns]; none for majority vote."""
+    """Log joint of the states of each member, float64 [n_states, n_patterns]; none for majority vote; sums of votes of a model with `coins`."""
+    if model.coins is not None:
+        return [class_sums(patterns, model.coins, model.cardinality).T]
     if model.algorithm == "majority-vote":
         return []
     packed = pack(patterns, 1 + model.cardinality)
@@ -71,12 +75,15 @@ def _joints(model: FittedLabelModel, patterns: Votes) -> list[FloatArray]:
 
 def _touched(model: FittedLabelModel, votes: Votes, j: int) -> IntArray:
     """Patterns that the function says something on: those with its vote, and all where an abstain of its counts."""
-    counts_abstain = model.algorithm != "majority-vote" and any(np.ptp(member.log_weights[j, 0]) > 0 for member in members_of(model))
+    counts_abstain = model.algorithm != "majority-vote" and model.coins is None and any(np.ptp(member.log_weights[j, 0]) > 0 for member in members_of(model))
     return np.arange(len(votes)) if counts_abstain else np.flatnonzero(votes != ABSTAIN)
 
 
 def _without(model: FittedLabelModel, patterns: Votes, j: int, joints: list[FloatArray]) -> FloatArray:
     """The posterior of the patterns had function j not been asked, float64 [n_patterns, n_classes]."""
+    if model.coins is not None:
+        named = patterns[:, j] == np.arange(model.cardinality)[:, None]
+        return posterior_of_sums(model, joints[0] - named * model.coins[j]).T
     if not joints:
         asked = patterns.copy()
         asked[:, j] = ABSTAIN

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from labeljob.label_model.posteriors import state_posterior, vote_share_posterior
+from labeljob.label_model.posteriors import normalised, state_posterior, vote_share_posterior
 from labeljob.label_model.selection import Abstain, Algorithm, Reason
 from labeljob.label_model.side_tables import SideTable
+from labeljob.label_model.sums import class_sums
 from labeljob.label_model.weighted_vote import one_coin_log_weights
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes, VotesError, validate_votes
 
 CHUNK_ROWS = 1 << 14
+COMPACT_CELLS = 1 << 20
 SMALLEST = float(np.finfo(np.float64).tiny)
 
 
@@ -60,6 +62,8 @@ class FittedLabelModel:
         notes: what a person should know of this fit.
         side: what soft and partial votes mean; see `side`. `posterior` knows only their columns in the label matrix.
         accuracy_intervals: float64 [n_functions, 2], 95 % interval of each accuracy (see `intervals`); None before it is computed.
+        coins: float64 [n_functions], what a vote adds to the class that it names (nats; votes for majority vote), of a model with too many classes
+            for a table of rates (see `compact`): then `log_weights` is empty. Else None.
     """
 
     algorithm: Algorithm
@@ -78,9 +82,10 @@ class FittedLabelModel:
     notes: tuple[str, ...] = ()
     side: tuple[SideTable, ...] = ()
     accuracy_intervals: FloatArray | None = None
+    coins: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        for array in (self.class_balance, self.log_weights, self.accuracies, self.discounts, self.accuracy_intervals):
+        for array in (self.class_balance, self.log_weights, self.accuracies, self.discounts, self.accuracy_intervals, self.coins):
             if array is not None:
                 array.setflags(write=False)
 
@@ -106,6 +111,8 @@ def posterior(model: FittedLabelModel, L: Any) -> FloatArray:
         VotesError: bad votes, or another number of functions than the model was fitted on.
     """
     votes = votes_of(model, L)
+    if model.coins is not None:
+        return _posterior_of_coins(model, votes)
     if model.algorithm == "majority-vote":
         return vote_share_posterior(votes, model.class_balance)
     if not model.members:
@@ -115,6 +122,24 @@ def posterior(model: FittedLabelModel, L: Any) -> FloatArray:
         for member in model.members:
             _add_member(member, votes[start : start + CHUNK_ROWS], probabilities[start : start + CHUNK_ROWS])
     return probabilities
+
+
+def _posterior_of_coins(model: FittedLabelModel, votes: Votes) -> FloatArray:
+    assert model.coins is not None  # noqa: S101 for the type
+    probabilities = np.empty((votes.shape[0], model.cardinality))
+    size = max(1, COMPACT_CELLS // model.cardinality)
+    for start in range(0, votes.shape[0], size):
+        sums = class_sums(votes[start : start + size], model.coins, model.cardinality)
+        probabilities[start : start + size] = posterior_of_sums(model, sums.T).T
+    return probabilities
+
+
+def posterior_of_sums(model: FittedLabelModel, sums: FloatArray) -> FloatArray:
+    """The posterior float64 [n_classes, n_rows] of a model with `coins` from the sums of a row's votes, likewise."""
+    if model.algorithm == "majority-vote":
+        total = sums.sum(axis=0)
+        return np.where(total > 0, sums / np.where(total > 0, total, 1), model.class_balance[:, None])
+    return normalised(sums + np.log(model.class_balance)[:, None])
 
 
 def _add_member(member: Member, votes: Votes, probabilities: FloatArray) -> None:
@@ -170,6 +195,8 @@ def weights(model: FittedLabelModel) -> FloatArray:
     """
     if model.algorithm == "majority-vote":
         return np.ones(model.functions)
+    if model.coins is not None:
+        return model.coins.copy()
     votes, K = model.log_weights[:, 1:, :], model.cardinality
     own = np.diagonal(votes, axis1=1, axis2=2)
     margin = (own - (votes.sum(axis=2) - own) / (K - 1)) if K > 1 else own
