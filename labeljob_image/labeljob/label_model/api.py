@@ -9,7 +9,7 @@ import numpy as np
 from labeljob.calibration import NONE, Calibration, Calibrator, calibrate, calibrated_where
 from labeljob.contract.calibration import CalibrationChoice
 from labeljob.gold_scores import GoldScores
-from labeljob.label_model import model_file
+from labeljob.label_model import compact, model_file
 from labeljob.label_model.arguments import AbstainArgument, AlgorithmArgument
 from labeljob.label_model.conditional import conditional_probabilities, outcome_rates
 from labeljob.label_model.evidence import Evidence, PartialClasses, gather, partial_classes_of
@@ -104,7 +104,7 @@ class LabelModel:
         if class_balance is None and Y_dev is not None:
             class_balance = balance_of(Y_dev, self.cardinality)
         seed = self.seed if kwargs.get("seed") is None else int(kwargs["seed"])
-        statistics = statistics_of(given)
+        statistics = statistics_of(given, self.cardinality)
         self.model_ = fit_with_side(
             statistics, given.votes.shape[1], given.columns, self.cardinality, self._readings(given),
             algorithm=self.algorithm, class_balance=class_balance, seed=seed, prior_accuracy=prior_accuracy, start=start,
@@ -263,9 +263,12 @@ def seen_of(given: Evidence) -> Votes:
     return np.column_stack([given.votes, given.outcomes]).astype(np.int16) if given.outcomes.shape[1] else given.votes
 
 
-def statistics_of(given: Evidence) -> VoteStatistics:
-    """The statistics of votes and of the outcomes beside them."""
-    return reduce_votes(validate_votes(seen_of(given)))
+def statistics_of(given: Evidence, cardinality: int) -> VoteStatistics:
+    """The statistics of votes and of the outcomes beside them; all rows as they are where a model of one weight a function reads them once (`compact`)."""
+    votes = validate_votes(seen_of(given))
+    if compact.is_needed(votes.shape[1], cardinality):
+        return VoteStatistics(votes, np.ones(len(votes), dtype=np.int64), None, None)
+    return reduce_votes(votes)
 
 
 def balance_of(Y: Any, cardinality: int) -> FloatArray:
