@@ -27,6 +27,7 @@ BALANCE_ROWS = 1.0  # pseudo-rows for each class in a learned class balance
 FLOOR = 1e-9  # smallest prior rate of an outcome, so that no probability is ever zero
 PART, MANY_TERMS = 2048, 1 << 18  # at least so many patterns are fitted first where a round over all adds up so many numbers
 PART_TOLERANCE = 1e-3  # nats a row at which that is enough
+ROUNDING = 1e-12  # relative: an objective that is lower by less is not lower
 LEAST_LOG = -700.0  # nats below the likeliest that a mixture of steps may put an outcome
 
 
@@ -169,9 +170,10 @@ def log_prior_density(parameters: Parameters, problem: Problem) -> float:
 
 
 def run_em(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, problem: Problem, max_iterations: int, tolerance: float) -> EmResult:
-    """EM until a round raises the (expected) objective by at most `tolerance` nats a row, or `max_iterations`. Inputs are not changed.
+    """EM until a round raises the (expected) objective by at most `tolerance` nats a row, or `max_iterations`; with 0 it takes them all.
 
-    Many patterns are first fitted by a part of them, to start near the end; what is reported is of the rounds over all.
+    Many patterns are first fitted by a part of them, to start near the end; what is reported is of the rounds over all. Inputs are not
+    changed.
 
     Args:
         patterns: int8 [n_patterns, n_functions], or packed; counts: float64 [n_patterns].
@@ -200,13 +202,12 @@ def _climb(rows: WeightedVotes, start: Parameters, problem: Problem, max_iterati
         iterations += 1
         expected, likelihood = expectation.of(here.log_balance, here.log_confusion)
         objective = likelihood + log_prior_density(here, problem)
-        if plain is not None and objective < trace[-1]:
+        if plain is not None and objective < trace[-1] - ROUNDING * abs(trace[-1]):
             here, plain = plain, None
             mixer.forget()
             continue
         step, found = maximise(expected, problem), expected.rows
-        stalled = bool(trace) and objective <= trace[-1]
-        converged = stalled or expected_rise(here, step, expected, problem) <= tolerance * rows.total
+        converged = tolerance > 0 and expected_rise(here, step, expected, problem) <= tolerance * rows.total
         trace.append(objective)
         mixed = None if converged else mixer.propose(_as_vector(here), _as_vector(step))
         here, plain = (step, None) if mixed is None else (_as_parameters(mixed, problem), step)
