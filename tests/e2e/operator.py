@@ -54,7 +54,7 @@ class Installed:
             timeout=timeout,
         )
 
-    def event(self, namespace: str, reason: str, words: str = "") -> None:
+    def event(self, namespace: str, reason: str, words: str = "", *, timeout: float = 20) -> None:
         """Wait for an Event of ours with this reason and these words: it is posted after the status that it is about."""
 
         def told() -> bool:
@@ -62,7 +62,7 @@ class Installed:
             return any(found == reason and words in text for found, text in seen)
 
         seen: list[tuple[str, str]] = []
-        self.cluster.wait(f"an Event {reason} {words}", told, timeout=20, last=lambda: seen)
+        self.cluster.wait(f"an Event {reason} {words}", told, timeout=timeout, last=lambda: seen)
 
     def _events(self, namespace: str) -> list[tuple[str, str]]:
         """(reason, message) of every Event in the namespace that Labelplane raised."""

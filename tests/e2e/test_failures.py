@@ -77,7 +77,7 @@ def test_job_pod_killed_mid_write(operator: Installed, namespace: str, lake: Vol
     exactly_once(labels(lake.folder), 600_000)
     assert not half[0].exists()
     ended = [code for pod in operator.cluster.get(namespace, "pods", selector=LABEL_PODS)["items"] for code in exit_codes(pod)]
-    assert ended == [137, 0]
+    assert sorted(ended) == [0, 137]  # the list is by name, which ends at random
 
 
 def exit_codes(pod: dict[str, Any]) -> list[int]:
@@ -108,8 +108,7 @@ def test_a_pod_that_takes_too_much_of_the_nodes_disk(operator: Installed, namesp
     operator.ready(namespace, "labelmodel")
     runtime = {"image": PAUSE_IMAGE, "resources": {"limits": {"memory": "64Mi", "ephemeral-storage": "1"}}}
     operator.cluster.apply(label_job(namespace, runtime=runtime))
-    found = operator.reason(namespace, "Evicted", timeout=120)
-    assert "ephemeral" in message(found)
+    operator.event(namespace, "Evicted", "ephemeral", timeout=240)  # the condition may have moved on to the next pod
 
 
 @pytest.mark.alone

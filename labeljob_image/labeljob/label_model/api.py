@@ -17,9 +17,10 @@ from labeljob.label_model.fitting import fit_statistics
 from labeljob.label_model.gold import held_out_scores, rows_of
 from labeljob.label_model.metrics import Scored, score
 from labeljob.label_model.model import FittedLabelModel, posterior, weights
+from labeljob.label_model.patterns import votes_by_class
 from labeljob.label_model.serialization import ModelFormatError
 from labeljob.label_model.side import fit_with_side, side_posterior
-from labeljob.label_model.statistics import VoteStatistics, from_votes, reduce_votes
+from labeljob.label_model.statistics import Totals, VoteStatistics, from_votes, reduce_votes
 from labeljob.label_model.tie_breaks import TieBreakPolicy, check_policy, labels_of
 from labeljob.label_model.top import Top, posterior_top
 from labeljob.label_model.training_arguments import check_cardinality, check_training_arguments
@@ -267,7 +268,7 @@ def statistics_of(given: Evidence, cardinality: int) -> VoteStatistics:
     """The statistics of votes and of the outcomes beside them; all rows as they are where a model of one weight a function reads them once (`compact`)."""
     votes = validate_votes(seen_of(given))
     if compact.is_needed(votes.shape[1], cardinality):
-        return VoteStatistics(votes, np.ones(len(votes), dtype=np.int64), None, None)
+        return VoteStatistics(votes, np.ones(len(votes), dtype=np.int64), None, Totals(len(votes), votes_by_class(votes, cardinality), None))
     return reduce_votes(votes)
 
 
