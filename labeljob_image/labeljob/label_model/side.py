@@ -121,7 +121,7 @@ def _discounted(
         discounts = np.ones(len(columns))
         discounts[soft] = found[teachers]
         tables, expected = learned(replace(problem, discounts=discounts), expected, rounds, tolerance)
-        found = np.sqrt(found * discount_of(residual_pairs(sample, expected[:, sample.chosen], base.cardinality, evidence)))
+        found = np.sqrt(found * discount_of(residual_pairs(sample, expected[:, sample.chosen], base.cardinality, evidence), found))
     known = np.ones(base.functions) if base.discounts is None else base.discounts.copy()
     known[teachers] = discounts[soft]
     return tables, expected, replace(base, discounts=known)
