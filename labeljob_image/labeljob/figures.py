@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from labeljob import scores
+from labeljob.ballots import disagreeing_rows
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import FunctionColumns
 from labeljob.errors import JobError
 from labeljob.label_model import FittedLabelModel, estimated_accuracy, weights
 from labeljob.labelled import Labelled, Voters
-from labeljob.votes import ABSTAIN, FloatArray, IntArray, VoteBatch, Votes, conflicting_rows, covered_rows
+from labeljob.votes import ABSTAIN, PARTIAL, BoolArray, FloatArray, IntArray, VoteBatch, Votes, covered_rows
 
 Figure = float | None
 
@@ -21,7 +22,7 @@ Figure = float | None
 class FunctionCounts:
     """Counts of each function, int64 [n_functions] (`votes`: [n_functions, n_classes]).
 
-    Overlaps and conflicts are among the functions that are no fallbacks.
+    Overlaps and conflicts are among the functions that are no fallbacks. `partial` counts votes for several classes, which are not in `votes`.
     """
 
     voters: Voters
@@ -33,11 +34,12 @@ class FunctionCounts:
     errors: IntArray = field(init=False)
     right: IntArray = field(init=False)
     judged: IntArray = field(init=False)
+    partial: IntArray = field(init=False)
 
     def __post_init__(self) -> None:
         functions = len(self.voters.names)
         self.votes = np.zeros((functions, self.classes), dtype=np.int64)
-        for name in ("overlaps", "conflicts", "errors", "right", "judged"):
+        for name in ("overlaps", "conflicts", "errors", "right", "judged", "partial"):
             setattr(self, name, np.zeros(functions, dtype=np.int64))
 
     def add(self, batch: VoteBatch, gold: IntArray) -> None:
@@ -48,12 +50,24 @@ class FunctionCounts:
         self.rows += len(voted)
         self.errors += batch.errors.sum(axis=0)
         self.overlaps[regular] += (among & (among.sum(axis=1, keepdims=True) > 1)).sum(axis=0)
-        self.conflicts[regular] += (among & conflicting_rows(batch.votes[:, regular])[:, None]).sum(axis=0)
+        self.conflicts[regular] += (among & disagreeing_rows(batch.votes[:, regular], self.voters.sets[regular])[:, None]).sum(axis=0)
         for k in range(self.classes):
             self.votes[:, k] += (batch.votes == k).sum(axis=0)
+        partial = batch.votes == PARTIAL
+        self.partial += partial.sum(axis=0)
         known = gold != ABSTAIN
         self.judged += voted[known].sum(axis=0)
-        self.right += (voted[known] & (batch.votes[known] == gold[known, None])).sum(axis=0)
+        right = (batch.votes[known] == gold[known, None]) | (partial[known] & self.voters.sets[:, gold[known]].T)
+        self.right += (voted[known] & right).sum(axis=0)
+
+    @property
+    def cast(self) -> IntArray:
+        """Votes of each function, for one class or several, int64 [n_functions]."""
+        return np.asarray(self.votes.sum(axis=1) + self.partial)
+
+    def named(self) -> BoolArray:
+        """The classes that each function has named, alone or among others, bool [n_functions, n_classes]."""
+        return np.asarray((self.votes > 0) | (self.voters.sets & (self.partial > 0)[:, None]))
 
     def check_errors(self, function_set: FunctionSet, total: int) -> None:
         """Raises JobError FUNCTIONS_FAILING once a function has failed on more of `total` rows than limits.maxErrorRate allows (X9)."""
@@ -71,8 +85,8 @@ class FunctionCounts:
         accuracy, weight = (np.full(len(self.voters.names), np.nan) for _ in range(2))
         accuracy[regular], weight[regular] = estimated_accuracy(model), weights(model)
         return FunctionColumns(
-            polarity=[".".join(str(k) for k in np.flatnonzero(row)) for row in self.votes],
-            coverage=self._thousandths(self.votes.sum(axis=1)),
+            polarity=[".".join(str(k) for k in np.flatnonzero(row)) for row in self.named()],
+            coverage=self._thousandths(self.cast),
             overlaps=self._thousandths(self.overlaps),
             conflicts=self._thousandths(self.conflicts),
             error_rate=self._thousandths(self.errors),
@@ -109,7 +123,7 @@ class RunFigures:
         regular = votes[:, self.voters.regular]
         self.rows += int(times.sum())
         self.covered += int(times[covered_rows(regular)].sum())
-        self.conflicting += int(times[conflicting_rows(regular)].sum())
+        self.conflicting += int(times[disagreeing_rows(regular, self.voters.sets[self.voters.regular])].sum())
         self.confidence_sums.append(math.fsum((labelled.confidence * times)[labelled.covered].tolist()))
         chosen = labelled.labels != ABSTAIN
         self.labels += np.bincount(labelled.labels[chosen], weights=times[chosen], minlength=self.classes).astype(np.int64)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from labeljob.analysis import conflict_matrix
+from labeljob.ballots import ordinary, partial_conflicts
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reading import ReadingRequest
 from labeljob.figures import FunctionCounts, RunFigures
@@ -96,7 +97,7 @@ def _labelled(batch: pa.RecordBatch, classes: list[str]) -> Labelled:
 def _add(labels: Labels, ids: pa.Array, votes: Votes, labelled: Labelled, known: IntArray, classes: list[str]) -> None:
     labels.functions.add(VoteBatch(votes, np.zeros(votes.shape, dtype=bool)), known)
     labels.figures.add(votes, labelled, known)
-    labels.conflicts += conflict_matrix(votes)
+    labels.conflicts += conflict_matrix(ordinary(votes)) + partial_conflicts(votes, labels.functions.voters.sets)
     shown = labelled.covered & (labelled.labels != ABSTAIN)
     place = (labelled.confidence[shown] - 1 / len(classes)) / (1 - 1 / len(classes))
     index = np.clip((place * BINS).astype(np.int64), 0, BINS - 1)

@@ -7,10 +7,12 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from labeljob.contract.functions import LabelingFunction
 from labeljob.contract.reading import ReadingRequest
 from labeljob.model_artifact import ModelArtifact
 from labeljob.reading import plots
 from labeljob.reading.labels import Labels
+from labeljob.said import partial_text
 
 PAIRS = 10
 TILES = (
@@ -66,7 +68,7 @@ def _functions(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:
             "kind": function.kind,
             "owner": function.owner or "–",
             "fallback": function.is_fallback,
-            "votes": ", ".join(function_set.classes[k] for k in np.flatnonzero(labels.functions.votes[i])) or "never votes",
+            "votes": _votes_for(function, function_set.classes, labels, i),
             "coverage": _percent(columns.coverage[i]),
             "overlaps": _percent(columns.overlaps[i]),
             "conflicts": _percent(columns.conflicts[i]),
@@ -78,6 +80,12 @@ def _functions(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:
         }
         for i, function in enumerate(function_set.enabled_functions)
     ]
+
+
+def _votes_for(function: LabelingFunction, classes: list[str], labels: Labels, i: int) -> str:
+    if labels.functions.partial[i]:
+        return partial_text(function, classes) or ""
+    return ", ".join(classes[k] for k in np.flatnonzero(labels.functions.votes[i])) or "never votes"
 
 
 def _percent(thousandths: int | None) -> str:

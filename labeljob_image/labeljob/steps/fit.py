@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeljob.artifacts import ArtifactHome
+from labeljob.ballots import ballots_of, ordinary, outcomes
 from labeljob.contract.config import FitTask
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
@@ -21,7 +22,9 @@ from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.gold import Gold
 from labeljob.io.content import pin_broken
 from labeljob.io.datasets import open_pinned
-from labeljob.label_model import FittedLabelModel, VoteStatistics, fit_statistics, from_votes, merge, merge_all
+from labeljob.label_model import FittedLabelModel, VoteStatistics, from_votes, merge, merge_all
+from labeljob.label_model.side import fit_with_side
+from labeljob.label_model.soft_votes import Levels
 from labeljob.labeling_functions.lookups import LookupData, function_set_digest
 from labeljob.labelled import Voters, label_votes, voters_of
 from labeljob.logs import now_text
@@ -30,7 +33,9 @@ from labeljob.schema import check_contract
 from labeljob.steps.check import read_lookups
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.evaluate import vote_batches
-from labeljob.votes import ABSTAIN, IntArray, Votes
+from labeljob.votes import ABSTAIN, IntArray, VoteBatch, Votes
+
+Known = tuple[pa.Array, Votes, Levels, IntArray]  # rows whose class is known: ids, votes, levels, classes
 
 
 @dataclass(frozen=True)
@@ -38,14 +43,15 @@ class Evaluated:
     """What one pass over the data leaves: its size does not depend on the number of rows (G9) but for distinct patterns and gold.
 
     Attributes:
-        statistics: of the functions that are no fallbacks.
-        gold_votes: int8 [n_gold, n_functions] and gold_classes: int64 [n_gold], in order of id.
+        statistics: of rows [ordinary votes of the functions that are no fallbacks, outcomes of the side columns]; see `ballots`.
+        gold_votes: int8 [n_gold, n_functions], gold_levels: int16 [n_gold, n_soft], and gold_classes: int64 [n_gold], in order of id.
     """
 
     voters: Voters
     counts: FunctionCounts
     statistics: VoteStatistics
     gold_votes: Votes
+    gold_levels: Levels | None
     gold_classes: IntArray
 
 
@@ -81,32 +87,41 @@ def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: Gold, context
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
     voters = voters_of(function_set)
     counts = FunctionCounts(voters, len(function_set.classes))
-    statistics = merge_all([], max(len(voters.regular), 1))
-    known: list[tuple[pa.Array, Votes, IntArray]] = []
+    statistics = merge_all([], max(len(voters.regular) + len(voters.side), 1))
+    known: list[Known] = []
     for ids, batch in vote_batches(source, rows, function_set, lookups, context, context.log.progress("vote", rows)):
         classes = gold.match(ids)
         counts.add(batch, classes)
         counts.check_errors(function_set, rows)
         if len(voters.regular):
-            statistics = merge(statistics, from_votes(batch.votes[:, voters.regular], len(function_set.classes)))
+            statistics = merge(statistics, _statistics(voters, batch, len(function_set.classes)))
         if (chosen := classes != ABSTAIN).any():
-            known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], classes[chosen]))
+            levels = np.empty((len(ids), 0), dtype=np.int16) if batch.levels is None else batch.levels
+            known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], levels[chosen], classes[chosen]))
     _require_coverage(counts)
     return Evaluated(voters, counts, statistics, *_in_id_order(known, len(voters.names)))
 
 
+def _statistics(voters: Voters, batch: VoteBatch, classes: int) -> VoteStatistics:
+    votes = batch.votes[:, voters.regular]
+    if not voters.side:
+        return from_votes(votes, classes)
+    return from_votes(np.column_stack([ordinary(votes), outcomes(voters.side, votes, batch.levels)]))
+
+
 def _require_coverage(counts: FunctionCounts) -> None:
-    if not counts.votes[counts.voters.regular].any():
+    if not counts.cast[counts.voters.regular].any():
         message = "no labeling function votes on any row, so there is nothing to learn from: check the functions against the data"
         raise JobError(JobReason.NO_COVERAGE, message)
 
 
-def _in_id_order(known: list[tuple[pa.Array, Votes, IntArray]], functions: int) -> tuple[Votes, IntArray]:
+def _in_id_order(known: list[Known], functions: int) -> tuple[Votes, Levels | None, IntArray]:
     """Readers promise no order; sums of floats need one."""
     if not known:
-        return np.empty((0, functions), dtype=np.int8), np.empty(0, dtype=np.int64)
-    order = pc.sort_indices(pa.concat_arrays([ids for ids, _, _ in known])).to_numpy()
-    return np.concatenate([votes for _, votes, _ in known])[order], np.concatenate([classes for _, _, classes in known])[order]
+        return np.empty((0, functions), dtype=np.int8), None, np.empty(0, dtype=np.int64)
+    ids, votes, levels, classes = zip(*known, strict=True)
+    order = pc.sort_indices(pa.concat_arrays(ids)).to_numpy()
+    return np.concatenate(votes)[order], np.concatenate(levels)[order], np.concatenate(classes)[order]
 
 
 def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
@@ -114,10 +129,12 @@ def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
     regular = [function for function in task.function_set.enabled_functions if not function.is_fallback]
     given = task.parameters
     optional = {"max_iterations": given.get("maxIterations"), "tolerance": given.get("tolerance"), "seed": given.get("seed")}
-    return fit_statistics(
+    return fit_with_side(
         evaluated.statistics,
+        len(regular),
+        evaluated.voters.side,
         len(task.function_set.classes),
-        algorithm=task.algorithm,  # type: ignore[arg-type]
+        algorithm=task.algorithm,
         abstain=["missing" if function.abstain_is_missing else "evidence" for function in regular],
         class_balance=_class_balance(given.get("classBalance"), task.function_set),
         **{name: value for name, value in optional.items() if value is not None},
@@ -170,9 +187,9 @@ def _figures(evaluated: Evaluated, model: FittedLabelModel) -> RunFigures:
     """Indicators from distinct patterns; fallbacks do not count but for the labels of gold rows."""
     voters, statistics = evaluated.voters, evaluated.statistics
     votes = np.full((len(statistics.counts), len(voters.names)), ABSTAIN, dtype=np.int8)
-    votes[:, voters.regular] = statistics.patterns
+    votes[:, voters.regular], levels = ballots_of(voters.side, statistics.patterns, len(voters.regular))
     unknown = np.full(len(votes), ABSTAIN, dtype=np.int64)
     figures = RunFigures(voters, evaluated.counts.classes)
-    figures.add(votes, label_votes(model, voters, votes), unknown, statistics.counts)
-    figures.add_gold(label_votes(model, voters, evaluated.gold_votes), evaluated.gold_classes)
+    figures.add(votes, label_votes(model, voters, votes, levels), unknown, statistics.counts)
+    figures.add_gold(label_votes(model, voters, evaluated.gold_votes, evaluated.gold_levels), evaluated.gold_classes)
     return figures
