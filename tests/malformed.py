@@ -39,6 +39,16 @@ def _job(id_: str, path: str, value: Any, field: str | None = None, words: str =
 
 _KEYWORDS = {"column": "message", "any": ["x"]}
 
+
+def _partial(**fields: Any) -> Manifest:
+    return {"name": "partial", "keywords": _KEYWORDS} | fields
+
+
+def _soft(**columns: str) -> Manifest:
+    return {"probabilities": columns}
+
+
+
 ADMISSION = (
     _set("no-classes", "spec.classes", REMOVE),
     _set("one-class", "spec.classes", ["risky"]),
@@ -89,6 +99,20 @@ ADMISSION = (
     _set("lookup-uri-of-unknown-scheme", "spec.functions[4].lookup.table.uri", "ftp://host/images.csv"),
     _set("votes-map-and-bounds", "spec.functions[5].votes.map", {"1": "risky"}, "spec.functions[5].votes", "either"),
     _set("votes-without-reading", "spec.functions[5].votes", {"column": "teacher_risk"}, "spec.functions[5].votes", "either"),
+    _set("votes-probabilities-and-map", "spec.functions[5].votes", {"map": {"1": "risky"}, "column": "teacher_risk", "probabilities": {"risky": "teacher_risk"}}, words="either"),
+    _set("votes-probabilities-and-column", "spec.functions[5].votes", {"column": "teacher_risk", "probabilities": {"risky": "teacher_risk"}}, words="column"),
+    _set("votes-bounds-without-column", "spec.functions[5].votes.column", REMOVE, "spec.functions[5].votes", "column"),
+    _set("votes-probabilities-empty", "spec.functions[5].votes", {"probabilities": {}}, "spec.functions[5].votes.probabilities"),
+    _set("label-and-not-label", "spec.functions[0].notLabel", "risky", "spec.functions[0]", "label"),
+    _set("not-label-with-lookup", "spec.functions[4].notLabel", "risky", "spec.functions[4]", "label"),
+    _set("not-label-not-a-class", "spec.functions[0]", _partial(notLabel="dangerous"), "spec.functions", "classes"),
+    _set("labels-not-classes", "spec.functions[0]", _partial(labels=["normal", "dangerous"]), "spec.functions", "classes"),
+    _set("labels-of-all-classes", "spec.functions[0]", _partial(labels=["normal", "risky"]), "spec.functions", "all"),
+    _set("labels-of-one", "spec.functions[0]", _partial(labels=["risky"]), "spec.functions[0].labels"),
+    _set("labels-twice", "spec.functions[0]", _partial(labels=["risky", "risky"]), "spec.functions[0]"),
+    _set("fallback-votes-partially", "spec.functions[6]", _partial(notLabel="risky", fallback=True), "spec.functions[6]", "fallback"),
+    _set("fallback-of-probabilities", "spec.functions[5]", {"name": "f", "votes": {"probabilities": {"risky": "teacher_risk"}}, "fallback": True}, words="fallback"),
+    _set("reserved-id-column-levels", "spec.idColumn", "levels", words="output column"),
     _set("error-rate-over-one", "spec.limits.maxErrorRate", 1.5),
     _set("test-without-expect", "spec.tests[0].expect", REMOVE),
     _set("test-without-row", "spec.tests[0].row", REMOVE),
@@ -150,6 +174,11 @@ CHECK = (
     _check("sql-two-statements", "spec.functions[3].sql", "true; DROP TABLE rows"),
     _check("votes-unknown-class", "spec.functions[5].votes.above", {"dangerous": 0.8}, "spec.functions[5].votes.above"),
     _check("votes-overlap", "spec.functions[5].votes.above", {"risky": 0.1}, "spec.functions[5].votes"),
+    _check("probabilities-of-unknown-class", "spec.functions[5].votes", _soft(dangerous="teacher_risk"), "spec.functions[5].votes.probabilities.dangerous"),
+    _check("probabilities-of-undeclared-column", "spec.functions[5].votes", _soft(risky="teacher"), "spec.functions[5].votes.probabilities.risky"),
+    _check("probabilities-of-text", "spec.functions[5].votes", _soft(risky="message"), "spec.functions[5].votes.probabilities.risky", "float64"),
+    _check("probabilities-share-a-column", "spec.functions[5].votes", _soft(risky="teacher_risk", normal="teacher_risk"), "spec.functions[5].votes.probabilities", "two"),
+    _check("test-expects-another-partial-vote", "spec.tests[0].expect", {"quiet": "not normal"}, "spec.tests[0].expect"),
     _check("id-column-undeclared", "spec.idColumn", "id"),
     _check("test-of-unknown-function", "spec.tests[0].expect", {"crashlop": "risky"}, "spec.tests[0].expect"),
     _check("test-of-unknown-class", "spec.tests[0].expect", {"crashloop_tag": "danger"}, "spec.tests[0].expect"),

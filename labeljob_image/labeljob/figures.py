@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from labeljob.ballots import disagreeing_rows
 from labeljob.contract.calibration import Interval
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
@@ -14,7 +15,7 @@ from labeljob.gold import Matched
 from labeljob.gold_scores import Estimate, GoldScores, gold_scores
 from labeljob.label_model import FittedLabelModel, estimated_accuracy, weights
 from labeljob.labelled import Labelled, Voters
-from labeljob.votes import ABSTAIN, FloatArray, IntArray, VoteBatch, Votes, conflicting_rows, covered_rows
+from labeljob.votes import ABSTAIN, PARTIAL, BoolArray, FloatArray, IntArray, VoteBatch, Votes, covered_rows
 
 Figure = float | None
 
@@ -25,6 +26,7 @@ class FunctionCounts:
 
     Overlaps, conflicts, covered and conflicting rows are among the functions that are no fallbacks. `judged` counts gold rows that a function
     votes on; `judged_weight` and `right_weight` are sums of their weights, float64, whole numbers where gold has no inclusion probabilities.
+    `partial` counts votes for several classes, which are not in `votes`.
     """
 
     voters: Voters
@@ -37,13 +39,14 @@ class FunctionCounts:
     conflicts: IntArray = field(init=False)
     errors: IntArray = field(init=False)
     judged: IntArray = field(init=False)
+    partial: IntArray = field(init=False)
     judged_weight: FloatArray = field(init=False)
     right_weight: FloatArray = field(init=False)
 
     def __post_init__(self) -> None:
         functions = len(self.voters.names)
         self.votes = np.zeros((functions, self.classes), dtype=np.int64)
-        for name in ("overlaps", "conflicts", "errors", "judged"):
+        for name in ("overlaps", "conflicts", "errors", "judged", "partial"):
             setattr(self, name, np.zeros(functions, dtype=np.int64))
         self.judged_weight, self.right_weight = np.zeros(functions), np.zeros(functions)
 
@@ -52,7 +55,7 @@ class FunctionCounts:
         regular = self.voters.regular
         voted = batch.votes != ABSTAIN
         among = voted[:, regular]
-        conflicting = conflicting_rows(batch.votes[:, regular])
+        conflicting = disagreeing_rows(batch.votes[:, regular], self.voters.sets[regular])
         self.rows += len(voted)
         self.covered += int(among.any(axis=1).sum())
         self.conflicting += int(conflicting.sum())
@@ -61,11 +64,23 @@ class FunctionCounts:
         self.conflicts[regular] += (among & conflicting[:, None]).sum(axis=0)
         for k in range(self.classes):
             self.votes[:, k] += (batch.votes == k).sum(axis=0)
+        partial = batch.votes == PARTIAL
+        self.partial += partial.sum(axis=0)
         known, weights = gold.known, gold.weights[gold.known]
-        right = voted[known] & (batch.votes[known] == gold.classes[known, None])
+        classes = gold.classes[known]
+        right = (batch.votes[known] == classes[:, None]) | (partial[known] & self.voters.sets[:, classes].T)
         self.judged += voted[known].sum(axis=0)
         self.judged_weight += weights @ voted[known]
         self.right_weight += weights @ right
+
+    @property
+    def cast(self) -> IntArray:
+        """Votes of each function, for one class or several, int64 [n_functions]."""
+        return np.asarray(self.votes.sum(axis=1) + self.partial)
+
+    def named(self) -> BoolArray:
+        """The classes that each function has named, alone or among others, bool [n_functions, n_classes]."""
+        return np.asarray((self.votes > 0) | (self.voters.sets & (self.partial > 0)[:, None]))
 
     def check_errors(self, function_set: FunctionSet, total: int) -> None:
         """Raises JobError FUNCTIONS_FAILING once a function has failed on more of `total` rows than limits.maxErrorRate allows (X9)."""
@@ -85,8 +100,8 @@ class FunctionCounts:
         interval = np.full((len(self.voters.names), 2), np.nan)
         interval[regular] = np.nan if model.accuracy_intervals is None else model.accuracy_intervals
         return FunctionColumns(
-            polarity=[".".join(str(k) for k in np.flatnonzero(row)) for row in self.votes],
-            coverage=self._thousandths(self.votes.sum(axis=1)),
+            polarity=[".".join(str(k) for k in np.flatnonzero(row)) for row in self.named()],
+            coverage=self._thousandths(self.cast),
             overlaps=self._thousandths(self.overlaps),
             conflicts=self._thousandths(self.conflicts),
             error_rate=self._thousandths(self.errors),
@@ -125,7 +140,7 @@ class RunFigures:
         regular = votes[:, self.voters.regular]
         self.rows += int(times.sum())
         self.covered += int(times[covered_rows(regular)].sum())
-        self.conflicting += int(times[conflicting_rows(regular)].sum())
+        self.conflicting += int(times[disagreeing_rows(regular, self.voters.sets[self.voters.regular])].sum())
         self.confidence_sums.append(math.fsum((labelled.confidence * times)[labelled.covered].tolist()))
         chosen = labelled.labels != ABSTAIN
         self.labels += np.bincount(labelled.labels[chosen], weights=times[chosen], minlength=self.classes).astype(np.int64)

@@ -5,9 +5,13 @@ from functools import cached_property
 
 import numpy as np
 
+from labeljob.ballots import ordinary, outcomes, partial_sets, side_columns
 from labeljob.calibration import Calibrator, calibrated_where
 from labeljob.contract.function_set import FunctionSet
 from labeljob.label_model import FittedLabelModel, posterior
+from labeljob.label_model.side import side_posterior
+from labeljob.label_model.side_tables import SideColumn
+from labeljob.label_model.soft_votes import Levels
 from labeljob.scores import confidence, labels_from_probabilities, training_weight
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes, covered_rows
 
@@ -22,11 +26,14 @@ class Voters:
         names: in function order.
         fallback: bool [n_functions].
         accuracies: float64 [n_functions], as declared; only meaningful for fallbacks.
+        sets: bool [n_functions, n_classes], the classes of a partial vote. side: the side columns; see `ballots`.
     """
 
     names: tuple[str, ...]
     fallback: BoolArray
     accuracies: FloatArray
+    sets: BoolArray
+    side: tuple[SideColumn, ...]
 
     @cached_property
     def regular(self) -> IntArray:
@@ -41,6 +48,8 @@ def voters_of(function_set: FunctionSet) -> Voters:
         names=tuple(function.name for function in functions),
         fallback=np.array([function.is_fallback for function in functions], dtype=bool),
         accuracies=np.array([FALLBACK_ACCURACY if function.accuracy is None else function.accuracy for function in functions]),
+        sets=partial_sets(function_set),
+        side=side_columns(function_set),
     )
 
 
@@ -62,16 +71,17 @@ class Labelled:
     covered: BoolArray
 
 
-def label_votes(model: FittedLabelModel, voters: Voters, votes: Votes, calibrator: Calibrator) -> Labelled:
+def label_votes(model: FittedLabelModel, voters: Voters, votes: Votes, levels: Levels | None, calibrator: Calibrator) -> Labelled:
     """Label rows; the answer for a row does not depend on the rows around it.
 
     Args:
-        votes: int8 [n_rows, n_functions], fallbacks included.
+        votes: int8 [n_rows, n_functions], fallbacks included. levels: int16 [n_rows, n_soft], of the soft votes; None where the set has none.
         calibrator: of covered rows; the others keep the posterior given that all abstained, updated by fallbacks.
     """
     regular = votes[:, voters.regular]
     covered = covered_rows(regular)
-    probabilities = calibrated_where(calibrator, posterior(model, regular), covered)
+    probabilities = side_posterior(model, ordinary(regular), outcomes(voters.side, regular, levels)) if model.side else posterior(model, regular)
+    probabilities = calibrated_where(calibrator, probabilities, covered)
     by_fallback = ~covered & covered_rows(votes)
     probabilities[by_fallback] = with_fallbacks(probabilities[by_fallback], votes[by_fallback], voters)
     labels = labels_from_probabilities(probabilities)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from labeljob.ballots import side_columns
 from labeljob.calibration import CalibrationFormatError
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.function_set import FunctionSet
@@ -68,7 +69,8 @@ def from_files(files: Mapping[str, bytes], uri: str) -> ModelArtifact:
     if digest != declared["digest"]:
         raise _mismatch(uri, "holds other functions or lookup tables than it was fitted with: fit a new version")
     regular = sum(not function.is_fallback for function in function_set.enabled_functions)
-    if (model.functions, model.cardinality) != (regular, len(function_set.classes)):
+    beside = [(column.function, column.soft) for column in side_columns(function_set)]
+    if (model.functions, model.cardinality) != (regular, len(function_set.classes)) or [(table.function, table.soft) for table in model.side] != beside:
         raise _mismatch(uri, "was fitted with other functions or classes: fit a new version")
     return ModelArtifact(function_set, digest, lookups, model, calibration, functions)
 
@@ -76,9 +78,12 @@ def from_files(files: Mapping[str, bytes], uri: str) -> ModelArtifact:
 def drift_reference(counts: FunctionCounts, figures: RunFigures, classes: list[str]) -> dict[str, object]:
     """What later runs are compared with: how often each function votes for each class, and the labels' distribution."""
     rates = np.round(counts.votes / max(counts.rows, 1), 9).tolist()
+    partial = np.round(counts.partial / max(counts.rows, 1), 9).tolist()
+    several = {name: rate for name, rate, named in zip(counts.voters.names, partial, counts.voters.sets, strict=True) if named.any()}
     return {
         "rows": counts.rows,
         "voteRates": {name: dict(zip(classes, row, strict=True)) for name, row in zip(counts.voters.names, rates, strict=True)},
+        "partialRates": several,
         "labelDistribution": figures.label_distribution(classes),
     }
 

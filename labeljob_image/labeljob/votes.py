@@ -12,6 +12,7 @@ import numpy.typing as npt
 from labeljob.sparse import dense, is_sparse
 
 ABSTAIN = -1
+PARTIAL = -2  # in votes of a function set only: the function voted for its `labels`, or against its `notLabel`; never in a label matrix
 INT8_CLASSES = 127
 
 Votes: TypeAlias = npt.NDArray[np.int8] | npt.NDArray[np.int16]
@@ -35,12 +36,14 @@ class VoteBatch:
     A failed evaluation is an abstain with its error bit set: a failure is counted, never silently an abstain.
 
     Attributes:
-        votes: int8 [n_rows, n_functions].
+        votes: int8 [n_rows, n_functions]: a class index, ABSTAIN, or PARTIAL; a soft vote by its likeliest class.
         errors: bool [n_rows, n_functions]; True only where `votes` is ABSTAIN.
+        levels: int16 [n_rows, n_soft], the level of each soft vote in function order, -1 for none; None where the set has no soft function.
     """
 
     votes: Votes
     errors: BoolArray
+    levels: npt.NDArray[np.int16] | None = None
 
     def __post_init__(self) -> None:
         if self.votes.shape != self.errors.shape:

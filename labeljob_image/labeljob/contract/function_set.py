@@ -8,7 +8,7 @@ from labeljob.contract.base import Wire
 from labeljob.contract.columns import ColumnName, Schema
 from labeljob.contract.functions import ClassName, LabelingFunction
 
-OUTPUT_COLUMNS = frozenset({"label", "confidence", "probabilities", "weight", "covered", "votes", "run"})
+OUTPUT_COLUMNS = frozenset({"label", "confidence", "probabilities", "weight", "covered", "votes", "levels", "run"})
 Row = Annotated[
     dict[str, Any],
     WithJsonSchema(
@@ -26,8 +26,8 @@ class FunctionTest(Wire):
 
     row: Row
     expect: Annotated[
-        dict[str, Annotated[str, Field(max_length=63)]],
-        Field(min_length=1, max_length=200, description="Function to the class it must vote for, or abstain."),
+        dict[str, Annotated[str, Field(max_length=1024)]],
+        Field(min_length=1, max_length=200, description="Function to the class it must vote for, or abstain; to A|B for labels: [A, B], and not A for notLabel: A."),
     ]
 
 
@@ -74,8 +74,11 @@ class FunctionSet(Wire):
             raise ValueError("classes has 'abstain', which is reserved: rename the class")
         known = set(self.classes)
         for index, function in enumerate(self.functions):
-            if function.label is not None and function.label not in known:
-                raise ValueError(f"functions[{index}].label {function.label!r} is not in classes: use one of {', '.join(self.classes)}")
+            for field, name in function.declared_classes():
+                if name not in known:
+                    raise ValueError(f"functions[{index}].{field} {name!r} is not in classes: use one of {', '.join(self.classes)}")
+            if function.labels is not None and len(function.labels) == len(self.classes):
+                raise ValueError(f"functions[{index}].labels names all classes, which says nothing: leave one out")
         if self.id_column in OUTPUT_COLUMNS:
             raise ValueError(f"idColumn {self.id_column!r} is the name of an output column: rename the column in the data")
         return self

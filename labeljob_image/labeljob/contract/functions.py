@@ -68,9 +68,9 @@ class Lookup(Wire):
 
 
 class VoteColumn(Wire):
-    """Takes the vote from a column: a teacher's score, a crowd worker's answer, an older rule."""
+    """Takes the vote from a column (a crowd worker's answer, a teacher's score, an older rule), or a teacher's probabilities as they are."""
 
-    column: ColumnName
+    column: Annotated[ColumnName | None, Field(description="Where the answer or score stands; needed with map, above and below.")] = None
     map: Annotated[
         dict[str, ClassName] | None,
         Field(max_length=500, description="Raw value to class. A value that is not in the map is an error; null abstains."),
@@ -82,11 +82,22 @@ class VoteColumn(Wire):
         dict[str, float] | None, Field(max_length=127, description="Class to bound: votes for the class where the value is less.")
     ] = None
 
+    probabilities: Annotated[
+        dict[str, ColumnName] | None,
+        Field(
+            min_length=1,
+            max_length=127,
+            description="Class to the float64 column of its probability: a soft vote. One class may be left out and gets the rest.",
+        ),
+    ] = None
+
     @model_validator(mode="after")
     def _has_one_reading(self) -> "VoteColumn":
         bounds = self.above is not None or self.below is not None
-        if bounds == (self.map is not None):
-            raise ValueError("needs either map, or above and/or below")
+        if [bounds, self.map is not None, self.probabilities is not None].count(True) != 1:
+            raise ValueError("needs either map, or above and/or below, or probabilities")
+        if (self.column is None) != (self.probabilities is not None):
+            raise ValueError("column goes with map, above and below, and not with probabilities: add or remove it")
         return self
 
 
@@ -94,7 +105,20 @@ class LabelingFunction(Wire):
     """One cheap, noisy source of votes: it votes for a class or abstains."""
 
     name: FunctionName
-    label: Annotated[ClassName | None, Field(description="The class it votes for (keywords, regex, threshold and sql need it; lookup and votes name classes themselves).")] = None
+    label: Annotated[
+        ClassName | None,
+        Field(description="The class it votes for (keywords, regex, threshold and sql need it, or labels or notLabel; lookup and votes name classes themselves)."),
+    ] = None
+    labels: Annotated[
+        list[ClassName] | None,
+        Field(
+            min_length=2,
+            max_length=16,
+            description="A partial vote, in place of label: the row's class is one of these, without saying which.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = None
+    not_label: Annotated[ClassName | None, Field(description="A partial vote, in place of label: any class but this one.")] = None
     keywords: Keywords | None = None
     regex: Regex | None = None
     threshold: Threshold | None = None
@@ -134,6 +158,28 @@ class LabelingFunction(Wire):
         return self.fallback is True
 
     @property
+    def is_soft(self) -> bool:
+        """Whether it gives probabilities."""
+        return self.votes is not None and self.votes.probabilities is not None
+
+    @property
+    def votes_partially(self) -> bool:
+        """Whether its vote may name several classes."""
+        return self.labels is not None or self.not_label is not None
+
+    def declared_classes(self) -> list[tuple[str, str]]:
+        """(field, class) of each class that stands beside its kind."""
+        single = [(field, name) for field, name in (("label", self.label), ("notLabel", self.not_label)) if name is not None]
+        return single + [("labels", name) for name in self.labels or []]
+
+    def named(self, classes: list[str]) -> tuple[str, ...]:
+        """The classes that its vote names, in their order; none when its kind names them row by row."""
+        if self.not_label is not None:
+            return tuple(name for name in classes if name != self.not_label)
+        chosen = self.labels if self.labels is not None else [self.label]
+        return tuple(name for name in classes if name in chosen)
+
+    @property
     def abstain_is_missing(self) -> bool:
         return self.abstain == "missing" or (self.abstain in (None, "auto") and self.votes is not None)
 
@@ -146,8 +192,15 @@ class LabelingFunction(Wire):
         names_classes = kinds[0] in ("lookup", "votes")
         if names_classes and self.label is not None:
             raise ValueError(f"label does not go with {kinds[0]}, which names its classes itself: remove label")
-        if not names_classes and self.label is None:
-            raise ValueError(f"label is required with {kinds[0]}: name the class it votes for")
+        if names_classes and self.votes_partially:
+            raise ValueError(f"labels and notLabel do not go with {kinds[0]}, which names its classes itself: remove them")
+        named = [self.label is not None, self.labels is not None, self.not_label is not None].count(True)
+        if not names_classes and named != 1:
+            raise ValueError(f"label is required with {kinds[0]}, or one of labels and notLabel in its place: keep one of the three")
+        if self.labels is not None and len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels has a class more than once: name each once")
+        if self.is_fallback and (self.votes_partially or self.is_soft):
+            raise ValueError("a fallback votes for one class: remove fallback, or name a label")
         if self.accuracy is not None and not self.is_fallback:
             raise ValueError("accuracy is for fallbacks only, others are estimated: remove it or set fallback: true")
         return self

@@ -12,7 +12,8 @@ import pyarrow as pa
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
-from labeljob.labeling_functions import lookup, validation
+from labeljob.label_model.soft_votes import Levels
+from labeljob.labeling_functions import lookup, soft_column, validation
 from labeljob.labeling_functions.connection import ARROW_TYPES, DEFAULT_LIMITS, ROWS_NAME, TimeLimits, fetch, open_locked
 from labeljob.labeling_functions.fallback import mask_fallbacks
 from labeljob.labeling_functions.isolation import RawVotes, evaluate_isolated
@@ -93,6 +94,8 @@ class CompiledFunctions:
         self._connection = connection
         self._threads = threads
         self._limits = limits
+        self._classes = list(function_set.classes)
+        self._soft = {i: one.votes.probabilities for i, one in enumerate(functions) if one.votes is not None and one.votes.probabilities is not None}
         self._max_error_rate = function_set.max_error_rate
 
     def apply(self, batch: Any, *, error_allowance: int | None = None) -> VoteBatch:
@@ -104,20 +107,32 @@ class CompiledFunctions:
                 as errors. When None, what the set's maxErrorRate allows in this batch (at least 64). A caller who knows
                 the rows of the whole run passes what the run may still have, and stops when it is exceeded.
         Returns:
-            votes int8 [n_rows, n_functions], errors bool [n_rows, n_functions], rows in the order given.
+            votes int8 [n_rows, n_functions], errors bool [n_rows, n_functions], levels of soft votes; rows in the order given.
         Raises:
             JobError: SCHEMA_BROKEN when an input column is missing or of a type that cannot be read as declared.
         """
         n_rows = batch.num_rows
         if n_rows == 0:
-            return VoteBatch(np.empty((0, len(self.names)), np.int8), np.empty((0, len(self.names)), np.bool_))
+            levels = np.empty((0, len(self._soft)), np.int16) if self._soft else None
+            return VoteBatch(np.empty((0, len(self.names)), np.int8), np.empty((0, len(self.names)), np.bool_), levels)
         rows = self._typed(batch)
         allowance = max(MIN_ALLOWANCE, math.ceil(self._max_error_rate * n_rows)) if error_allowance is None else error_allowance
         raw = evaluate_isolated(self._evaluate, range(len(self.names)), self._columns, rows, allowance)
+        levels = self._soft_votes(raw, rows)
         errors = np.ascontiguousarray(raw.T == ERROR_VOTE)
         votes: npt.NDArray[np.int8] = np.where(errors, np.int8(ABSTAIN), raw.T)
         masked = np.ascontiguousarray(mask_fallbacks(votes, self.fallback), dtype=np.int8)
-        return VoteBatch(masked, errors)
+        return VoteBatch(masked, errors, levels)
+
+    def _soft_votes(self, raw: RawVotes, rows: Any) -> Levels | None:
+        """The level of each soft vote, int16 [n_rows, n_soft]; its likeliest class, or its failure, goes into `raw`."""
+        if not self._soft:
+            return None
+        levels = np.empty((rows.num_rows, len(self._soft)), dtype=np.int16)
+        for place, (position, probabilities) in enumerate(self._soft.items()):
+            votes, levels[:, place], failed = soft_column.vote(probabilities, self._classes, rows)
+            raw[position] = np.where(failed, ERROR_VOTE, votes)
+        return levels
 
     def _typed(self, batch: Any) -> Any:
         """The input columns in their declared types, and the row numbers, in pieces that several threads can share."""

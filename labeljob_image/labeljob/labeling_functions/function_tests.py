@@ -15,8 +15,7 @@ from labeljob.labeling_functions.connection import ARROW_TYPES
 from labeljob.labeling_functions.problem import Problem
 from labeljob.labeling_functions.quoting import INT64_MAX, INT64_MIN
 from labeljob.labeling_functions.scope import undeclared
-
-ABSTAINS = "abstain"
+from labeljob.said import ABSTAINS, partial_text, said
 
 
 @dataclass(frozen=True)
@@ -98,12 +97,13 @@ def _row_problems(test: FunctionTest, path: str, function_set: FunctionSet) -> I
 
 
 def _expectation_problems(test: FunctionTest, path: str, function_set: FunctionSet) -> Iterator[Problem]:
-    names = {function.name for function in function_set.functions}
+    names = {function.name: partial_text(function, function_set.classes) for function in function_set.functions}
     for name, expected in test.expect.items():
         if name not in names:
             yield Problem(f"{path}.{name}", "no function has this name: use a name of spec.functions")
-        if expected not in (*function_set.classes, ABSTAINS):
-            known = ", ".join([*function_set.classes, ABSTAINS])
+        partial = names.get(name)
+        if expected not in (*function_set.classes, ABSTAINS, partial):
+            known = ", ".join([*function_set.classes, *([partial] if partial else []), ABSTAINS])
             yield Problem(f"{path}.{name}", f"{expected!r} is neither a class nor abstain: use one of {known}")
 
 
@@ -127,11 +127,15 @@ def run_function_tests(function_set: FunctionSet, functions: Any) -> list[TestFa
         return []
     columns = [column for column in function_set.schema_.columns if column.name in functions.input_columns]
     batch = functions.apply(rows_of(tests, columns), error_allowance=len(tests))
-    answers = np.where(batch.errors, "error", np.array([*function_set.classes, ABSTAINS], dtype=object)[batch.votes])
+    enabled = function_set.enabled_functions
+    answers = [
+        ["error" if failed else said(function, int(vote), function_set.classes) for function, vote, failed in zip(enabled, *row, strict=True)]
+        for row in zip(batch.votes, batch.errors, strict=True)
+    ]
     place = {name: position for position, name in enumerate(functions.names)}
     return [
-        TestFailure(index, name, expected, str(answers[index, place[name]]))
+        TestFailure(index, name, expected, answers[index][place[name]])
         for index, test in enumerate(tests)
         for name, expected in test.expect.items()
-        if name in place and answers[index, place[name]] != expected
+        if name in place and answers[index][place[name]] != expected
     ]

@@ -42,4 +42,4 @@ def vote_sql(function: LabelingFunction, scope: Scope) -> str:
     words = ", '|', ".join(f"regexp_escape(nfc_normalize({text(word)}))" for word in keywords.any)
     pattern = f"concat({text(before + '(?:')}, {words}, {text(')' + after)})"
     found = f"regexp_matches({column_sql(normalised(keywords.column))}, {pattern})"
-    return vote_where(found, scope.class_index(function.label or ""))
+    return vote_where(found, scope.vote_of(function))

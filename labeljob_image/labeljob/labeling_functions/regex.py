@@ -42,4 +42,4 @@ def columns(function: LabelingFunction, scope: Scope) -> tuple[str, ...]:
 def vote_sql(function: LabelingFunction, scope: Scope) -> str:
     regex = declared(function)
     found = f"regexp_matches({column_sql(regex.column)}, {text(regex.pattern)})"
-    return vote_where(found, scope.class_index(function.label or ""))
+    return vote_where(found, scope.vote_of(function))

@@ -6,12 +6,14 @@ from typing import Any
 
 from labeljob.contract.columns import Column, ColumnType
 from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.functions import LabelingFunction
 from labeljob.labeling_functions.problem import Problem
 from labeljob.labeling_functions.quoting import identifier
+from labeljob.votes import PARTIAL
 
 RESERVED_PREFIX = "labelplane:"  # names of our own in a statement; a declared column never starts so
 ROW_NUMBER = f"{RESERVED_PREFIX}row"
-ERROR_VOTE = -2  # inside a statement only: the function failed on the row
+ERROR_VOTE = -128  # inside a statement only: the function failed on the row
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class Scope:
     def class_index(self, name: str) -> int:
         """The vote that means this class."""
         return self.function_set.classes.index(name)
+
+    def vote_of(self, function: LabelingFunction) -> int:
+        """The vote of a function that names its classes itself: a class index, or PARTIAL for several."""
+        named = function.named(self.function_set.classes)
+        return self.class_index(named[0]) if len(named) == 1 else PARTIAL
 
     def readable(self) -> tuple[Column, ...]:
         """The declared columns that a labeling function may read, each name once as SQL sees it."""

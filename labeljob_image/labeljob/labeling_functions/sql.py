@@ -19,4 +19,4 @@ def columns(function: LabelingFunction, scope: Scope) -> tuple[str, ...]:
 
 def vote_sql(function: LabelingFunction, scope: Scope) -> str:
     """The text on lines of its own, so that a comment at its end stays its own."""
-    return vote_where(f"\n{function.sql}\n", scope.class_index(function.label or ""))
+    return vote_where(f"\n{function.sql}\n", scope.vote_of(function))

@@ -48,4 +48,4 @@ def vote_sql(function: LabelingFunction, scope: Scope) -> str:
     threshold = declared(function)
     column_type = scope.column_type(threshold.column)
     within = [compare(threshold.column, column_type, relation, bound) for relation, bound in given_bounds(threshold).items()]
-    return vote_where(" AND ".join(within), scope.class_index(function.label or ""))
+    return vote_where(" AND ".join(within), scope.vote_of(function))

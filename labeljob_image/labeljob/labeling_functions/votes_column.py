@@ -1,6 +1,7 @@
-"""votes: the vote stands in a column already: raw values by a map, or a teacher's score by bounds.
+"""votes: the vote stands in a column already: raw values by a map, a teacher's score by bounds, or its probabilities as they are.
 
-Null abstains (and so does NaN). A value that the map does not name is an error, not an abstain.
+Null abstains (and so does NaN). A value that the map does not name is an error, not an abstain. Probabilities are no SQL: `soft_column`
+reads them.
 """
 
 import math
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 
 from labeljob.contract.columns import ColumnType
 from labeljob.contract.functions import LabelingFunction, VoteColumn
+from labeljob.labeling_functions import soft_column
 from labeljob.labeling_functions.bounds import NUMERIC, compare
 from labeljob.labeling_functions.problem import Problem
 from labeljob.labeling_functions.quoting import literal, raw_value
@@ -22,12 +24,21 @@ def declared(function: LabelingFunction) -> VoteColumn:
 
 
 def columns(function: LabelingFunction, scope: Scope) -> tuple[str, ...]:
-    return (declared(function).column,)
+    votes = declared(function)
+    return tuple(dict.fromkeys(votes.probabilities.values())) if votes.probabilities else (column_of(votes),)
+
+
+def column_of(votes: VoteColumn) -> str:
+    assert votes.column is not None  # noqa: S101 - only probabilities have none
+    return votes.column
 
 
 def problems(function: LabelingFunction, path: str, scope: Scope) -> Iterator[Problem]:
     votes, path = declared(function), f"{path}.votes"
-    yield from scope.input_problems(votes.column, f"{path}.column", NUMERIC if votes.map is None else MAPPABLE)
+    if votes.probabilities is not None:
+        yield from soft_column.problems(votes.probabilities, f"{path}.probabilities", scope)
+        return
+    yield from scope.input_problems(column_of(votes), f"{path}.column", NUMERIC if votes.map is None else MAPPABLE)
     yield from _map_problems(votes, f"{path}.map", scope)
     for side, bounds in (("above", votes.above), ("below", votes.below)):
         yield from _bound_problems(bounds, f"{path}.{side}", scope)
@@ -39,14 +50,14 @@ def problems(function: LabelingFunction, path: str, scope: Scope) -> Iterator[Pr
 def _map_problems(votes: VoteColumn, path: str, scope: Scope) -> Iterator[Problem]:
     for raw, name in (votes.map or {}).items():
         yield from scope.class_problems(name, f"{path}[{raw}]")
-    if not votes.map or not scope.has_input(votes.column, MAPPABLE):
+    if not votes.map or not scope.has_input(column_of(votes), MAPPABLE):
         return
-    column_type, seen = scope.column_type(votes.column), dict[object, str]()
+    column_type, seen = scope.column_type(column_of(votes)), dict[object, str]()
     for raw in votes.map:
         try:
             value = raw_value(raw, column_type)
         except ValueError:
-            yield Problem(f"{path}[{raw}]", f"is not a value of column {votes.column!r}, which is {column_type}: write it as such a value")
+            yield Problem(f"{path}[{raw}]", f"is not a value of column {column_of(votes)!r}, which is {column_type}: write it as such a value")
             continue
         if value in seen:
             yield Problem(f"{path}[{raw}]", f"is the same {column_type} value as {seen[value]!r}: keep one of them")
@@ -77,14 +88,16 @@ def _overlap_problems(votes: VoteColumn, path: str) -> Iterator[Problem]:
 
 def vote_sql(function: LabelingFunction, scope: Scope) -> str:
     votes = declared(function)
-    return _bounds_sql(votes, scope) if votes.map is None else _map_sql(votes.column, votes.map, scope)
+    if votes.probabilities is not None:
+        return "NULL"
+    return _bounds_sql(votes, scope) if votes.map is None else _map_sql(column_of(votes), votes.map, scope)
 
 
 def _bounds_sql(votes: VoteColumn, scope: Scope) -> str:
-    column_type = scope.column_type(votes.column)
+    column_type = scope.column_type(column_of(votes))
     sides = [("above", name, bound) for name, bound in (votes.above or {}).items()]
     sides += [("below", name, bound) for name, bound in (votes.below or {}).items()]
-    cases = [f"WHEN {compare(votes.column, column_type, side, bound)} THEN {scope.class_index(name)}" for side, name, bound in sides]
+    cases = [f"WHEN {compare(column_of(votes), column_type, side, bound)} THEN {scope.class_index(name)}" for side, name, bound in sides]
     return f"CASE {' '.join(cases)} END"
 
 

@@ -8,17 +8,20 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from labeljob.ballots import partial_sets
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io.datasets import read_table
+from labeljob.label_model import PartialClasses
+from labeljob.labeling_functions import soft_column
 from labeljob.labeling_functions.engine import compile_functions
 from labeljob.labeling_functions.lookups import LookupData
 from labeljob.notebook.appliers import warn_of
 from labeljob.notebook.manifest import ManifestFiles, read_function_set
 from labeljob.notebook.progress import Progress
 from labeljob.steps.check import read_lookups
-from labeljob.votes import BoolArray, Votes
+from labeljob.votes import PARTIAL, BoolArray, FloatArray, Votes, validate_votes
 
 BATCH_ROWS = 65_536
 LEAST_ALLOWANCE = 64
@@ -29,7 +32,8 @@ class LFSet:
 
     Attributes:
         classes: class names; their order is the class index.
-        names: the functions, in column order. fallback: bool [n_functions]: which vote only where no other does; leave their columns
+        names: the functions, in column order. soft: bool [n_functions]: which give probabilities. partial: sets of votes for several classes.
+        fallback: bool [n_functions]: which vote only where no other does; leave their columns
             out of a fit, as the LabelModel resource does: `L[:, ~functions.fallback]`.
     """
 
@@ -40,6 +44,10 @@ class LFSet:
             self.fallback: BoolArray = np.array(compiled.fallback, dtype=np.bool_)
             self.input_columns: tuple[str, ...] = compiled.input_columns
         self.classes: tuple[str, ...] = tuple(function_set.classes)
+        self.soft: BoolArray = np.array([function.is_soft for function in function_set.enabled_functions], dtype=np.bool_)
+        sets = partial_sets(function_set)
+        self._places = {int(j): place for place, j in enumerate(np.flatnonzero(sets.any(axis=1)))}
+        self.partial: PartialClasses | None = PartialClasses(sets[list(self._places)]) if self._places else None
 
     @classmethod
     def from_yaml(cls, path: str | Path, name: str | None = None, tables: Mapping[str, str | Path] | None = None) -> "LFSet":
@@ -74,7 +82,10 @@ class LFSet:
     def apply(self, df: pd.DataFrame, progress: bool = False, *, return_errors: Literal[True]) -> tuple[Votes, BoolArray]: ...
 
     def apply(self, df: pd.DataFrame, progress: bool = False, return_errors: bool = False) -> Votes | tuple[Votes, BoolArray]:
-        """The label matrix, int8 [n_rows, n_functions], row i for the i-th row whatever the index.
+        """The label matrix, int8 [n_rows, n_functions] (int16 above 127 votes), row i for the i-th row whatever the index.
+
+        A function with `labels` or `notLabel` votes cardinality + i, for set i of `partial`: `LabelModel(k, partial=functions.partial)`. One
+        with `probabilities` votes for its likeliest class; `soft_votes` has what it says.
 
         pandas does not tell NaN from a missing number: both are null here. Failing rows are found exactly up to the set's maxErrorRate
         (at least 64 rows); beyond, the function's undecided rows of that batch of 65,536 count as errors.
@@ -88,16 +99,35 @@ class LFSet:
         """
         rows = _as_arrow(df, self.input_columns)
         allowance = max(LEAST_ALLOWANCE, int(np.ceil(self._set.max_error_rate * len(df))))
-        votes, errors = np.empty((len(df), len(self)), np.int8), np.empty((len(df), len(self)), np.bool_)
+        votes: Votes = np.empty((len(df), len(self)), np.int8)
+        errors = np.empty((len(df), len(self)), np.bool_)
         with compile_functions(self._set, self._lookups) as compiled, Progress("labeling functions", len(df), progress) as shown:
             for start in range(0, len(df), BATCH_ROWS):
                 part, stop = compiled.apply(rows.slice(start, BATCH_ROWS), error_allowance=allowance), min(start + BATCH_ROWS, len(df))
                 votes[start:stop], errors[start:stop] = part.votes, part.errors
                 shown.at(stop)
+        votes = self._with_sets(votes)
         if return_errors:
             return votes, errors
         warn_of({name: int(count) for name, count in zip(self.names, errors.sum(axis=0), strict=True) if count}, "return_errors=True")
         return votes
+
+    def soft_votes(self, df: pd.DataFrame) -> FloatArray:
+        """What functions with `probabilities` say, float64 [n_rows, n_soft, n_classes] in function order, NaN where one abstains or fails.
+
+        `LabelModel(k).fit(L[:, ~functions.soft], soft=functions.soft_votes(df))` takes it as evidence.
+        """
+        rows, given = _as_arrow(df, self.input_columns), [one.votes.probabilities for one in self._set.enabled_functions if one.votes and one.votes.probabilities]
+        return np.stack([soft_column.vectors(one, list(self.classes), rows)[0] for one in given], axis=1) if given else np.empty((len(df), 0, self.cardinality))
+
+    def _with_sets(self, votes: Votes) -> Votes:
+        """Partial votes by the index of their set."""
+        if not self._places:
+            return votes
+        wide = votes.astype(np.int16)
+        for j, place in self._places.items():
+            wide[votes[:, j] == PARTIAL, j] = self.cardinality + place
+        return validate_votes(wide, self.cardinality + len(self._places))
 
 
 def _as_arrow(df: pd.DataFrame, columns: tuple[str, ...]) -> Any:

@@ -65,8 +65,7 @@ def classifier_votes(P: Any, threshold: Any) -> npt.NDArray[np.signedinteger[Any
     """A classifier as one more labeling function: `np.column_stack([L, classifier_votes(P, 0.9)])`.
 
     It votes for its most probable class where that reaches the threshold, and abstains elsewhere and where classes tie. These are hard
-    votes: what else the probabilities say is lost. A classifier's score as a column of the data belongs into a `votes` function of the
-    set; soft votes have no place in a label matrix.
+    votes: what else the probabilities say is lost. `LabelModel.fit(L, soft=P)` takes all of it as evidence.
 
     Args:
         P: [n_rows, n_classes]. threshold: above 0, at most 1; one number, or one for each class.

@@ -12,15 +12,19 @@ import numpy as np
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from labeljob.ballots import ordinary, outcomes
 from labeljob.calibration import NONE
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io.content import pin_broken
-from labeljob.label_model import contributions, estimated_accuracy, weights
-from labeljob.labelled import label_votes, voters_of
+from labeljob.label_model import FittedLabelModel, contributions, estimated_accuracy, weights
+from labeljob.label_model.side import side_contributions
+from labeljob.label_model.soft_votes import Grid, Levels
+from labeljob.labelled import Voters, label_votes, voters_of
 from labeljob.model_artifact import ModelArtifact
 from labeljob.privacy import id_type
-from labeljob.votes import ABSTAIN, FloatArray
+from labeljob.said import said
+from labeljob.votes import ABSTAIN, FloatArray, Votes
 
 
 def explain(table: Path, artifact: ModelArtifact, row_id: str, uri: str, version: int | None = None) -> dict[str, Any]:
@@ -34,22 +38,37 @@ def explain(table: Path, artifact: ModelArtifact, row_id: str, uri: str, version
     voters, classes = voters_of(artifact.function_set), artifact.function_set.classes
     if votes.shape[1] != len(voters.names):
         raise pin_broken(uri, "the row was labelled with other functions than this model version has")
-    labelled, uncalibrated = (label_votes(artifact.model, voters, votes, one) for one in (artifact.calibration.calibrator, NONE))
+    levels = np.array([row["levels"]], dtype=np.int16) if row.get("levels") is not None else None
+    labelled, uncalibrated = (label_votes(artifact.model, voters, votes, levels, one) for one in (artifact.calibration.calibrator, NONE))
     added = np.full((len(voters.names), len(classes)), np.nan)
-    added[voters.regular] = contributions(artifact.model, votes[0, voters.regular])
+    added[voters.regular] = _contributions(artifact.model, voters, votes[:, voters.regular], levels)
     return {
         "id": row[artifact.function_set.id_column],
         "run": row["run"],
         "label": row["label"],
         "covered": row["covered"],
         "prior": _by_class(classes, artifact.model.class_balance),
-        "functions": _functions(artifact, votes[0], added),
+        "functions": _functions(artifact, votes[0], levels, added),
         "posterior": _by_class(classes, uncalibrated.probabilities[0]),
         "calibration": artifact.calibration.calibrator.method if labelled.covered[0] else "none",
         "calibrated": _by_class(classes, labelled.probabilities[0]),
         "stored": row["probabilities"],
         "agrees": bool(np.allclose(labelled.probabilities[0], [row["probabilities"][name] for name in classes], rtol=0, atol=1e-6)),
     }
+
+
+def _contributions(model: FittedLabelModel, voters: Voters, votes: Votes, levels: Levels | None) -> FloatArray:
+    """What each function that is no fallback adds, float64 [n_regular, n_classes]."""
+    if not model.side:
+        return contributions(model, votes[0])
+    alone = ordinary(votes)
+    alone[:, [table.function for table in model.side if table.soft]] = ABSTAIN
+    added = contributions(model, alone[0])
+    beside = side_contributions(model, outcomes(voters.side, votes, levels)[0])
+    if model.algorithm != "majority-vote":
+        return added + beside
+    alone_votes, beside_votes = int(np.count_nonzero(alone != ABSTAIN)), int(np.count_nonzero(beside.any(axis=1)))
+    return np.asarray((added * alone_votes + beside) / max(alone_votes + beside_votes, 1))
 
 
 def _row(table: DeltaTable, artifact: ModelArtifact, row_id: str, uri: str) -> dict[str, Any]:
@@ -75,24 +94,36 @@ def _literal(row_id: str, kind: str) -> str | None:
         return None
 
 
-def _functions(artifact: ModelArtifact, votes: Any, added: FloatArray) -> list[dict[str, Any]]:
+def _functions(artifact: ModelArtifact, votes: Any, levels: Levels | None, added: FloatArray) -> list[dict[str, Any]]:
     classes, functions = artifact.function_set.classes, artifact.function_set.enabled_functions
     regular = voters_of(artifact.function_set).regular
     weight, accuracy = (np.full(len(functions), np.nan) for _ in range(2))
     weight[regular], accuracy[regular] = weights(artifact.model), estimated_accuracy(artifact.model)
+    soft = [i for i, function in enumerate(functions) if function.is_soft]
+    stated = {i: _stated(classes, level) for i, level in zip(soft, [] if levels is None else levels[0].tolist(), strict=True)}
     return [
         {
             "name": function.name,
             "kind": function.kind,
             "owner": function.owner,
             "fallback": function.is_fallback,
-            "vote": "abstain" if votes[i] == ABSTAIN else classes[votes[i]],
+            "vote": said(function, int(votes[i]), classes),
+            **stated.get(i, {}),
             "weight": _number(weight[i]),
             "estimatedAccuracy": _number(accuracy[i]),
             "contribution": None if function.is_fallback else _by_class(classes, added[i]),
         }
         for i, function in enumerate(functions)
     ]
+
+
+def _stated(classes: list[str], level: int) -> dict[str, Any]:
+    """What a soft vote's level stands for: the bounds of its likeliest class's probability, and the second class where levels tell it."""
+    if level == ABSTAIN:
+        return {}
+    grid = Grid(len(classes))
+    second = np.argsort(-grid.stated()[level], kind="stable")[1] if grid.seconds > 1 else None
+    return {"stated": {"probability": list(grid.bounds(level)), "second": None if second is None else classes[int(second)]}}
 
 
 def _by_class(classes: list[str], values: FloatArray) -> dict[str, float]:

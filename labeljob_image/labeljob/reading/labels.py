@@ -10,12 +10,14 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from labeljob.analysis import conflict_matrix
+from labeljob.ballots import ordinary, partial_conflicts
 from labeljob.contract.reading import ReadingRequest
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.gold import Gold, Matched
 from labeljob.held_out import judged
 from labeljob.io.content import pin_broken
 from labeljob.label_model import VoteStatistics, from_votes, merge, merge_all
+from labeljob.label_model.soft_votes import Levels
 from labeljob.labelled import Labelled, voters_of
 from labeljob.model_artifact import ModelArtifact
 from labeljob.steps.commit import output_schema
@@ -33,7 +35,7 @@ class Labels:
         conflicts: int64 [n_functions, n_functions], rows on which two functions disagree.
         confidence: int64 [n_classes, BINS], covered rows by label and confidence over [1/K, 1].
         confusion: int64 [n_classes, n_classes + 1], gold class by label; the last column is no label.
-        statistics: votes of the functions that are no fallbacks.
+        statistics: votes for one class of the functions that are no fallbacks.
         unsure: the covered rows of least confidence, as (confidence, id, label).
     """
 
@@ -74,7 +76,7 @@ def read_labels(table: Path, request: ReadingRequest, artifact: ModelArtifact, g
         labelled = _labelled(batch, classes)
         ids = batch.column(function_set.id_column)
         _add(labels, ids, votes, labelled, gold.match(ids), classes)
-        scored, known = judged(artifact.model, voters, votes, ids, artifact.calibration, gold)
+        scored, known = judged(artifact.model, voters, votes, _levels(batch), ids, artifact.calibration, gold)
         labels.figures.add_gold(scored, known)
         np.add.at(labels.confusion, (known.classes, scored.labels), 1)  # no label is -1: the last column
     return labels
@@ -93,6 +95,14 @@ def _votes(batch: pa.RecordBatch, functions: int, uri: str) -> Votes:
     return np.ascontiguousarray(values.to_numpy(zero_copy_only=False), dtype=np.int8).reshape(len(batch), functions)
 
 
+def _levels(batch: pa.RecordBatch) -> Levels | None:
+    """The levels of soft votes, int16 [n_rows, n_soft]; None where the set has none."""
+    if "levels" not in batch.schema.names:
+        return None
+    values = batch.column("levels").flatten().to_numpy(zero_copy_only=False)
+    return np.ascontiguousarray(values, dtype=np.int16).reshape(len(batch), -1)
+
+
 def _labelled(batch: pa.RecordBatch, classes: list[str]) -> Labelled:
     probabilities = batch.column("probabilities")
     columns = [probabilities.field(name).to_numpy(zero_copy_only=False) for name in classes]
@@ -105,10 +115,10 @@ def _labelled(batch: pa.RecordBatch, classes: list[str]) -> Labelled:
 def _add(labels: Labels, ids: pa.Array, votes: Votes, labelled: Labelled, known: Matched, classes: list[str]) -> None:
     labels.functions.add(VoteBatch(votes, np.zeros(votes.shape, dtype=bool)), known)
     labels.figures.add(votes, labelled)
-    labels.conflicts += conflict_matrix(votes)
+    labels.conflicts += conflict_matrix(ordinary(votes)) + partial_conflicts(votes, labels.functions.voters.sets)
     regular = labels.functions.voters.regular
     if len(regular):
-        labels.statistics = merge(labels.statistics, from_votes(votes[:, regular], len(classes)))
+        labels.statistics = merge(labels.statistics, from_votes(ordinary(votes[:, regular]), len(classes)))
     shown = labelled.covered & (labelled.labels != ABSTAIN)
     place = (labelled.confidence[shown] - 1 / len(classes)) / (1 - 1 / len(classes))
     index = np.clip((place * BINS).astype(np.int64), 0, BINS - 1)

@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from labeljob.contract.calibration import Interval
+from labeljob.contract.functions import LabelingFunction
 from labeljob.contract.reading import ReadingRequest
 from labeljob.gold_scores import Estimate, GoldScores
 from labeljob.label_model import influence
@@ -16,6 +17,7 @@ from labeljob.model_artifact import ModelArtifact
 from labeljob.reading import plots
 from labeljob.reading.dependence_plot import dependence_plot
 from labeljob.reading.labels import Labels
+from labeljob.said import partial_text
 from labeljob.votes import FloatArray
 
 PAIRS = 10
@@ -86,7 +88,7 @@ def _functions(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:
             "kind": function.kind,
             "owner": function.owner or "–",
             "fallback": function.is_fallback,
-            "votes": ", ".join(function_set.classes[k] for k in np.flatnonzero(labels.functions.votes[i])) or "never votes",
+            "votes": _votes_for(function, function_set.classes, labels, i),
             "coverage": _percent(columns.coverage[i]),
             "overlaps": _percent(columns.overlaps[i]),
             "conflicts": _percent(columns.conflicts[i]),
@@ -103,12 +105,21 @@ def _functions(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:
 
 
 def _flips(artifact: ModelArtifact, labels: Labels) -> FloatArray:
-    """Share of the rows that would have another label without each function, float64 [n_functions]; NaN for fallbacks and without rows."""
+    """Share of the rows that would have another label without each function, float64 [n_functions]; NaN for fallbacks and without rows.
+
+    NaN beside soft and partial votes, too: patterns of votes for one class do not hold them, and an answer without them is another model's.
+    """
     voters = labels.functions.voters
     shares = np.full(len(voters.names), np.nan)
-    if len(voters.regular) and labels.statistics.rows:
+    if len(voters.regular) and labels.statistics.rows and not artifact.model.side:
         shares[voters.regular] = influence(artifact.model, labels.statistics).flips
     return shares
+
+
+def _votes_for(function: LabelingFunction, classes: list[str], labels: Labels, i: int) -> str:
+    if labels.functions.partial[i]:
+        return partial_text(function, classes) or ""
+    return ", ".join(classes[k] for k in np.flatnonzero(labels.functions.votes[i])) or "never votes"
 
 
 def _percent(thousandths: int | None) -> str:

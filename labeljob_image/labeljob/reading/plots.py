@@ -21,9 +21,11 @@ FONT = "Helvetica, Arial, sans-serif"
 
 
 def coverage_plot(labels: Labels, function_set: FunctionSet) -> str:
-    """Share of rows that each function votes on, by class."""
+    """Share of rows that each function votes on, by class; a vote for several classes in equal parts."""
     classes, names = list(function_set.classes), labels.functions.voters.names
-    shares = labels.functions.votes / max(labels.functions.rows, 1)
+    sets = labels.functions.voters.sets
+    partial = labels.functions.partial[:, None] * sets / np.maximum(sets.sum(axis=1, keepdims=True), 1)
+    shares = (labels.functions.votes + partial) / max(labels.functions.rows, 1)
     shown = np.argsort(-shares.sum(axis=1), kind="stable")[:MOST_FUNCTIONS]
     rows = [{"function": names[i], "class": classes[k], "share": shares[i, k]} for i in shown for k in range(len(classes)) if shares[i, k]]
     chart = alt.Chart(_frame(rows, ["function", "class", "share"])).mark_bar(size=13).encode(

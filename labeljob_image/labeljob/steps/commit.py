@@ -11,15 +11,16 @@ from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io.typed import ARROW_TYPES
+from labeljob.label_model.soft_votes import Levels
 from labeljob.labelled import Labelled
 from labeljob.privacy import id_type
 from labeljob.votes import Votes
 
-COLUMNS = ("label", "confidence", "probabilities", "weight", "covered", "votes", "run")
+COLUMNS = ("label", "confidence", "probabilities", "weight", "covered", "votes", "levels", "run")
 
 
 def output_schema(function_set: FunctionSet) -> pa.Schema:
-    """Columns of the output: id, label, confidence, probabilities, weight, covered, votes, run.
+    """Columns of the output: id, label, confidence, probabilities, weight, covered, votes, levels (of soft votes, if there are any), run.
 
     Raises:
         JobError: FUNCTIONS_INVALID when the id column has the name of another output column.
@@ -37,16 +38,18 @@ def output_schema(function_set: FunctionSet) -> pa.Schema:
             ("weight", pa.float64()),
             ("covered", pa.bool_()),
             ("votes", pa.list_(pa.int8())),
+            *([("levels", pa.list_(pa.int16()))] if any(function.is_soft for function in function_set.enabled_functions) else []),
             ("run", pa.string()),
         ]
     )
 
 
-def output_rows(ids: pa.Array, votes: Votes, labelled: Labelled, classes: list[str], run: str, schema: pa.Schema) -> pa.RecordBatch:
-    """A batch of the output; votes is int8 [n_rows, n_functions]."""
-    rows, functions = votes.shape
+def output_rows(
+    ids: pa.Array, votes: Votes, levels: Levels | None, labelled: Labelled, classes: list[str], run: str, schema: pa.Schema
+) -> pa.RecordBatch:
+    """A batch of the output; votes is int8 [n_rows, n_functions], levels int16 [n_rows, n_soft]."""
+    rows = len(votes)
     labels = pa.array(labelled.labels, mask=labelled.labels < 0)
-    offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * functions)
     columns = [
         ids,
         pa.array(classes, pa.string()).take(labels),
@@ -54,10 +57,17 @@ def output_rows(ids: pa.Array, votes: Votes, labelled: Labelled, classes: list[s
         pa.StructArray.from_arrays([pa.array(column) for column in labelled.probabilities.T], names=classes),
         pa.array(labelled.weight),
         pa.array(labelled.covered),
-        pa.ListArray.from_arrays(offsets, pa.array(votes.reshape(-1))),
+        _lists(votes),
+        *([_lists(levels)] if levels is not None else []),
         pa.repeat(pa.scalar(run, pa.string()), rows),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _lists(values: Votes) -> pa.ListArray:
+    """Each row as a list."""
+    offsets = pa.array(np.arange(len(values) + 1, dtype=np.int32) * values.shape[1])
+    return pa.ListArray.from_arrays(offsets, pa.array(values.reshape(-1)))
 
 
 @dataclass

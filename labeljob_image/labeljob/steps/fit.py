@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeljob.artifacts import ArtifactHome
+from labeljob.ballots import ballots_of, ordinary, outcomes
 from labeljob.calibration import NONE, Calibration, GoldRows, calibrate, shuffled
 from labeljob.contract.calibration import CalibrationRecord
 from labeljob.contract.config import FitTask
@@ -22,11 +23,13 @@ from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.frozen_calibration import FrozenCalibration, freeze, id_keys, to_file
 from labeljob.gold import Gold, Matched, nothing_known
-from labeljob.held_out import label_held_out
+from labeljob.held_out import label_held_out, of_rows
 from labeljob.io.content import pin_broken
 from labeljob.io.datasets import open_pinned
-from labeljob.label_model import FittedLabelModel, VoteReducer, VoteStatistics, fit_statistics
+from labeljob.label_model import FittedLabelModel, VoteReducer, VoteStatistics
 from labeljob.label_model.arguments import check_prior_accuracy
+from labeljob.label_model.side import fit_with_side
+from labeljob.label_model.soft_votes import Levels
 from labeljob.labeling_functions.lookups import LookupData, function_set_digest
 from labeljob.labelled import Labelled, Voters, label_votes, voters_of
 from labeljob.logs import now_text
@@ -36,8 +39,9 @@ from labeljob.schema import check_contract
 from labeljob.steps.check import read_lookups
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.evaluate import vote_batches
-from labeljob.votes import ABSTAIN, Votes
+from labeljob.votes import ABSTAIN, VoteBatch, Votes
 
+Known = tuple[pa.Array, Votes, Levels | None, Matched]  # rows whose class is known: ids, votes, levels, what is known
 NO_GOLD = "there is no goldData, so nothing says how honest the probabilities are; functions that copy each other make them too sure"
 
 
@@ -46,8 +50,9 @@ class Evaluated:
     """What one pass over the data leaves: its size does not depend on the number of rows (G9) but for gold.
 
     Attributes:
-        statistics: of the functions that are no fallbacks.
-        gold_ids: [n_gold], ascending; gold_votes: int8 [n_gold, n_functions]; gold: what is known of these rows.
+        statistics: of rows [ordinary votes of the functions that are no fallbacks, outcomes of the side columns]; see `ballots`.
+        gold_ids: [n_gold], ascending; gold_votes: int8 [n_gold, n_functions]; gold_levels: int16 [n_gold, n_soft]; gold: what is known of
+            these rows.
     """
 
     voters: Voters
@@ -55,6 +60,7 @@ class Evaluated:
     statistics: VoteStatistics
     gold_ids: pa.Array
     gold_votes: Votes
+    gold_levels: Levels | None
     gold: Matched
 
 
@@ -100,34 +106,47 @@ def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: Gold, context
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
     voters = voters_of(function_set)
     counts = FunctionCounts(voters, len(function_set.classes))
-    reducer = VoteReducer(max(len(voters.regular), 1), len(function_set.classes))
-    known: list[tuple[pa.Array, Votes, Matched]] = []
+    reducer = VoteReducer(max(len(voters.regular) + len(voters.side), 1), _outcomes(voters, len(function_set.classes)))
+    known: list[Known] = []
     for ids, batch in vote_batches(source, rows, function_set, lookups, context, context.log.progress("vote", rows)):
         matched = gold.match(ids)
         counts.add(batch, matched)
         counts.check_errors(function_set, rows)
         if len(voters.regular):
-            reducer.add(batch.votes[:, voters.regular], hashed_ids(ids))
-        if matched.known.any():
-            known.append((ids.filter(pa.array(matched.known)), batch.votes[matched.known], matched.part(matched.known)))
+            reducer.add(_evidence(voters, batch), hashed_ids(ids))
+        if (chosen := matched.known).any():
+            known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], of_rows(batch.levels, chosen), matched.part(chosen)))
     _require_coverage(counts)
     return Evaluated(voters, counts, reducer.statistics(), *_in_id_order(known, gold.ids.type, len(voters.names)))
 
 
+def _evidence(voters: Voters, batch: VoteBatch) -> Votes:
+    """Rows as the statistics take them."""
+    votes = batch.votes[:, voters.regular]
+    return np.column_stack([ordinary(votes), outcomes(voters.side, votes, batch.levels)]).astype(np.int16) if voters.side else votes
+
+
+def _outcomes(voters: Voters, classes: int) -> int:
+    """How many values a column of the statistics has at most, -1 aside."""
+    return max(classes, *(len(column.stated) for column in voters.side)) if voters.side else classes
+
+
 def _require_coverage(counts: FunctionCounts) -> None:
-    if not counts.votes[counts.voters.regular].any():
+    if not counts.cast[counts.voters.regular].any():
         message = "no labeling function votes on any row, so there is nothing to learn from: check the functions against the data"
         raise JobError(JobReason.NO_COVERAGE, message)
 
 
-def _in_id_order(known: list[tuple[pa.Array, Votes, Matched]], kind: pa.DataType, functions: int) -> tuple[pa.Array, Votes, Matched]:
+def _in_id_order(known: list[Known], kind: pa.DataType, functions: int) -> tuple[pa.Array, Votes, Levels | None, Matched]:
     """Readers promise no order; sums of floats need one."""
     if not known:
-        return pa.array([], kind), np.empty((0, functions), dtype=np.int8), nothing_known(0)
-    ids = pa.concat_arrays([ids for ids, _, _ in known])
+        return pa.array([], kind), np.empty((0, functions), dtype=np.int8), None, nothing_known(0)
+    parts, votes, levels, gold = zip(*known, strict=True)
+    ids = pa.concat_arrays(parts)
     order = pc.sort_indices(ids).to_numpy()
-    classes, weights = (np.concatenate([getattr(gold, name) for _, _, gold in known])[order] for name in ("classes", "weights"))
-    return ids.take(pa.array(order)), np.concatenate([votes for _, votes, _ in known])[order], Matched(classes, weights)
+    matched = Matched(*(np.concatenate([getattr(one, name) for one in gold])[order] for name in ("classes", "weights")))
+    soft = None if levels[0] is None else np.concatenate(levels)[order]
+    return ids.take(pa.array(order)), np.concatenate(votes)[order], soft, matched
 
 
 def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
@@ -140,10 +159,12 @@ def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
         "seed": given.get("seed"),
         "prior_accuracy": _prior_accuracy(given.get("priorAccuracy"), task.function_set),
     }
-    return fit_statistics(
+    return fit_with_side(
         evaluated.statistics,
+        len(regular),
+        evaluated.voters.side,
         len(task.function_set.classes),
-        algorithm=task.algorithm,  # type: ignore[arg-type]
+        algorithm=task.algorithm,
         abstain=["missing" if function.abstain_is_missing else "evidence" for function in regular],
         class_balance=_class_balance(given.get("classBalance"), task.function_set),
         **{name: value for name, value in optional.items() if value is not None},
@@ -158,14 +179,14 @@ def _dependent(model: FittedLabelModel, voters: Voters) -> list[DependentPair]:
 
 def _calibrated(task: FitTask, evaluated: Evaluated, model: FittedLabelModel) -> Calibrated:
     """Tuned on covered gold rows; the folds depend on ids and seed alone."""
-    before = label_votes(model, evaluated.voters, evaluated.gold_votes, NONE)
+    before = label_votes(model, evaluated.voters, evaluated.gold_votes, evaluated.gold_levels, NONE)
     covered, gold = before.covered, evaluated.gold.part(before.covered)
     ids = evaluated.gold_ids.filter(pa.array(covered))
     rows = GoldRows(before.probabilities[covered], gold.classes, gold.weights, shuffled(id_keys(ids), int(task.parameters.get("seed", 0))))
     no_gold = task.gold is None and task.calibration != "none"
     calibration = Calibration(NONE, task.calibration, NO_GOLD) if no_gold else calibrate(rows, task.calibration)
     frozen = freeze(calibration, ids)
-    after = label_held_out(model, evaluated.voters, evaluated.gold_votes, evaluated.gold_ids, frozen)
+    after = label_held_out(model, evaluated.voters, evaluated.gold_votes, evaluated.gold_levels, evaluated.gold_ids, frozen)
     return Calibrated(calibration, frozen, before, after)
 
 
@@ -230,9 +251,9 @@ def _figures(evaluated: Evaluated, model: FittedLabelModel, calibrated: Calibrat
     """Indicators from vote patterns; fallbacks do not count but for the labels of gold rows. What a sample cannot say is counted (`counts`)."""
     voters, statistics, counts = evaluated.voters, evaluated.statistics, evaluated.counts
     votes = np.full((len(statistics.counts), len(voters.names)), ABSTAIN, dtype=np.int8)
-    votes[:, voters.regular] = statistics.patterns
+    votes[:, voters.regular], levels = ballots_of(voters.side, statistics.patterns, len(voters.regular))
     figures = RunFigures(voters, counts.classes)
-    figures.add(votes, label_votes(model, voters, votes, calibrated.frozen.calibrator), statistics.counts)
+    figures.add(votes, label_votes(model, voters, votes, levels, calibrated.frozen.calibrator), statistics.counts)
     figures.scale_to(counts.rows, counts.covered, counts.conflicting)
     figures.add_gold(calibrated.after, evaluated.gold)
     return figures

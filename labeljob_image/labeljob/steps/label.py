@@ -24,6 +24,7 @@ from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_commits import CommitRecord, committed, open_output
 from labeljob.io.delta_writer import DeltaWriter
 from labeljob.io.spool import Spool
+from labeljob.label_model.soft_votes import Levels
 from labeljob.labelled import Voters, label_votes, voters_of
 from labeljob.logs import now_text
 from labeljob.model_artifact import ModelArtifact, from_files
@@ -77,15 +78,17 @@ def _vote(
 
 
 def _set_aside(ids: pa.Array, batch: VoteBatch) -> pa.RecordBatch:
-    """Ids and packed votes; for the time of the run only."""
-    rows, functions = batch.votes.shape
-    packed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(functions), rows, [None, pa.py_buffer(np.ascontiguousarray(batch.votes))])
+    """Ids and packed votes, with the levels of soft votes behind them; for the time of the run only."""
+    rows = len(batch.votes)
+    data = batch.votes if batch.levels is None else np.concatenate([batch.votes, np.ascontiguousarray(batch.levels).view(np.int8)], axis=1)
+    packed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(data.shape[1]), rows, [None, pa.py_buffer(np.ascontiguousarray(data))])
     return pa.RecordBatch.from_arrays([ids, packed], names=[ID, VOTES])
 
 
-def _unpacked(column: pa.Array, functions: int) -> Votes:
-    data = b"".join(column.to_pylist())
-    return np.frombuffer(data, dtype=np.int8).reshape(len(column), functions)
+def _unpacked(column: pa.Array, functions: int) -> tuple[Votes, Levels | None]:
+    data = np.frombuffer(b"".join(column.to_pylist()), dtype=np.int8).reshape(len(column), -1)
+    levels = np.ascontiguousarray(data[:, functions:]).view(np.int16) if data.shape[1] > functions else None
+    return np.ascontiguousarray(data[:, :functions]), levels
 
 
 def _rows(
@@ -94,11 +97,11 @@ def _rows(
     """Output rows by ascending id; `figures` is filled on the way."""
     schema, voters, classes = output_schema(artifact.function_set), figures.voters, list(artifact.function_set.classes)
     for batch in spool.ordered(ID, context.batch_rows):
-        ids, votes = batch.column(ID), _unpacked(batch.column(VOTES), len(voters.names))
-        labelled = label_votes(artifact.model, voters, votes, artifact.calibration.calibrator)
+        ids, (votes, levels) = batch.column(ID), _unpacked(batch.column(VOTES), len(voters.names))
+        labelled = label_votes(artifact.model, voters, votes, levels, artifact.calibration.calibrator)
         figures.add(votes, labelled)
-        figures.add_gold(*judged(artifact.model, voters, votes, ids, artifact.calibration, gold))
-        yield output_rows(ids, votes, labelled, classes, task.run, schema)
+        figures.add_gold(*judged(artifact.model, voters, votes, levels, ids, artifact.calibration, gold))
+        yield output_rows(ids, votes, levels, labelled, classes, task.run, schema)
 
 
 def _commit(

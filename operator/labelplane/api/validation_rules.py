@@ -31,7 +31,17 @@ RULES: dict[str, list[Rule]] = {
             "fieldPath": ".functions",
         },
         {
-            "rule": "!(self.idColumn in ['label', 'confidence', 'probabilities', 'weight', 'covered', 'votes', 'run'])",
+            "rule": "self.functions.all(f, !has(f.labels) || (f.labels.all(c, c in self.classes) && f.labels.size() < self.classes.size()))",
+            "message": "labels must be some of spec.classes and not all of them: correct them",
+            "fieldPath": ".functions",
+        },
+        {
+            "rule": "self.functions.all(f, !has(f.notLabel) || f.notLabel in self.classes)",
+            "message": "notLabel must be one of spec.classes: correct it",
+            "fieldPath": ".functions",
+        },
+        {
+            "rule": "!(self.idColumn in ['label', 'confidence', 'probabilities', 'weight', 'covered', 'votes', 'levels', 'run'])",
             "message": "idColumn has the name of an output column: rename the column in the data",
             "fieldPath": ".idColumn",
         },
@@ -42,8 +52,12 @@ RULES: dict[str, list[Rule]] = {
             "message": "needs exactly one of keywords, regex, threshold, sql, lookup, votes: keep one",
         },
         {
-            "rule": f"({_NAMES_CLASSES}) != has(self.label)",
-            "message": "label is required with keywords, regex, threshold and sql, and does not go with lookup and votes: add or remove it",
+            "rule": f"[has(self.label), has(self.labels), has(self.notLabel)].filter(n, n).size() == ({_NAMES_CLASSES} ? 0 : 1)",
+            "message": "label is required with keywords, regex, threshold and sql (or labels or notLabel in its place), and does not go with lookup and votes: keep one, or none",
+        },
+        {
+            "rule": "!(has(self.fallback) && self.fallback) || !(has(self.labels) || has(self.notLabel) || (has(self.votes) && has(self.votes.probabilities)))",
+            "message": "a fallback votes for one class: remove fallback, or name a label",
         },
         {
             "rule": "!has(self.accuracy) || (has(self.fallback) && self.fallback)",
@@ -62,8 +76,12 @@ RULES: dict[str, list[Rule]] = {
     ],
     "VoteColumn": [
         {
-            "rule": "has(self.map) != (has(self.above) || has(self.below))",
-            "message": "needs either map, or above and/or below",
+            "rule": "[has(self.map), has(self.above) || has(self.below), has(self.probabilities)].exists_one(r, r)",
+            "message": "needs either map, or above and/or below, or probabilities",
+        },
+        {
+            "rule": "has(self.column) != has(self.probabilities)",
+            "message": "column goes with map, above and below, and not with probabilities: add or remove it",
         },
     ],
     "Output": [

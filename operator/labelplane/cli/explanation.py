@@ -41,7 +41,7 @@ def _votes(found: Mapping[str, Any]) -> Table:
         added = one["contribution"] or {}
         shares = (_number(added.get(name), "+.3f") for name in classes)
         table.add_row(
-            Text(name), Text(one["owner"] or ""), Text("-" if one["vote"] == "abstain" else one["vote"]),
+            Text(name), Text(one["owner"] or ""), Text(_vote(one)),
             _number(one["weight"], ".2f"), _number(one["estimatedAccuracy"], ".3f"), *shares,
             style=None if one["vote"] != "abstain" else "dim",
         )  # fmt: skip
@@ -51,6 +51,13 @@ def _votes(found: Mapping[str, Any]) -> Table:
     if calibrated:
         table.add_row(f"calibrated ({found['calibration']})", "", "", "", "", *(f"{value:.4f}" for value in found["calibrated"].values()), style="bold")
     return table
+
+
+def _vote(function: Mapping[str, Any]) -> str:
+    if function["vote"] == "abstain":
+        return "-"
+    stated = function.get("stated")
+    return f"{function['vote']} ({stated['probability'][0]:.3g}-{stated['probability'][1]:.3g})" if stated else str(function["vote"])
 
 
 def _size(function: Mapping[str, Any]) -> tuple[bool, float]:

@@ -41,8 +41,15 @@ KINDS: dict[str, dict[str, Any]] = {
     "threshold": {"threshold": {"column": "c" * 128, "above": 1, "atMost": 2}},
     "votes": {"votes": {"column": "c" * 128, "above": {"c": 0.9}, "below": {"d": 0.1}}},
     "lookup": {"lookup": {"column": "c", "table": {"uri": "configmap://t/t.csv", "format": "csv"}, "keyColumn": "k", "labelColumn": "l"}},
+    # of 127 columns each, 200 functions would be a request that the API server does not take at all
+    "probabilities": {"votes": {"probabilities": {f"{index:03d}{'c' * 60}": f"{index:03d}{'k' * 100}" for index in range(30)}}},
+    "labels": {"sql": "true", "labels": [f"{index:03d}{'c' * 60}" for index in range(111, 127)]},
+    "notLabel": {"sql": "true", "notLabel": f"126{'c' * 60}"},
     "fallback": {"sql": "true", "fallback": True, "accuracy": 0.6},
 }
+
+
+UNLABELED = ("votes", "lookup", "probabilities", "labels", "notLabel")
 
 
 def largest_function_set(kind: str = "keywords") -> dict[str, Any]:
@@ -50,7 +57,7 @@ def largest_function_set(kind: str = "keywords") -> dict[str, Any]:
     classes = [f"{index:03d}{'c' * 60}" for index in range(127)]
     columns = [{"name": f"{index:03d}{'k' * 100}", "type": "string"} for index in range(499)]
     functions = [
-        {"name": f"{index:03d}{'f' * 60}", **({} if kind in ("votes", "lookup") else {"label": classes[index % 127]}), **KINDS[kind]}
+        {"name": f"{index:03d}{'f' * 60}", **({} if kind in UNLABELED else {"label": classes[index % 127]}), **KINDS[kind]}
         for index in range(200)
     ]
     tests = [{"row": {columns[0]["name"]: "word"}, "expect": {functions[0]["name"]: classes[0]}} for _ in range(500)]
@@ -83,6 +90,10 @@ LAST = f"199{'f' * 60}"
         ("spec.functions[199]", {"name": LAST, "label": f"000{'c' * 60}", "threshold": {"column": "x"}}, "needs a bound"),
         ("spec.functions[199]", {"name": LAST, "label": f"000{'c' * 60}", "threshold": {"column": "x", "above": 1, "atLeast": 1}}, "one side"),
         ("spec.functions[199]", {"name": LAST, "votes": {"column": "x", "map": {"1": "a"}, "above": {"a": 1}}}, "needs either map"),
+        ("spec.functions[199]", {"name": LAST, "sql": "true", "labels": [f"000{'c' * 60}", "absent"]}, "labels must be some of"),
+        ("spec.functions[199]", {"name": LAST, "sql": "true", "notLabel": "absent"}, "notLabel must be one of"),
+        ("spec.functions[199]", {"name": LAST, "sql": "true", "notLabel": f"000{'c' * 60}", "fallback": True}, "votes for one class"),
+        ("spec.functions[199]", {"name": LAST, "votes": {"column": "x", "probabilities": {"a": "p"}}}, "column goes with"),
         ("metadata.name", "n" * 53, "at most 52 characters"),
     ],
 )

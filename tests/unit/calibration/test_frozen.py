@@ -84,12 +84,12 @@ def test_gold_rows_are_labelled_by_their_fold_and_others_by_the_whole() -> None:
     calibration, frozen = tuned()
     voters = voters_of(SET)
     gold = Gold(IDS.slice(0, 600), DATA.Y[:600], np.ones(600))
-    labelled, known = judged(MODEL, voters, VOTES, IDS, frozen, gold)
+    labelled, known = judged(MODEL, voters, VOTES, None, IDS, frozen, gold)
     np.testing.assert_array_equal(known.classes, DATA.Y[:600])
     P, fold = posterior(MODEL, DATA.L), frozen.folds(IDS)
     assert set(fold[:GOLD]) - {-1} == set(range(5))
     assert (fold[GOLD:] == -1).all()
-    serving = label_votes(MODEL, voters, VOTES, frozen.calibrator)
+    serving = label_votes(MODEL, voters, VOTES, None, frozen.calibrator)
     differing = 0
     for row in range(600):
         if not labelled.covered[row]:

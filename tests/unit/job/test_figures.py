@@ -8,7 +8,7 @@ from labeljob.gold import nothing_known
 from labeljob.labelled import Labelled, Voters
 from labeljob.votes import VoteBatch
 
-VOTERS = Voters(("a", "b", "catch_all"), np.array([False, False, True]), np.full(3, 0.6))
+VOTERS = Voters(("a", "b", "catch_all"), np.array([False, False, True]), np.full(3, 0.6), np.zeros((3, 2), dtype=bool), ())
 VOTES = np.array([[0, 1, -1], [0, -1, -1], [-1, -1, 0], [1, 1, -1]], dtype=np.int8)
 
 

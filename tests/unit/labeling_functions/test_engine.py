@@ -17,6 +17,7 @@ from labeljob.labeling_functions.connection import EvaluationFailed, TimeLimits,
 from labeljob.labeling_functions.distinct import distinct_rows
 from labeljob.labeling_functions.isolation import RawVotes, evaluate_isolated
 from labeljob.labeling_functions.lookups import LookupData
+from labeljob.labeling_functions.scope import ERROR_VOTE
 from tests.unit.labeling_functions.sets import a_lookup, compiled, risky, rows
 
 ONE_OF_EACH: tuple[dict[str, Any], ...] = (
@@ -114,7 +115,7 @@ def test_isolation_finds_exactly_the_failing_rows(failing: set[int]) -> None:
     """X9: within the allowance the rate is exact."""
     calls: list[int] = []
     raw = isolated(3, range(200), 64, calls, failing)
-    assert set(np.flatnonzero(raw[1] == -2)) == failing
+    assert set(np.flatnonzero(raw[1] == ERROR_VOTE)) == failing
     assert (raw[[0, 2]] == 0).all()
     assert len(calls) <= 6 + 2 * 8 * max(len(failing), 1)
 
@@ -123,7 +124,7 @@ def test_isolation_is_bounded_and_never_understates() -> None:
     """X9: beyond the allowance the undecided rows are errors, so the rate stays above the limit."""
     failing, calls = set(range(0, 10_000, 2)), list[int]()
     raw = isolated(2, range(10_000), 100, calls, failing)
-    assert failing <= set(np.flatnonzero(raw[1] == -2))
+    assert failing <= set(np.flatnonzero(raw[1] == ERROR_VOTE))
     assert len(calls) < 2 * 14 * 101 + 10
 
 
@@ -136,7 +137,7 @@ def test_equal_inputs_are_searched_once() -> None:
     """X9: a bad value on any number of rows costs one search, and its rows are all errors even beyond the allowance."""
     calls: list[int] = []
     raw = isolated(2, ["n/a", "1", None] * 20_000, 10, calls, ["n/a"])
-    assert np.array_equal(raw[1] == -2, np.arange(60_000) % 3 == 0)
+    assert np.array_equal(raw[1] == ERROR_VOTE, np.arange(60_000) % 3 == 0)
     assert len(calls) < 10
 
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from labeljob.errors import JobError
+from labeljob.label_model import LabelModel
 from labeljob.labeling_functions.engine import compile_functions
 from labeljob.notebook import LFSet, ManifestError
 from labeljob.notebook.manifest import read_function_set
@@ -110,3 +111,25 @@ def test_lookup_tables(tmp_path):
     (tmp_path / "mine.csv").write_text("k,v\na,high\n")
     functions = LFSet.from_yaml(path, tables={"pvc://claim/t.csv": tmp_path / "mine.csv"})
     assert functions.apply(pd.DataFrame({"text": ["a", "b"]})).tolist() == [[1], [-1]]
+
+
+def test_soft_and_partial_votes_go_into_a_label_model(tmp_path):
+    """C2, C3: what the manifest says of several classes, in the library's words."""
+    columns = [{"name": "id", "type": "int64", "nullable": False}, {"name": "number", "type": "int64"}, {"name": "p", "type": "float64"}]
+    functions = [
+        {"name": "not_c", "notLabel": "c", "threshold": {"column": "number", "above": 10}},
+        {"name": "teacher", "votes": {"probabilities": {"a": "p", "b": "q"}}},
+        {"name": "b_or_c", "labels": ["c", "b"], "threshold": {"column": "number", "below": 0}},
+        {"name": "b", "label": "b", "threshold": {"column": "number", "below": -5}},
+    ]
+    spec = {"classes": ["a", "b", "c"], "schema": {"columns": [*columns, {"name": "q", "type": "float64"}]}, "functions": functions}
+    lfs = LFSet.from_yaml(manifest(tmp_path, **spec))
+    df = pd.DataFrame({"id": range(4), "number": [11, -6, 5, -1], "p": [0.7, 0.1, np.nan, 0.2], "q": [0.2, 0.8, np.nan, 0.2]})
+    L = lfs.apply(df)
+    assert L.tolist() == [[3, 0, -1, -1], [-1, 1, 4, 1], [-1, -1, -1, -1], [-1, 2, 4, -1]]
+    assert lfs.partial.sets.tolist() == [[True, True, False], [False, True, True]]
+    assert lfs.soft.tolist() == [False, True, False, False]
+    soft = lfs.soft_votes(df)
+    np.testing.assert_allclose(soft[:, 0], [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [np.nan] * 3, [0.2, 0.2, 0.6]])
+    model = LabelModel(3, partial=lfs.partial).fit(L[:, ~lfs.soft], soft=soft)
+    assert model.predict(L[:, ~lfs.soft], soft=soft).tolist() == [0, 1, -1, 2]
