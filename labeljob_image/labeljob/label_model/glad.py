@@ -27,7 +27,7 @@ from labeljob.votes import FloatArray
 EASES = np.array([0.1, 0.5, 1.0, 1.6])  # beta; 1 is what the pooled accuracy is like
 EASE_ROWS = np.array([1.0, 4.0, 8.0, 4.0])  # pseudo-rows of each ease, a rough log-normal as in the paper
 PRECISION = 1.0  # of the normal prior of an ability around the pooled one, as in the paper
-NEWTON = 8
+NEWTON = 30
 FARTHEST_ABILITY = 8.0
 
 
