@@ -12,7 +12,7 @@ from devcluster.processes import Component
 
 POD_RANGE = "10.244.0.0/24"
 KUBELET_PORT = 10250
-PAUSE_IMAGE = "localhost/labelplane/pause:1"
+PAUSE_IMAGE = "localhost/labelplane/pause:2"
 BASE_OF_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
