@@ -112,14 +112,14 @@ def _watch(connection: Any, limits: TimeLimits, fired: threading.Event, done: th
     if done.wait(limits.statement):
         return
     fired.set()
-    waited = 0.0
+    waited, told = 0.0, limits.hung is None
     while not done.is_set():
         connection.interrupt()
         done.wait(AGAIN)
         waited += AGAIN
-        if limits.hung is not None and waited >= limits.grace and not done.is_set():
+        if limits.hung is not None and not told and waited >= limits.grace and not done.is_set():
+            told = True
             limits.hung()
-            return
 
 
 def fetch(connection: Any, statement: str, limits: TimeLimits) -> dict[str, npt.NDArray[Any]]:
