@@ -13,6 +13,7 @@ from labeljob.label_model.committee import Finding, deliberate
 from labeljob.label_model.fits import Bench
 from labeljob.label_model.intervals import with_intervals
 from labeljob.label_model.model import FittedLabelModel
+from labeljob.label_model.notes import adversarial_note
 from labeljob.label_model.packing import WeightedVotes, weigh
 from labeljob.label_model.posteriors import normalised
 from labeljob.label_model.selection import Abstain, Choice, choose_algorithm, infer_abstain, one_sided
@@ -287,4 +288,5 @@ def _model(
         iterations=em[0],
         converged=em[1],
         seed=seed,
+        notes=() if choice.algorithm == "majority-vote" else adversarial_note(accuracies, evidence.vote_counts.sum(axis=1), evidence.classes),
     )

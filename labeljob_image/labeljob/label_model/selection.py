@@ -22,23 +22,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from labeljob.contract.algorithms import FittedAlgorithm
 from labeljob.label_model.majority_vote import tally
 from labeljob.label_model.weighted_vote import PATTERNS
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes
 
-Algorithm: TypeAlias = Literal[
-    "majority-vote",
-    "weighted-vote",
-    "generative",
-    "triplet",
-    "one-coin",
-    "dawid-skene",
-    "hierarchical-dawid-skene",
-    "ebcc",
-    "mace",
-    "glad",
-    "committee",
-]
+Algorithm: TypeAlias = FittedAlgorithm
 Abstain: TypeAlias = Literal["evidence", "missing"]
 Reason: TypeAlias = Literal[
     "Requested",

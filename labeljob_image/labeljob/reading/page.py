@@ -47,7 +47,7 @@ def page(request: ReadingRequest, artifact: ModelArtifact, labels: Labels) -> st
         pairs=_pairs(labels),
         dependent=_dependent(artifact, labels),
         dependence_plot=_dependence_graph(artifact, labels),
-        notes=artifact.model.notes,
+        notes=[note.partition(": ")[2] or note for note in artifact.model.notes],
         unsure=[{"id": row, "label": label, "confidence": f"{confidence:.3f}"} for confidence, row, label in labels.unsure],
         confusion=_confusion(artifact, labels) if found.covered else [],
         class_scores=_class_scores(artifact, found) if found.covered else [],

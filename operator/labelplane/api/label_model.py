@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema, field_validator
 
+from labeljob.contract.algorithms import AlgorithmChoice
 from labeljob.contract.base import Wire
 from labeljob.contract.calibration import CalibrationChoice, CalibrationRecord, Interval
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
@@ -12,19 +13,6 @@ from labelplane.api.conditions import Conditions
 from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Runtime
 
-Algorithm = Literal[
-    "auto",
-    "majority-vote",
-    "weighted-vote",
-    "generative",
-    "triplet",
-    "one-coin",
-    "dawid-skene",
-    "hierarchical-dawid-skene",
-    "ebcc",
-    "mace",
-    "glad",
-]
 Name = Annotated[str, Field(min_length=1, max_length=52, description="Name of a resource in the same namespace.")]
 
 
@@ -56,7 +44,7 @@ class Parameters(Wire):
 
     seed: Annotated[int | None, Field(ge=0, le=4294967295, description="When left out: 0.")] = None
     max_iterations: Annotated[int | None, Field(ge=1, le=10000, description="When left out: 100.")] = None
-    tolerance: Annotated[float | None, Field(gt=0, le=1, description="Relative gain below which the fit stops. When left out: 1e-6.")] = None
+    tolerance: Annotated[float | None, Field(gt=0, le=1, description="The fit stops when a round gains at most this, in nats a row. When left out: 1e-6.")] = None
     class_balance: ClassBalance = None
     prior_accuracy: Annotated[
         float | None,
@@ -93,7 +81,7 @@ class LabelModelSpec(Wire):
     gold_data: Annotated[GoldDataset | None, Field(description="Rows with known classes, joined on the set's idColumn; used to score and to calibrate, not to fit.")] = None
     artifacts: Annotated[Artifacts, Field(description="Where versions are kept. Deleting the resource deletes none of them.")]
     algorithm: Annotated[
-        Algorithm | None,
+        AlgorithmChoice | None,
         Field(description="The label model; see docs/label-models.md. When left out: auto, which chooses and says why."),
     ] = None
     parameters: Parameters | None = None

@@ -18,6 +18,7 @@ from labelplane.api.runtime import Runtime
 from labelplane.errors import Stalled
 from labelplane.plan.actions import JobIntent, Outcome, Plan
 from labelplane.plan.dependence import repeating
+from labelplane.plan.fit_notes import adversarial, remarks
 from labelplane.plan.function_set import functions_of
 from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
@@ -177,7 +178,7 @@ def _served(context: ModelContext, version: ModelVersion, lines: list[VersionLin
 def _ready(status: LabelModelStatus) -> Outcome:
     current = status.current
     text = f"version {current.version} ({current.algorithm}) serves" if current else "a version serves"
-    return Outcome("ready", ControlReason.FITTED, text, repeating(current))
+    return Outcome("ready", ControlReason.FITTED, text + remarks(current), (*repeating(current), *adversarial(current)))
 
 
 def _parameters(resource: LabelModel) -> dict[str, object]:

@@ -153,6 +153,32 @@ async def test_functions_that_repeat_one_another_are_named(world: World) -> None
     assert not any(one["type"] == "FunctionsDependent" for one in world.get("LabelModel")["status"]["conditions"])
 
 
+async def test_what_a_fit_says_of_its_votes_reaches_people(world: World) -> None:
+    """F8: votes that look wrong are a condition with an Event, which outlasts a refit; that nothing beats majority vote is said by Ready."""
+    told = "99.7% of the covered rows get the label of majority vote: these votes support nothing better"
+    world.notes = ["VotesAdversarial: 45% of the votes come from functions that look worse than chance", f"NoGainOverMajorityVote: {told}"]
+    await settle(world)
+    model = world.get("LabelModel")
+    assert condition(model, "VotesAdversarial")["message"].startswith("45% of the votes come from functions that look worse than chance: add goldData")
+    assert condition(model)["message"] == f"version 1 (majority-vote) serves; {told}"
+    assert model["status"]["current"]["notes"] == world.notes
+    warned = [event for kind, event in world.events if kind == "LabelModel" and event.reason == "VotesAdversarial"]
+    assert [event.type for event in warned] == ["Warning"]
+    world.data_version = 1
+    world.annotate("LabelModel", reconcile_at="now")
+    await once(world)
+    assert condition(world.get("LabelModel"), "Running")
+    assert condition(world.get("LabelModel"), "VotesAdversarial")
+    await settle(world)
+    assert world.get("LabelModel")["status"]["current"]["version"] == 2
+    assert len([event for kind, event in world.events if event.reason == "VotesAdversarial"]) == 1
+    world.notes, world.data_version = [], 2
+    world.annotate("LabelModel", reconcile_at="again")
+    await settle(world)
+    assert not condition(world.get("LabelModel"), "VotesAdversarial")
+    assert condition(world.get("LabelModel"))["message"] == "version 3 (majority-vote) serves"
+
+
 async def test_pin_of_an_unknown_version_stalls(world: World) -> None:
     world.apply(changed(label_model(), "spec.pin", 9))
     await settle(world)
