@@ -9,6 +9,7 @@ from labeljob.contract.base import Wire
 from labeljob.contract.calibration import CalibrationChoice
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset
 from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.result import StartPin
 
 Step = Literal["check", "resolve", "fit", "label"]
 
@@ -61,6 +62,7 @@ class FitTask(Wire):
     algorithm: AlgorithmChoice
     calibration: CalibrationChoice = "auto"
     parameters: dict[str, Any]
+    start: StartPin | None = None
     artifacts: str
     version: int
     fit_digest: str

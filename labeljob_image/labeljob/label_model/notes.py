@@ -22,6 +22,11 @@ def adversarial_note(accuracies: FloatArray, votes: FloatArray, classes: int) ->
     return (f"{FitNote.VOTES_ADVERSARIAL}: {text}",)
 
 
+def worse_than_random(accuracies: FloatArray, votes: FloatArray, classes: int) -> bool:
+    """Whether a vote is right less often than a guess: EM does not leave the mirror image of the solution, which a start may be; arguments as above."""
+    return float(np.nan_to_num(accuracies) @ votes) * classes < float(votes.sum())
+
+
 def no_gain_note(same: float) -> tuple[str, ...]:
     """A note when the share `same` of covered rows that get the label of majority vote is at least SAME."""
     text = f"{same:.1%} of the covered rows get the label of majority vote: these votes support nothing better"

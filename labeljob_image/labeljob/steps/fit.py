@@ -4,7 +4,7 @@
                      SchemaBroken     FunctionsFailing  NoCoverage        gold
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ from labeljob.steps.check import read_lookups
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.evaluate import vote_batches
 from labeljob.votes import ABSTAIN, VoteBatch, Votes
+from labeljob.warm_start import start_of
 
 Known = tuple[pa.Array, Votes, Levels | None, Matched]  # rows whose class is known: ids, votes, levels, what is known
 NO_GOLD = "there is no goldData, so nothing says how honest the probabilities are; functions that copy each other make them too sure"
@@ -82,7 +83,9 @@ def run_fit(task: FitTask, context: StepContext) -> FitResult:
     lookups = _pinned_lookups(task, context)
     gold = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context)
     evaluated = _evaluate(task, lookups, gold, context)
-    model = _fit(task, evaluated)
+    start, remarks = start_of(task, home)
+    model = _fit(task, evaluated, start)
+    model = replace(model, notes=(*model.notes, *remarks))
     return _publish(task, context, home, lookups, gold, evaluated, model, _calibrated(task, evaluated, model))
 
 
@@ -149,7 +152,7 @@ def _in_id_order(known: list[Known], kind: pa.DataType, functions: int) -> tuple
     return ids.take(pa.array(order)), np.concatenate(votes)[order], soft, matched
 
 
-def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
+def _fit(task: FitTask, evaluated: Evaluated, start: FittedLabelModel | None) -> FittedLabelModel:
     """DESIGN §3: what an abstain means is declared by the functions, not inferred."""
     regular = [function for function in task.function_set.enabled_functions if not function.is_fallback]
     given = task.parameters
@@ -166,6 +169,7 @@ def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
         len(task.function_set.classes),
         algorithm=task.algorithm,
         abstain=["missing" if function.abstain_is_missing else "evidence" for function in regular],
+        start=start,
         class_balance=_class_balance(given.get("classBalance"), task.function_set),
         **{name: value for name, value in optional.items() if value is not None},
     )
@@ -236,6 +240,7 @@ def _publish(
         iterations=model.iterations,
         converged=model.converged,
         fitted_at=now_text(context.clock()),
+        start=task.start,
         metrics=figures.metrics(len(gold.classes) if task.gold else None),
         intervals=figures.intervals(),
         dependent=_dependent(model, evaluated.voters),

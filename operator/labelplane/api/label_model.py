@@ -8,7 +8,7 @@ from labeljob.contract.algorithms import AlgorithmChoice
 from labeljob.contract.base import Wire
 from labeljob.contract.calibration import CalibrationChoice, CalibrationRecord, Interval
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
-from labeljob.contract.result import DependentPair
+from labeljob.contract.result import DependentPair, StartPin
 from labelplane.api.conditions import Conditions
 from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Runtime
@@ -53,6 +53,11 @@ class Parameters(Wire):
             lt=1,
             description="How often a vote is right, before functions are compared: above 1 / the number of classes. When left out: from how often they agree.",
         ),
+    ] = None
+
+    start_from: Annotated[
+        int | None,
+        Field(ge=1, description="Version that expectation-maximisation starts from, when it has the same functions and classes. When left out: every fit starts afresh."),
     ] = None
 
     @field_validator("class_balance")
@@ -130,6 +135,7 @@ class CurrentVersion(Wire):
     intervals: Annotated[dict[str, Interval], Field(description="95 % confidence intervals of the scores on gold.")] = {}
     dependent: Annotated[list[DependentPair], Field(max_length=5, description="Functions that repeat one another, strongest first; discounted by algorithm auto.")] = []
     notes: Annotated[list[str], Field(max_length=5, description="What a person should know of this fit.")] = []
+    start: Annotated[StartPin | None, Field(description="The version that the fit started from.")] = None
     calibration: CalibrationRecord | None = None
     fitted_at: str
 
@@ -166,6 +172,7 @@ class ModelPins(Wire):
     request: Annotated[str, Field(description="Digest of what was asked; the pins hold as long as it does.")]
     training_data: DatasetPin
     gold_data: DatasetPin | None = None
+    start: StartPin | None = None
     function_set_digest: str
     image: str
     build: str

@@ -16,7 +16,7 @@ def adversarial(current: CurrentVersion | None) -> tuple[DomainCondition, ...]:
 
 def remarks(current: CurrentVersion | None) -> str:
     """What else there is to say, to stand behind "version 3 serves"; empty when there is nothing."""
-    return "".join(f"; {text}" for text in _texts(current, only=FitNote.NO_GAIN))
+    return "".join(f"; {text}" for reason in (FitNote.START_IGNORED, FitNote.NO_GAIN) for text in _texts(current, only=reason))
 
 
 def _texts(current: CurrentVersion | None, *, only: FitNote) -> list[str]:

@@ -351,6 +351,34 @@ async def test_calibration_auto_is_what_is_left_out(world: World) -> None:
     assert len(world.index) == 1
 
 
+async def test_a_fit_starts_from_the_version_that_is_named(world: World) -> None:
+    """C3, X16: the start's own digest is in the fit's, so that the same digest is the same answer; without a start nothing has changed."""
+    await settle(world)
+    first = world.index[0]
+    world.apply(changed(label_model(), "spec.parameters.startFrom", 1))
+    await settle(world)
+    tasks = [entry[1].intent.config.fit for entry in world.jobs.values() if entry[2].step == "fit"]
+    assert [(task.start.version, task.start.fit_digest) if task.start else None for task in tasks] == [None, (1, first.fit_digest)]
+    current = world.get("LabelModel")["status"]["current"]
+    assert current["start"] == {"version": 1, "fitDigest": first.fit_digest}
+    assert current["digest"] != first.fit_digest
+    world.annotate("LabelModel", reconcile_at="now")
+    await settle(world)
+    assert len(world.index) == 2
+    world.apply(label_model())
+    await settle(world)
+    assert len(world.index) == 2
+    assert world.get("LabelModel")["status"]["current"]["version"] == 1
+
+
+async def test_a_start_that_is_not_there_stalls(world: World) -> None:
+    world.apply(changed(label_model(), "spec.parameters.startFrom", 4))
+    await settle(world)
+    found = condition(world.get("LabelModel"))
+    assert found["reason"] == "ModelVersionNotFound"
+    assert "spec.parameters.startFrom: there is no version 4 (there are: none)" in found["message"]
+
+
 async def test_other_gold_is_another_fit(world: World) -> None:
     """M8: gold tunes the calibrator, so its content is in the fit digest, and in a run's digest."""
     await settle(world)
