@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from labeljob.artifacts import ArtifactHome
 from labeljob.ballots import ballots_of, ordinary, outcomes
 from labeljob.calibration import NONE, Calibration, GoldRows, calibrate, shuffled
+from labeljob.class_balance import class_balance_of
 from labeljob.contract.calibration import CalibrationRecord
 from labeljob.contract.config import FitTask
 from labeljob.contract.function_set import FunctionSet
@@ -170,7 +171,7 @@ def _fit(task: FitTask, evaluated: Evaluated, start: FittedLabelModel | None) ->
         algorithm=task.algorithm,
         abstain=["missing" if function.abstain_is_missing else "evidence" for function in regular],
         start=start,
-        class_balance=_class_balance(given.get("classBalance"), task.function_set),
+        class_balance=class_balance_of(given.get("classBalance"), task.function_set, evaluated.gold),
         **{name: value for name, value in optional.items() if value is not None},
     )
 
@@ -199,16 +200,6 @@ def _prior_accuracy(given: float | None, function_set: FunctionSet) -> float | N
         return check_prior_accuracy(given, len(function_set.classes))
     except ValueError as wrong:
         raise JobError(JobReason.FUNCTIONS_INVALID, f"spec.parameters: {wrong}") from None
-
-
-def _class_balance(given: Any, function_set: FunctionSet) -> list[float] | None:
-    if given is None or given == "auto":
-        return None
-    if set(given) != set(function_set.classes):
-        odd = sorted(set(given) ^ set(function_set.classes))[0]
-        message = f"spec.parameters.classBalance must give a share to each class and nothing else: look at {odd}"
-        raise JobError(JobReason.FUNCTIONS_INVALID, message)
-    return [float(given[name]) for name in function_set.classes]
 
 
 def _publish(

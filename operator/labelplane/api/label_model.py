@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema, field_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from labeljob.contract.algorithms import AlgorithmChoice
 from labeljob.contract.base import Wire
@@ -33,7 +33,7 @@ ClassBalance = Annotated[
     WithJsonSchema(
         {
             "x-kubernetes-preserve-unknown-fields": True,
-            "description": "auto, or each class's share of the rows (they sum to 1). When left out: auto, learned from the votes.",
+            "description": "auto: learned from the votes; gold: the shares of goldData; or each class's share of the rows (they sum to 1). When left out: auto.",
         }
     ),
 ]
@@ -63,10 +63,10 @@ class Parameters(Wire):
     @field_validator("class_balance")
     @classmethod
     def _balance_is_known(cls, value: Any) -> Any:
-        if value is None or value == "auto":
+        if value is None or value in ("auto", "gold"):
             return value
         if isinstance(value, str):
-            raise ValueError("must be auto, or a map of class to share")
+            raise ValueError("must be auto, gold, or a map of class to share")
         if any(share <= 0 or share >= 1 for share in value.values()) or abs(sum(value.values()) - 1) > 1e-6:
             raise ValueError("shares must lie between 0 and 1 and sum to 1")
         return value
@@ -100,6 +100,12 @@ class LabelModelSpec(Wire):
     pin: Annotated[int | None, Field(ge=1, description="Hold, or roll back to, this version. When left out: the newest serves.")] = None
     refit: Refit | None = None
     runtime: Annotated[Runtime | None, Field(description="How the fit runs. What is left out comes from the set's runtime.")] = None
+
+    @model_validator(mode="after")
+    def _balance_has_its_gold(self) -> "LabelModelSpec":
+        if self.gold_data is None and self.parameters is not None and self.parameters.class_balance == "gold":
+            raise ValueError("parameters.classBalance: gold needs goldData: add it, or learn the balance (auto)")
+        return self
 
     @property
     def refit_suspended(self) -> bool:
