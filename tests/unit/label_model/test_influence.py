@@ -1,15 +1,18 @@
 """What each function does to the labels of a whole set, against asking the model row by row."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeljob.label_model import fit_statistics, from_votes, influence, posterior, without_each
+from labeljob.label_model.arguments import AlgorithmArgument
 from labeljob.votes import EmptyVotesError, VotesError
 from tests.unit.label_model.generators import independent, label_matrices
 
-ALGORITHMS = ("majority-vote", "weighted-vote", "dawid-skene", "glad", "ebcc", "auto")
+ALGORITHMS = get_args(AlgorithmArgument)
 
 
 def named(P, voting):
