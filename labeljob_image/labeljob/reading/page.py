@@ -105,14 +105,12 @@ def _functions(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:
 
 
 def _flips(artifact: ModelArtifact, labels: Labels) -> FloatArray:
-    """Share of the rows that would have another label without each function, float64 [n_functions]; NaN for fallbacks and without rows.
-
-    NaN beside soft and partial votes, too: patterns of votes for one class do not hold them, and an answer without them is another model's.
-    """
+    """Share of the rows that would have another label without each function, float64 [n_functions]; NaN for fallbacks and without rows."""
     voters = labels.functions.voters
     shares = np.full(len(voters.names), np.nan)
-    if len(voters.regular) and labels.statistics.rows and not artifact.model.side:
-        shares[voters.regular] = influence(artifact.model, labels.statistics).flips
+    statistics = labels.votes.statistics()
+    if len(voters.regular) and statistics.rows:
+        shares[voters.regular] = influence(artifact.model, statistics).flips
     return shares
 
 

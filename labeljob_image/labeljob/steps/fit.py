@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeljob.artifacts import ArtifactHome
-from labeljob.ballots import ballots_of, ordinary, outcomes
+from labeljob.ballots import ballots_of
 from labeljob.calibration import NONE, Calibration, GoldRows, calibrate, shuffled
 from labeljob.class_balance import class_balance_of
 from labeljob.contract.calibration import CalibrationRecord
@@ -27,12 +27,12 @@ from labeljob.gold import Gold, Matched, nothing_known
 from labeljob.held_out import label_held_out, of_rows
 from labeljob.io.content import pin_broken
 from labeljob.io.datasets import open_pinned
-from labeljob.label_model import FittedLabelModel, VoteReducer, VoteStatistics
+from labeljob.label_model import FittedLabelModel, VoteStatistics
 from labeljob.label_model.arguments import check_prior_accuracy
 from labeljob.label_model.side import fit_with_side
 from labeljob.label_model.soft_votes import Levels
 from labeljob.labeling_functions.lookups import LookupData, function_set_digest
-from labeljob.labelled import Labelled, Voters, label_votes, voters_of
+from labeljob.labelled import Labelled, Voters, label_votes, reduced_rows, reducer_of, voters_of
 from labeljob.logs import now_text
 from labeljob.model_artifact import drift_reference, to_files
 from labeljob.row_ids import hashed_ids
@@ -40,7 +40,7 @@ from labeljob.schema import check_contract
 from labeljob.steps.check import read_lookups
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.evaluate import vote_batches
-from labeljob.votes import ABSTAIN, VoteBatch, Votes
+from labeljob.votes import ABSTAIN, Votes
 from labeljob.warm_start import start_of
 
 Known = tuple[pa.Array, Votes, Levels | None, Matched]  # rows whose class is known: ids, votes, levels, what is known
@@ -110,29 +110,18 @@ def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: Gold, context
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
     voters = voters_of(function_set)
     counts = FunctionCounts(voters, len(function_set.classes))
-    reducer = VoteReducer(max(len(voters.regular) + len(voters.side), 1), _outcomes(voters, len(function_set.classes)))
+    reducer = reducer_of(voters)
     known: list[Known] = []
     for ids, batch in vote_batches(source, rows, function_set, lookups, context, context.log.progress("vote", rows)):
         matched = gold.match(ids)
         counts.add(batch, matched)
         counts.check_errors(function_set, rows)
         if len(voters.regular):
-            reducer.add(_evidence(voters, batch), hashed_ids(ids))
+            reducer.add(reduced_rows(voters, batch.votes, batch.levels), hashed_ids(ids))
         if (chosen := matched.known).any():
             known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], of_rows(batch.levels, chosen), matched.part(chosen)))
     _require_coverage(counts)
     return Evaluated(voters, counts, reducer.statistics(), *_in_id_order(known, gold.ids.type, len(voters.names)))
-
-
-def _evidence(voters: Voters, batch: VoteBatch) -> Votes:
-    """Rows as the statistics take them."""
-    votes = batch.votes[:, voters.regular]
-    return np.column_stack([ordinary(votes), outcomes(voters.side, votes, batch.levels)]).astype(np.int16) if voters.side else votes
-
-
-def _outcomes(voters: Voters, classes: int) -> int:
-    """How many values a column of the statistics has at most, -1 aside."""
-    return max(classes, *(len(column.stated) for column in voters.side)) if voters.side else classes
 
 
 def _require_coverage(counts: FunctionCounts) -> None:
