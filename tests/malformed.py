@@ -134,6 +134,7 @@ ADMISSION = (
     _model("iterations-zero", "spec.parameters.maxIterations", 0),
     _model("tolerance-zero", "spec.parameters.tolerance", 0),
     _model("tolerance-is-text", "spec.parameters.tolerance", "1e-6"),
+    _model("start-from-nothing", "spec.parameters.startFrom", 0),
     _model("prior-accuracy-certain", "spec.parameters.priorAccuracy", 1),
     _model("prior-accuracy-negative", "spec.parameters.priorAccuracy", -0.2),
     _model("seed-negative", "spec.parameters.seed", -1),

@@ -8,7 +8,7 @@ import numpy as np
 from labeljob.ballots import ordinary, outcomes, partial_sets, side_columns
 from labeljob.calibration import Calibrator, calibrated_where
 from labeljob.contract.function_set import FunctionSet
-from labeljob.label_model import FittedLabelModel, posterior
+from labeljob.label_model import FittedLabelModel, VoteReducer, posterior
 from labeljob.label_model.side import side_posterior
 from labeljob.label_model.side_tables import SideColumn
 from labeljob.label_model.soft_votes import Levels
@@ -51,6 +51,18 @@ def voters_of(function_set: FunctionSet) -> Voters:
         sets=partial_sets(function_set),
         side=side_columns(function_set),
     )
+
+
+def reducer_of(voters: Voters) -> VoteReducer:
+    """What reduces the rows of `reduced_rows` to statistics."""
+    classes = voters.sets.shape[1]
+    return VoteReducer(max(len(voters.regular) + len(voters.side), 1), max([classes, *(len(column.stated) for column in voters.side)]))
+
+
+def reduced_rows(voters: Voters, votes: Votes, levels: Levels | None) -> Votes:
+    """Rows as statistics take them, [n_rows, n_regular + n_side_columns]: ordinary votes of the functions that are no fallbacks, then outcomes."""
+    regular = votes[:, voters.regular]
+    return np.column_stack([ordinary(regular), outcomes(voters.side, regular, levels)]).astype(np.int16) if voters.side else regular
 
 
 @dataclass(frozen=True)

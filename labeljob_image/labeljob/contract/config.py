@@ -4,10 +4,12 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
+from labeljob.contract.algorithms import AlgorithmChoice
 from labeljob.contract.base import Wire
 from labeljob.contract.calibration import CalibrationChoice
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset
 from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.result import StartPin
 
 Step = Literal["check", "resolve", "fit", "label"]
 
@@ -57,9 +59,10 @@ class FitTask(Wire):
     gold: DatasetPin | None = None
     gold_label_column: str | None = None
     gold_probability_column: str | None = None
-    algorithm: str
+    algorithm: AlgorithmChoice
     calibration: CalibrationChoice = "auto"
     parameters: dict[str, Any]
+    start: StartPin | None = None
     artifacts: str
     version: int
     fit_digest: str

@@ -37,6 +37,14 @@ class JobReason(StrEnum):
     INTERNAL_ERROR = "InternalError"
 
 
+class FitNote(StrEnum):
+    """What a fit says of its votes beside its figures; a note is `<FitNote>: <text for people>`."""
+
+    VOTES_ADVERSARIAL = "VotesAdversarial"  # most of what is voted looks wrong: nothing but gold can tell
+    START_IGNORED = "StartIgnored"  # the version to start from has other functions or classes
+    NO_GAIN = "NoGainOverMajorityVote"  # the labels are those of majority vote
+
+
 EXIT_CODES: dict[JobReason, ExitCode] = {
     JobReason.FUNCTIONS_INVALID: ExitCode.BAD_SPEC,
     JobReason.FUNCTION_TESTS_FAILED: ExitCode.BAD_SPEC,

@@ -40,6 +40,13 @@ class DependentPair(Wire):
     correlation: float
 
 
+class StartPin(Wire):
+    """The version that a fit starts from: its fit digest says what it holds."""
+
+    version: int
+    fit_digest: str
+
+
 class ModelVersion(Wire):
     """One version of a label model, as its artifact index records it."""
 
@@ -59,7 +66,8 @@ class ModelVersion(Wire):
     metrics: dict[str, float | None]
     intervals: dict[str, Interval] = {}
     dependent: list[DependentPair] = []  # strongest first; at most DEPENDENT_LIMIT
-    notes: list[str] = []  # what a person should know of this fit
+    notes: list[str] = []  # what a person should know of this fit: `<FitNote>: <text>`
+    start: StartPin | None = None  # the version that it started from
     calibration: CalibrationRecord | None = None  # absent from versions of before there was one
 
 

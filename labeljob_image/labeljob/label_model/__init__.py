@@ -2,6 +2,7 @@
 
     L --from_votes--> VoteStatistics --fit_statistics--> FittedLabelModel --posterior(model, L)--> probabilities
      VoteReducer, merge(a, b)             to_dict / from_dict (JSON)          contributions(model, row)
+     to_bytes / from_bytes
 
 Free functions on arrays do the mathematics; `LabelModel` is a thin class around them. Only `model_file` opens files.
 """
@@ -17,6 +18,7 @@ from labeljob.label_model.reducer import VoteReducer
 from labeljob.label_model.sampling import Budget
 from labeljob.label_model.serialization import FORMAT_VERSION, ModelFormatError, from_dict, to_dict
 from labeljob.label_model.statistics import VoteStatistics, from_votes, merge, merge_all
+from labeljob.label_model.statistics_bytes import from_bytes, to_bytes
 from labeljob.label_model.top import Top, posterior_top
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "estimated_accuracy",
     "fallback_posterior",
     "fit_statistics",
+    "from_bytes",
     "from_dict",
     "from_votes",
     "influence",
@@ -46,6 +49,7 @@ __all__ = [
     "merge_all",
     "posterior",
     "posterior_top",
+    "to_bytes",
     "to_dict",
     "weights",
     "without_each",

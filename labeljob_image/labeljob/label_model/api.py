@@ -21,11 +21,12 @@ from labeljob.label_model.patterns import votes_by_class
 from labeljob.label_model.serialization import ModelFormatError
 from labeljob.label_model.side import fit_with_side, side_posterior
 from labeljob.label_model.statistics import Totals, VoteStatistics, from_votes, reduce_votes
-from labeljob.label_model.tie_breaks import TieBreakPolicy, check_policy, labels_of
+from labeljob.label_model.tie_breaks import TieBreakPolicy, check_policy, draws_of, labels_of
 from labeljob.label_model.top import Top, posterior_top
 from labeljob.label_model.training_arguments import check_cardinality, check_training_arguments
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes, covered_rows, validate_gold, validate_votes
 
+CELLS = 1 << 21  # probabilities that `predict` holds at a time
 Predicted = IntArray | tuple[IntArray, FloatArray]
 
 
@@ -177,9 +178,15 @@ class LabelModel:
         """
         policy = return_probs if isinstance(return_probs, str) else tie_break_policy
         check_policy(policy)
-        probabilities, covered = self.predict_proba(L, soft), self._covered(L, soft)
-        labels = labels_of(probabilities, covered, policy, self.seed)
-        return (labels, probabilities) if return_probs is True else labels
+        if return_probs is True:
+            probabilities = self.predict_proba(L, soft)
+            return labels_of(probabilities, self._covered(L, soft), policy, self.seed), probabilities
+        votes = validate_votes(L, self.cardinality + (0 if self.partial is None else len(self.partial.sets)))
+        labels, size, draws = np.empty(len(votes), dtype=np.int64), max(1, CELLS // self.cardinality), draws_of(policy, self.seed)
+        for start in range(0, max(len(votes), 1), size):  # the probabilities of all rows need not be there at once
+            part, said = votes[start : start + size], None if soft is None else np.asarray(soft)[start : start + size]
+            labels[start : start + size] = labels_of(self.predict_proba(part, said), self._covered(part, said), policy, draws)
+        return labels
 
     def score(
         self, L: Any, Y: Any, metrics: Sequence[str] = ("accuracy",), tie_break_policy: TieBreakPolicy = "abstain", *, soft: Any = None

@@ -4,23 +4,12 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from labeljob.contract.algorithms import AlgorithmChoice
 from labeljob.label_model.model import FittedLabelModel
 from labeljob.label_model.statistics import VoteStatistics
 from labeljob.votes import EmptyVotesError, FloatArray, VotesError
 
-AlgorithmArgument: TypeAlias = Literal[
-    "auto",
-    "majority-vote",
-    "weighted-vote",
-    "generative",
-    "triplet",
-    "one-coin",
-    "dawid-skene",
-    "hierarchical-dawid-skene",
-    "ebcc",
-    "mace",
-    "glad",
-]
+AlgorithmArgument: TypeAlias = AlgorithmChoice
 AbstainArgument: TypeAlias = Literal["auto", "evidence", "missing"]
 
 

@@ -9,11 +9,10 @@ from labeljob.label_model import generative, glad, mace, triplet
 from labeljob.label_model.committee import Finding, Fitted, latent, with_subtypes
 from labeljob.label_model.fits import Bench, right_votes
 from labeljob.label_model.model import FittedLabelModel, Member, prior_of_classes
+from labeljob.label_model.notes import adversarial_note, no_gain_note
 from labeljob.label_model.selection import Abstain, Algorithm, Reason
 from labeljob.votes import FloatArray
 
-ADVERSARIAL = 0.4  # share of votes by functions that are worse than chance, above which no guard against a flipped solution can be trusted
-SAME = 0.995  # agreement with majority vote from which a fit says that it adds nothing
 ALONE: dict[Algorithm, Callable[[Bench], Fitted]] = {
     "one-coin": lambda bench: latent("coin", 1.0, bench.coins(np.ones(len(bench.evidence)))),
     "hierarchical-dawid-skene": lambda bench: latent("confusions", 1.0, bench.confusions(np.ones(len(bench.evidence)))),
@@ -85,17 +84,8 @@ def _accuracies(bench: Bench, posterior: FloatArray) -> FloatArray:
 
 
 def notes_of(bench: Bench, posterior: FloatArray) -> tuple[str, ...]:
-    """What the votes cannot support, in words."""
-    accuracy, voting = _accuracies(bench, posterior), bench.votes > 0
-    chance = 1 / bench.classes
-    worse = float(bench.votes[voting & (np.nan_to_num(accuracy, nan=1.0) < chance)].sum() / max(bench.votes.sum(), 1.0))
-    found = []
-    if worse > ADVERSARIAL:
-        found.append(f"{worse:.0%} of the votes come from functions that look worse than chance: then right and wrong cannot be told apart without gold")
-    same = _same_as_majority(bench, posterior)
-    if same >= SAME:
-        found.append(f"{same:.1%} of the covered rows get the label of majority vote: these votes support nothing better")
-    return tuple(found)
+    """What the votes cannot support."""
+    return (*adversarial_note(_accuracies(bench, posterior), bench.votes, bench.classes), *no_gain_note(_same_as_majority(bench, posterior)))
 
 
 def _same_as_majority(bench: Bench, posterior: FloatArray) -> float:

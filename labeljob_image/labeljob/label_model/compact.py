@@ -17,17 +17,19 @@ import numpy as np
 
 from labeljob.label_model.model import FittedLabelModel
 from labeljob.label_model.moments import PSEUDO_PAIRS, SUREST, accuracy_of, advantage
+from labeljob.label_model.notes import adversarial_note, no_gain_note
 from labeljob.label_model.selection import Abstain, Algorithm
 from labeljob.label_model.statistics import VoteStatistics
-from labeljob.label_model.sums import entries_of
+from labeljob.label_model.sums import class_sums, entries_of
 from labeljob.label_model.weighted_vote import PRIOR_ADVANTAGE, PRIOR_VOTES
-from labeljob.votes import FloatArray, IntArray
+from labeljob.votes import ABSTAIN, FloatArray, IntArray
 
 BUDGET = 1 << 23  # floats of one table of rates, functions x (1 + classes) x classes: 64 MiB
 ALGORITHMS = ("auto", "one-coin", "majority-vote")
 SETTLED = 1e-5
 LEAST_POOLED = 0.05
 BALANCE_ROWS = 1.0
+NOTED_PATTERNS = 1024
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ def fit(
     found, iterations, converged = matched(statistics, classes, prior_accuracy, max_iterations) if votes.any() else (np.zeros(len(votes)), 0, True)
     accuracy = accuracy_of(found, classes)
     shares = np.full(classes, 1 / classes) if majority else _balance(statistics, classes, found, votes)
+    coins = np.ones(len(votes)) if majority else np.log(accuracy * (classes - 1) / (1 - accuracy))
     name: Algorithm = "majority-vote" if majority else "one-coin"
     missing: Abstain = "missing"
     return FittedLabelModel(
@@ -75,9 +78,18 @@ def fit(
         iterations=iterations,
         converged=converged,
         seed=seed,
-        notes=("every abstain is read as missing",),
-        coins=np.ones(len(votes)) if majority else np.log(accuracy * (classes - 1) / (1 - accuracy)),
+        notes=("every abstain is read as missing", *(() if majority else _notes(statistics, accuracy, votes, coins, classes))),
+        coins=coins,
     )
+
+
+def _notes(statistics: VoteStatistics, accuracy: FloatArray, votes: FloatArray, coins: FloatArray, classes: int) -> tuple[str, ...]:
+    """What the votes cannot support; the labels are compared with majority vote's on about NOTED_PATTERNS patterns."""
+    chosen = slice(None, None, -(-len(statistics.counts) // NOTED_PATTERNS) or 1)
+    patterns, counts = statistics.patterns[chosen], statistics.counts[chosen] * (statistics.patterns[chosen] != ABSTAIN).any(axis=1)
+    tallies, label = class_sums(patterns, np.ones(len(coins)), classes), class_sums(patterns, coins, classes).argmax(axis=1)
+    best = tallies[np.arange(len(label)), label] >= tallies.max(axis=1)
+    return (*adversarial_note(accuracy, votes, classes), *no_gain_note(float(best @ counts) / max(float(counts.sum()), 1.0)))
 
 
 def matched(statistics: VoteStatistics, classes: int, prior_accuracy: float | None, max_iterations: int) -> tuple[FloatArray, int, bool]:

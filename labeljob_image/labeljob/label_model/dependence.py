@@ -92,15 +92,17 @@ def residual_pairs(sample: Sample, posterior: FloatArray, classes: int, evidence
     counts, voted = sample.counts, (sample.patterns != ABSTAIN).astype(np.float32)
     together = _weighted(voted, counts)
     agreements, expected, copies = np.zeros_like(together), np.zeros_like(together), np.zeros_like(together)
-    ones = [(sample.patterns == k).astype(np.float32) for k in range(classes)]
-    for one in ones:
+    weights = posterior * counts
+    votes = np.empty((len(weights), len(together), classes))
+    for k in range(classes):  # one class at a time: never rows x functions x classes
+        one = (sample.patterns == k).astype(np.float32)
         agreements += _weighted(one, counts)
+        votes[:, :, k] = weights @ one
     always = np.logical_and.outer(evidence, evidence)
-    for group in posterior:
-        weight = group * counts
-        votes, rows = np.stack([weight @ one for one in ones], axis=1), float(weight.sum())
+    for weight, of_group in zip(weights, votes, strict=True):
+        rows = float(weight.sum())
         for reading, compared in ((always, rows), (~always, _weighted(voted, weight))):
-            rates = votes / np.maximum(rows if reading is always else votes.sum(axis=1), 1e-9).reshape(-1, 1)
+            rates = of_group / np.maximum(rows if reading is always else of_group.sum(axis=1), 1e-9).reshape(-1, 1)
             deviation = np.sqrt(np.maximum((rates * (1 - rates)).sum(axis=1), 0))
             expected += np.where(reading, compared * (rates @ rates.T), 0.0)
             copies += np.where(reading, compared * np.outer(deviation, deviation), 0.0)

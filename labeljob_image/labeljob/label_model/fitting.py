@@ -13,6 +13,7 @@ from labeljob.label_model.committee import Finding, deliberate
 from labeljob.label_model.fits import Bench
 from labeljob.label_model.intervals import with_intervals
 from labeljob.label_model.model import FittedLabelModel
+from labeljob.label_model.notes import adversarial_note, worse_than_random
 from labeljob.label_model.packing import WeightedVotes, weigh
 from labeljob.label_model.posteriors import normalised
 from labeljob.label_model.selection import Abstain, Choice, choose_algorithm, infer_abstain, one_sided
@@ -98,7 +99,7 @@ def fit_statistics(
             starts there and shrinks functions with few votes to it, and it decides between a solution and its mirror image. Above 1/K,
             below 1; None takes it from how often functions agree.
         start: an earlier model of the same functions and classes: EM starts from what it says of the votes, which on grown data is near the
-            end. What does not iterate ignores it.
+            end. What does not iterate ignores it; from one that ends worse than random on average the fit starts afresh.
     Raises:
         EmptyVotesError: there are no rows. VotesError: a vote beyond `cardinality`. ValueError: an argument that cannot be.
     """
@@ -109,7 +110,11 @@ def fit_statistics(
     if compact.is_needed(statistics.functions, cardinality):
         return compact.fit(statistics, cardinality, algorithm, balance, prior_accuracy, max_iterations, seed)
     evidence = _gather(statistics, cardinality, abstain, balance, prior_accuracy, start)
-    return with_intervals(_model_of(algorithm, evidence, _bench(statistics, evidence, max_iterations, tolerance, seed)), statistics)
+    bench = _bench(statistics, evidence, max_iterations, tolerance, seed)
+    model = _model_of(algorithm, evidence, bench)
+    if start is not None and worse_than_random(model.accuracies, bench.votes, cardinality):
+        model = _model_of(algorithm, replace(evidence, start=None), replace(bench, warm=None))
+    return with_intervals(model, statistics)
 
 
 def _model_of(algorithm: AlgorithmArgument, evidence: Evidence, bench: Bench) -> FittedLabelModel:
@@ -287,4 +292,5 @@ def _model(
         iterations=em[0],
         converged=em[1],
         seed=seed,
+        notes=() if choice.algorithm == "majority-vote" else adversarial_note(accuracies, evidence.vote_counts.sum(axis=1), evidence.classes),
     )

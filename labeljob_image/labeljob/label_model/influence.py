@@ -11,10 +11,11 @@ import numpy as np
 from labeljob.label_model.contributions import classes_of, members_of
 from labeljob.label_model.model import COMPACT_CELLS, FittedLabelModel, posterior, posterior_of_sums, votes_of
 from labeljob.label_model.packing import pack, sum_tables
+from labeljob.label_model.side import beside_tables, side_posterior, silenced, voters_of_rows
 from labeljob.label_model.statistics import VoteStatistics
 from labeljob.label_model.sums import class_sums
 from labeljob.label_model.tie_breaks import labels_of
-from labeljob.votes import ABSTAIN, EmptyVotesError, FloatArray, IntArray, Votes
+from labeljob.votes import ABSTAIN, EmptyVotesError, FloatArray, IntArray, Votes, VotesError
 
 PATTERNS = 1 << 14  # measured on at most about this many patterns, evenly spaced in canonical order; exact up to there
 
@@ -37,7 +38,8 @@ def influence(model: FittedLabelModel, statistics: VoteStatistics) -> Influence:
     """How much labels and probabilities change without each function.
 
     Args:
-        statistics: of the rows to be labelled, which need not be those of the fit.
+        statistics: of the rows to be labelled, which need not be those of the fit; of a model with side columns, of rows [votes, outcomes] as
+            `side.fit_with_side` takes them.
     Raises:
         EmptyVotesError: there are no rows. VotesError: other functions or classes than the model's.
     """
@@ -45,8 +47,10 @@ def influence(model: FittedLabelModel, statistics: VoteStatistics) -> Influence:
         raise EmptyVotesError("the label matrix has no rows, so there is nothing to change")
     most = PATTERNS if model.coins is None else max(1, COMPACT_CELLS // model.cardinality)
     chosen = slice(None, None, -(-len(statistics.counts) // most) or 1)
-    patterns = votes_of(model, statistics.patterns[chosen])
     counts = statistics.counts[chosen] / statistics.counts[chosen].sum()
+    if model.side:
+        return _beside(model, statistics.patterns[chosen], counts)
+    patterns = votes_of(model, statistics.patterns[chosen])
     before, voting = posterior(model, patterns), np.count_nonzero(patterns != ABSTAIN, axis=1)
     labels, joints = _labels(before, voting), _joints(model, patterns)
     flips, shift = np.zeros(model.functions), np.zeros(model.functions)
@@ -56,6 +60,27 @@ def influence(model: FittedLabelModel, statistics: VoteStatistics) -> Influence:
         left = voting[rows] - (patterns[rows, j] != ABSTAIN)
         flips[j] = counts[rows] @ (_labels(after, left) != labels[rows])
         shift[j] = counts[rows] @ np.abs(after - before[rows]).sum(axis=1) / 2
+    return Influence(flips, shift)
+
+
+def _beside(model: FittedLabelModel, patterns: Votes, counts: FloatArray) -> Influence:
+    """As `influence`, where soft and partial votes stand beside ordinary ones: a function takes its side column with it."""
+    if patterns.shape[1] != model.functions + len(model.side):
+        raise VotesError(f"the model was fitted on {model.functions} functions and {len(model.side)} side columns; got {patterns.shape[1]} columns")
+    votes, outcomes = votes_of(model, patterns[:, : model.functions]), patterns[:, model.functions :].astype(np.int16)
+    spoke = voters_of_rows(model, votes, outcomes)
+    before, voting = side_posterior(model, votes, outcomes), np.count_nonzero(spoke, axis=1)
+    alone = silenced(votes, model.side)
+    labels, joints = _labels(before, voting), _joints(model, alone)
+    flips, shift = np.zeros(model.functions), np.zeros(model.functions)
+    for j in range(model.functions):
+        others = np.where([table.function == j for table in model.side], np.int16(ABSTAIN), outcomes)
+        if model.algorithm == "majority-vote":
+            after = side_posterior(model, np.where(np.arange(model.functions) == j, ABSTAIN, votes), others)
+        else:
+            after = beside_tables(model, _without(model, alone, j, joints), others)
+        flips[j] = counts @ (_labels(after, voting - spoke[:, j]) != labels)
+        shift[j] = counts @ np.abs(after - before).sum(axis=1) / 2
     return Influence(flips, shift)
 
 

@@ -22,23 +22,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from labeljob.contract.algorithms import FittedAlgorithm
 from labeljob.label_model.majority_vote import tally
 from labeljob.label_model.weighted_vote import PATTERNS
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes
 
-Algorithm: TypeAlias = Literal[
-    "majority-vote",
-    "weighted-vote",
-    "generative",
-    "triplet",
-    "one-coin",
-    "dawid-skene",
-    "hierarchical-dawid-skene",
-    "ebcc",
-    "mace",
-    "glad",
-    "committee",
-]
+Algorithm: TypeAlias = FittedAlgorithm
 Abstain: TypeAlias = Literal["evidence", "missing"]
 Reason: TypeAlias = Literal[
     "Requested",
@@ -76,16 +65,24 @@ def one_sided(vote_counts: FloatArray) -> BoolArray:
     return flags
 
 
-def infer_abstain(patterns: Votes, counts: FloatArray, vote_counts: FloatArray) -> tuple[Abstain, ...]:
+def infer_abstain(
+    patterns: Votes, counts: FloatArray, vote_counts: FloatArray, chi_squared: float = CHI_SQUARED, cramer: float = CRAMER
+) -> tuple[Abstain, ...]:
     """The reading of each function's abstain in a bare matrix; see the module's docstring.
 
     Args:
         patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns]; vote_counts: float64 [n_functions, n_classes].
     """
+    tests = abstain_tests(patterns, counts, vote_counts.shape[1]) if vote_counts.any() else np.zeros((len(vote_counts), 2))
+    return named_readings(tests, vote_counts, chi_squared, cramer)
+
+
+def named_readings(tests: FloatArray, vote_counts: FloatArray, chi_squared: float, cramer: float) -> tuple[Abstain, ...]:
+    """The readings that thresholds make of tests (`abstain_tests`)."""
     votes = vote_counts.sum(axis=1)
     if not votes.any():
         return _named(np.zeros(len(votes), dtype=bool))
-    dependent = _abstains_by_class(patterns, counts, vote_counts.shape[1])
+    dependent = (tests[:, 0] >= chi_squared) & (tests[:, 1] >= cramer)
     sided = one_sided(vote_counts)
     rules = max(votes[dependent].sum(), votes[sided].sum()) >= RULES_SHARE * votes.sum()
     evidence = dependent | (sided & rules)
@@ -96,12 +93,12 @@ def _named(evidence: BoolArray) -> tuple[Abstain, ...]:
     return tuple("evidence" if flag else "missing" for flag in evidence)
 
 
-def _abstains_by_class(patterns: Votes, counts: FloatArray, classes: int) -> BoolArray:
+def abstain_tests(patterns: Votes, counts: FloatArray, classes: int) -> FloatArray:
+    """Chi-squared a degree of freedom and Cramer's V of each function's voting, float64 [n_functions, 2]; see the module's docstring."""
     stride = -(-len(counts) // PATTERNS) or 1
     patterns, counts = patterns[::stride], counts[::stride] * stride
     tallies = tally(patterns, classes)
-    tests = [_dependence(votes, tallies, counts) for votes in patterns.T]
-    return np.array([chi >= CHI_SQUARED and cramer >= CRAMER for chi, cramer in tests], dtype=bool)
+    return np.array([_dependence(votes, tallies, counts) for votes in patterns.T])
 
 
 def _dependence(votes: Votes, tallies: FloatArray, counts: FloatArray) -> tuple[float, float]:

@@ -27,7 +27,7 @@ from labeljob.label_model.selection import LEAST_FUNCTIONS
 from labeljob.label_model.side_em import SMALLEST, Problem, balance_of_rows, by_centres, learned, make_problem, sum_tables_of
 from labeljob.label_model.side_tables import Outcomes, SideColumn, SideTable, named_classes
 from labeljob.label_model.statistics import VoteStatistics
-from labeljob.votes import ABSTAIN, FloatArray, Votes
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray, Votes
 
 DISCOUNT_ROUNDS = 4
 
@@ -51,8 +51,8 @@ def fit_with_side(
     outcomes = statistics.patterns[:, functions:].astype(np.int16)
     ordinary = _grouped(votes, statistics)
     readings = _readings(functions, columns, abstain)
-    if _enough(_silenced(votes, columns), statistics.weights, cardinality):
-        ordinary = _grouped(_silenced(votes, columns), statistics)
+    if _enough(silenced(votes, columns), statistics.weights, cardinality):
+        ordinary = _grouped(silenced(votes, columns), statistics)
     base = fit_statistics(ordinary, cardinality, abstain=readings, **arguments)
     if base.algorithm == "majority-vote" and arguments.get("algorithm", "auto") == "auto":
         votes_alone = fit_statistics(ordinary, cardinality, abstain=readings, **(arguments | {"algorithm": "weighted-vote"}))
@@ -85,7 +85,7 @@ def _with_tables(
     if base.algorithm == "majority-vote":
         tables, expected = [np.log(np.maximum(column.stated, SMALLEST)) for column in columns], None
     else:
-        ordinary = _silenced(votes, columns)
+        ordinary = silenced(votes, columns)
         problem = make_problem(posterior(base, ordinary), counts * (ordinary != ABSTAIN).any(axis=1), outcomes, counts, columns)
         problem = replace(problem, only=arguments.get("class_balance") is None and not (votes != ABSTAIN).any())
         tables, expected, base = _discounted(base, problem, votes, columns, arguments.get("max_iterations", 100), arguments.get("tolerance", 1e-6))
@@ -99,7 +99,7 @@ def _with_tables(
     return replace(base, accuracies=accuracies, log_weights=log_weights, side=side)
 
 
-def _silenced(votes: Votes, columns: Sequence[SideColumn | SideTable]) -> Votes:
+def silenced(votes: Votes, columns: Sequence[SideColumn | SideTable]) -> Votes:
     """The label matrix without the soft votes' likeliest classes."""
     silenced = votes.copy()
     silenced[:, [column.function for column in columns if column.soft]] = ABSTAIN
@@ -163,15 +163,28 @@ def side_posterior(model: FittedLabelModel, L: Any, outcomes: Outcomes) -> Float
     Returns:
         float64 [n_rows, n_classes]; the answer for a row does not depend on the other rows, to the last bit.
     """
-    votes = _silenced(np.asarray(L), model.side)
+    votes = silenced(np.asarray(L), model.side)
     if model.algorithm == "majority-vote":
         return _shares(model, votes, outcomes)
-    joint = np.log(np.maximum(posterior(model, votes), SMALLEST)).T + sum_tables_of([table.log_weights for table in model.side], outcomes)
+    return beside_tables(model, posterior(model, votes), outcomes)
+
+
+def beside_tables(model: FittedLabelModel, probabilities: FloatArray, outcomes: Outcomes) -> FloatArray:
+    """Probabilities by the ordinary votes, float64 [n_rows, n_classes], times what the side columns' outcomes say, likewise; normalised."""
+    joint = np.log(np.maximum(probabilities, SMALLEST)).T + sum_tables_of([table.log_weights for table in model.side], outcomes)
     scaled = np.exp(joint - joint.max(axis=0, initial=-np.inf))
     total = np.zeros(scaled.shape[1])
     for of_class in scaled:
         total += of_class
     return np.asarray((scaled / total).T)
+
+
+def voters_of_rows(model: FittedLabelModel, votes: Votes, outcomes: Outcomes) -> BoolArray:
+    """Who says something on a row, bool [n_rows, n_functions]: a vote, or an outcome of a side column that is one."""
+    spoke = np.asarray(votes != ABSTAIN)
+    for table, of in zip(model.side, outcomes.T, strict=True):
+        spoke[:, table.function] |= np.append(table.votes, False)[of]
+    return spoke
 
 
 def _shares(model: FittedLabelModel, votes: Votes, outcomes: Outcomes) -> FloatArray:

@@ -16,10 +16,11 @@ from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.gold import Gold, Matched
 from labeljob.held_out import judged
 from labeljob.io.content import pin_broken
-from labeljob.label_model import VoteStatistics, from_votes, merge, merge_all
+from labeljob.label_model import VoteReducer
 from labeljob.label_model.soft_votes import Levels
-from labeljob.labelled import Labelled, voters_of
+from labeljob.labelled import Labelled, reduced_rows, reducer_of, voters_of
 from labeljob.model_artifact import ModelArtifact
+from labeljob.row_ids import hashed_ids
 from labeljob.steps.commit import output_schema
 from labeljob.votes import ABSTAIN, IntArray, VoteBatch, Votes
 
@@ -35,7 +36,7 @@ class Labels:
         conflicts: int64 [n_functions, n_functions], rows on which two functions disagree.
         confidence: int64 [n_classes, BINS], covered rows by label and confidence over [1/K, 1].
         confusion: int64 [n_classes, n_classes + 1], gold class by label; the last column is no label.
-        statistics: votes for one class of the functions that are no fallbacks.
+        votes: reduces what the functions that are no fallbacks say; see `reduced_rows`.
         unsure: the covered rows of least confidence, as (confidence, id, label).
     """
 
@@ -45,7 +46,7 @@ class Labels:
     confidence: IntArray
     confusion: IntArray
     gold_rows: int
-    statistics: VoteStatistics
+    votes: VoteReducer
     unsure: list[tuple[float, str, str | None]] = field(default_factory=list)
 
     def metrics(self) -> dict[str, float | None]:
@@ -69,13 +70,15 @@ def read_labels(table: Path, request: ReadingRequest, artifact: ModelArtifact, g
         confidence=np.zeros((len(classes), BINS), dtype=np.int64),
         confusion=np.zeros((len(classes), len(classes) + 1), dtype=np.int64),
         gold_rows=len(gold.classes),
-        statistics=merge_all([], max(len(voters.regular), 1)),
+        votes=reducer_of(voters),
     )
     for batch in _batches(DeltaTable(table, version=request.output_version), output_schema(function_set)):
         votes = _votes(batch, functions, request.output)
         labelled = _labelled(batch, classes)
         ids = batch.column(function_set.id_column)
         _add(labels, ids, votes, labelled, gold.match(ids), classes)
+        if len(voters.regular):
+            labels.votes.add(reduced_rows(voters, votes, _levels(batch)), hashed_ids(ids))
         scored, known = judged(artifact.model, voters, votes, _levels(batch), ids, artifact.calibration, gold)
         labels.figures.add_gold(scored, known)
         np.add.at(labels.confusion, (known.classes, scored.labels), 1)  # no label is -1: the last column
@@ -116,9 +119,6 @@ def _add(labels: Labels, ids: pa.Array, votes: Votes, labelled: Labelled, known:
     labels.functions.add(VoteBatch(votes, np.zeros(votes.shape, dtype=bool)), known)
     labels.figures.add(votes, labelled)
     labels.conflicts += conflict_matrix(ordinary(votes)) + partial_conflicts(votes, labels.functions.voters.sets)
-    regular = labels.functions.voters.regular
-    if len(regular):
-        labels.statistics = merge(labels.statistics, from_votes(ordinary(votes[:, regular]), len(classes)))
     shown = labelled.covered & (labelled.labels != ABSTAIN)
     place = (labelled.confidence[shown] - 1 / len(classes)) / (1 - 1 / len(classes))
     index = np.clip((place * BINS).astype(np.int64), 0, BINS - 1)

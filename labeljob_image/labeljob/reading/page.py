@@ -47,7 +47,7 @@ def page(request: ReadingRequest, artifact: ModelArtifact, labels: Labels) -> st
         pairs=_pairs(labels),
         dependent=_dependent(artifact, labels),
         dependence_plot=_dependence_graph(artifact, labels),
-        notes=artifact.model.notes,
+        notes=[note.partition(": ")[2] or note for note in artifact.model.notes],
         unsure=[{"id": row, "label": label, "confidence": f"{confidence:.3f}"} for confidence, row, label in labels.unsure],
         confusion=_confusion(artifact, labels) if found.covered else [],
         class_scores=_class_scores(artifact, found) if found.covered else [],
@@ -105,14 +105,12 @@ def _functions(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:
 
 
 def _flips(artifact: ModelArtifact, labels: Labels) -> FloatArray:
-    """Share of the rows that would have another label without each function, float64 [n_functions]; NaN for fallbacks and without rows.
-
-    NaN beside soft and partial votes, too: patterns of votes for one class do not hold them, and an answer without them is another model's.
-    """
+    """Share of the rows that would have another label without each function, float64 [n_functions]; NaN for fallbacks and without rows."""
     voters = labels.functions.voters
     shares = np.full(len(voters.names), np.nan)
-    if len(voters.regular) and labels.statistics.rows and not artifact.model.side:
-        shares[voters.regular] = influence(artifact.model, labels.statistics).flips
+    statistics = labels.votes.statistics()
+    if len(voters.regular) and statistics.rows:
+        shares[voters.regular] = influence(artifact.model, statistics).flips
     return shares
 
 

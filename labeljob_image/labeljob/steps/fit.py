@@ -4,7 +4,7 @@
                      SchemaBroken     FunctionsFailing  NoCoverage        gold
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeljob.artifacts import ArtifactHome
-from labeljob.ballots import ballots_of, ordinary, outcomes
+from labeljob.ballots import ballots_of
 from labeljob.calibration import NONE, Calibration, GoldRows, calibrate, shuffled
+from labeljob.class_balance import class_balance_of
 from labeljob.contract.calibration import CalibrationRecord
 from labeljob.contract.config import FitTask
 from labeljob.contract.function_set import FunctionSet
@@ -26,12 +27,12 @@ from labeljob.gold import Gold, Matched, nothing_known
 from labeljob.held_out import label_held_out, of_rows
 from labeljob.io.content import pin_broken
 from labeljob.io.datasets import open_pinned
-from labeljob.label_model import FittedLabelModel, VoteReducer, VoteStatistics
+from labeljob.label_model import FittedLabelModel, VoteStatistics
 from labeljob.label_model.arguments import check_prior_accuracy
 from labeljob.label_model.side import fit_with_side
 from labeljob.label_model.soft_votes import Levels
 from labeljob.labeling_functions.lookups import LookupData, function_set_digest
-from labeljob.labelled import Labelled, Voters, label_votes, voters_of
+from labeljob.labelled import Labelled, Voters, label_votes, reduced_rows, reducer_of, voters_of
 from labeljob.logs import now_text
 from labeljob.model_artifact import drift_reference, to_files
 from labeljob.row_ids import hashed_ids
@@ -39,7 +40,8 @@ from labeljob.schema import check_contract
 from labeljob.steps.check import read_lookups
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.evaluate import vote_batches
-from labeljob.votes import ABSTAIN, VoteBatch, Votes
+from labeljob.votes import ABSTAIN, Votes
+from labeljob.warm_start import start_of
 
 Known = tuple[pa.Array, Votes, Levels | None, Matched]  # rows whose class is known: ids, votes, levels, what is known
 NO_GOLD = "there is no goldData, so nothing says how honest the probabilities are; functions that copy each other make them too sure"
@@ -82,7 +84,9 @@ def run_fit(task: FitTask, context: StepContext) -> FitResult:
     lookups = _pinned_lookups(task, context)
     gold = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context)
     evaluated = _evaluate(task, lookups, gold, context)
-    model = _fit(task, evaluated)
+    start, remarks = start_of(task, home)
+    model = _fit(task, evaluated, start)
+    model = replace(model, notes=(*model.notes, *remarks))
     return _publish(task, context, home, lookups, gold, evaluated, model, _calibrated(task, evaluated, model))
 
 
@@ -106,29 +110,18 @@ def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: Gold, context
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
     voters = voters_of(function_set)
     counts = FunctionCounts(voters, len(function_set.classes))
-    reducer = VoteReducer(max(len(voters.regular) + len(voters.side), 1), _outcomes(voters, len(function_set.classes)))
+    reducer = reducer_of(voters)
     known: list[Known] = []
     for ids, batch in vote_batches(source, rows, function_set, lookups, context, context.log.progress("vote", rows)):
         matched = gold.match(ids)
         counts.add(batch, matched)
         counts.check_errors(function_set, rows)
         if len(voters.regular):
-            reducer.add(_evidence(voters, batch), hashed_ids(ids))
+            reducer.add(reduced_rows(voters, batch.votes, batch.levels), hashed_ids(ids))
         if (chosen := matched.known).any():
             known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], of_rows(batch.levels, chosen), matched.part(chosen)))
     _require_coverage(counts)
     return Evaluated(voters, counts, reducer.statistics(), *_in_id_order(known, gold.ids.type, len(voters.names)))
-
-
-def _evidence(voters: Voters, batch: VoteBatch) -> Votes:
-    """Rows as the statistics take them."""
-    votes = batch.votes[:, voters.regular]
-    return np.column_stack([ordinary(votes), outcomes(voters.side, votes, batch.levels)]).astype(np.int16) if voters.side else votes
-
-
-def _outcomes(voters: Voters, classes: int) -> int:
-    """How many values a column of the statistics has at most, -1 aside."""
-    return max(classes, *(len(column.stated) for column in voters.side)) if voters.side else classes
 
 
 def _require_coverage(counts: FunctionCounts) -> None:
@@ -149,7 +142,7 @@ def _in_id_order(known: list[Known], kind: pa.DataType, functions: int) -> tuple
     return ids.take(pa.array(order)), np.concatenate(votes)[order], soft, matched
 
 
-def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
+def _fit(task: FitTask, evaluated: Evaluated, start: FittedLabelModel | None) -> FittedLabelModel:
     """DESIGN §3: what an abstain means is declared by the functions, not inferred."""
     regular = [function for function in task.function_set.enabled_functions if not function.is_fallback]
     given = task.parameters
@@ -166,7 +159,8 @@ def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
         len(task.function_set.classes),
         algorithm=task.algorithm,
         abstain=["missing" if function.abstain_is_missing else "evidence" for function in regular],
-        class_balance=_class_balance(given.get("classBalance"), task.function_set),
+        start=start,
+        class_balance=class_balance_of(given.get("classBalance"), task.function_set, evaluated.gold),
         **{name: value for name, value in optional.items() if value is not None},
     )
 
@@ -195,16 +189,6 @@ def _prior_accuracy(given: float | None, function_set: FunctionSet) -> float | N
         return check_prior_accuracy(given, len(function_set.classes))
     except ValueError as wrong:
         raise JobError(JobReason.FUNCTIONS_INVALID, f"spec.parameters: {wrong}") from None
-
-
-def _class_balance(given: Any, function_set: FunctionSet) -> list[float] | None:
-    if given is None or given == "auto":
-        return None
-    if set(given) != set(function_set.classes):
-        odd = sorted(set(given) ^ set(function_set.classes))[0]
-        message = f"spec.parameters.classBalance must give a share to each class and nothing else: look at {odd}"
-        raise JobError(JobReason.FUNCTIONS_INVALID, message)
-    return [float(given[name]) for name in function_set.classes]
 
 
 def _publish(
@@ -236,6 +220,7 @@ def _publish(
         iterations=model.iterations,
         converged=model.converged,
         fitted_at=now_text(context.clock()),
+        start=task.start,
         metrics=figures.metrics(len(gold.classes) if task.gold else None),
         intervals=figures.intervals(),
         dependent=_dependent(model, evaluated.voters),

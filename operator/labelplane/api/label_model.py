@@ -2,29 +2,17 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema, field_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
+from labeljob.contract.algorithms import AlgorithmChoice
 from labeljob.contract.base import Wire
 from labeljob.contract.calibration import CalibrationChoice, CalibrationRecord, Interval
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
-from labeljob.contract.result import DependentPair
+from labeljob.contract.result import DependentPair, StartPin
 from labelplane.api.conditions import Conditions
 from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Runtime
 
-Algorithm = Literal[
-    "auto",
-    "majority-vote",
-    "weighted-vote",
-    "generative",
-    "triplet",
-    "one-coin",
-    "dawid-skene",
-    "hierarchical-dawid-skene",
-    "ebcc",
-    "mace",
-    "glad",
-]
 Name = Annotated[str, Field(min_length=1, max_length=52, description="Name of a resource in the same namespace.")]
 
 
@@ -45,7 +33,7 @@ ClassBalance = Annotated[
     WithJsonSchema(
         {
             "x-kubernetes-preserve-unknown-fields": True,
-            "description": "auto, or each class's share of the rows (they sum to 1). When left out: auto, learned from the votes.",
+            "description": "auto: learned from the votes; gold: the shares of goldData; or each class's share of the rows (they sum to 1). When left out: auto.",
         }
     ),
 ]
@@ -56,7 +44,7 @@ class Parameters(Wire):
 
     seed: Annotated[int | None, Field(ge=0, le=4294967295, description="When left out: 0.")] = None
     max_iterations: Annotated[int | None, Field(ge=1, le=10000, description="When left out: 100.")] = None
-    tolerance: Annotated[float | None, Field(gt=0, le=1, description="Relative gain below which the fit stops. When left out: 1e-6.")] = None
+    tolerance: Annotated[float | None, Field(gt=0, le=1, description="The fit stops when a round gains at most this, in nats a row. When left out: 1e-6.")] = None
     class_balance: ClassBalance = None
     prior_accuracy: Annotated[
         float | None,
@@ -67,13 +55,18 @@ class Parameters(Wire):
         ),
     ] = None
 
+    start_from: Annotated[
+        int | None,
+        Field(ge=1, description="Version that expectation-maximisation starts from, when it has the same functions and classes. When left out: every fit starts afresh."),
+    ] = None
+
     @field_validator("class_balance")
     @classmethod
     def _balance_is_known(cls, value: Any) -> Any:
-        if value is None or value == "auto":
+        if value is None or value in ("auto", "gold"):
             return value
         if isinstance(value, str):
-            raise ValueError("must be auto, or a map of class to share")
+            raise ValueError("must be auto, gold, or a map of class to share")
         if any(share <= 0 or share >= 1 for share in value.values()) or abs(sum(value.values()) - 1) > 1e-6:
             raise ValueError("shares must lie between 0 and 1 and sum to 1")
         return value
@@ -93,7 +86,7 @@ class LabelModelSpec(Wire):
     gold_data: Annotated[GoldDataset | None, Field(description="Rows with known classes, joined on the set's idColumn; used to score and to calibrate, not to fit.")] = None
     artifacts: Annotated[Artifacts, Field(description="Where versions are kept. Deleting the resource deletes none of them.")]
     algorithm: Annotated[
-        Algorithm | None,
+        AlgorithmChoice | None,
         Field(description="The label model; see docs/label-models.md. When left out: auto, which chooses and says why."),
     ] = None
     parameters: Parameters | None = None
@@ -107,6 +100,12 @@ class LabelModelSpec(Wire):
     pin: Annotated[int | None, Field(ge=1, description="Hold, or roll back to, this version. When left out: the newest serves.")] = None
     refit: Refit | None = None
     runtime: Annotated[Runtime | None, Field(description="How the fit runs. What is left out comes from the set's runtime.")] = None
+
+    @model_validator(mode="after")
+    def _balance_has_its_gold(self) -> "LabelModelSpec":
+        if self.gold_data is None and self.parameters is not None and self.parameters.class_balance == "gold":
+            raise ValueError("parameters.classBalance: gold needs goldData: add it, or learn the balance (auto)")
+        return self
 
     @property
     def refit_suspended(self) -> bool:
@@ -142,6 +141,7 @@ class CurrentVersion(Wire):
     intervals: Annotated[dict[str, Interval], Field(description="95 % confidence intervals of the scores on gold.")] = {}
     dependent: Annotated[list[DependentPair], Field(max_length=5, description="Functions that repeat one another, strongest first; discounted by algorithm auto.")] = []
     notes: Annotated[list[str], Field(max_length=5, description="What a person should know of this fit.")] = []
+    start: Annotated[StartPin | None, Field(description="The version that the fit started from.")] = None
     calibration: CalibrationRecord | None = None
     fitted_at: str
 
@@ -178,6 +178,7 @@ class ModelPins(Wire):
     request: Annotated[str, Field(description="Digest of what was asked; the pins hold as long as it does.")]
     training_data: DatasetPin
     gold_data: DatasetPin | None = None
+    start: StartPin | None = None
     function_set_digest: str
     image: str
     build: str

@@ -19,6 +19,7 @@ class ConditionType(StrEnum):
     COVERAGE_LOW = "CoverageLow"
     CONFLICT_HIGH = "ConflictHigh"
     FUNCTIONS_DEPENDENT = "FunctionsDependent"
+    VOTES_ADVERSARIAL = "VotesAdversarial"
 
 
 class ControlReason(StrEnum):
@@ -55,6 +56,7 @@ class ControlReason(StrEnum):
     COVERAGE_LOW = "CoverageLow"
     CONFLICT_HIGH = "ConflictHigh"
     FUNCTIONS_DEPENDENT = "FunctionsDependent"
+    VOTES_ADVERSARIAL = "VotesAdversarial"
 
 
 REASONS: frozenset[str] = frozenset(ControlReason) | frozenset(JobReason)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from labeljob.contract.config import FitTask, JobConfig, Owner, ResolveTask
 from labeljob.contract.digests import digest_of
-from labeljob.contract.result import JobResult, ModelVersion, ResolveResult, VersionLine
+from labeljob.contract.result import JobResult, ModelVersion, ResolveResult, StartPin, VersionLine
 from labelplane.api.function_set import LabelingFunctionSet
 from labelplane.api.label_model import LabelModel, LabelModelStatus, ModelPins
 from labelplane.api.names import child_name
@@ -18,6 +18,7 @@ from labelplane.api.runtime import Runtime
 from labelplane.errors import Stalled
 from labelplane.plan.actions import JobIntent, Outcome, Plan
 from labelplane.plan.dependence import repeating
+from labelplane.plan.fit_notes import adversarial, remarks
 from labelplane.plan.function_set import functions_of
 from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
@@ -27,6 +28,7 @@ from labelplane.plan.runtime import at_pinned_image, image_of, merged, pinned_im
 from labelplane.plan.situation import beside_what_serves
 from labelplane.plan.sources import lookup_uris, refuse_files
 from labelplane.plan.versions import current_version, figures, history
+from labelplane.plan.warm_start import start_pin
 from labelplane.settings import Settings
 
 
@@ -91,7 +93,7 @@ def _resolve(context: ModelContext) -> Plan:
     if context.resource.spec.pin is not None or context.resource.spec.refit_suspended:
         return _hold(context, step.result, found)
     image = pinned_image(context.image, step.job, step.result.build)
-    pins = _pins(context, step.result, found, image)
+    pins = _pins(context, step.result, found, image, start_pin(context.resource, found))
     newest = found.current
     if newest is not None and newest.fit_digest == pins.fit_digest:
         pins = pins.model_copy(update={"version": newest.version})
@@ -118,7 +120,7 @@ def _hold(context: ModelContext, result: JobResult, found: ResolveResult) -> Pla
     return Plan(replace(_ready(status), suspended=suspended), status)
 
 
-def _pins(context: ModelContext, result: JobResult, found: ResolveResult, image: str) -> ModelPins:
+def _pins(context: ModelContext, result: JobResult, found: ResolveResult, image: str, start: StartPin | None = None) -> ModelPins:
     spec, newest = context.resource.spec, found.versions[0].version if found.versions else 0
     digest = found.function_set_digest or ""
     fit = {
@@ -131,9 +133,9 @@ def _pins(context: ModelContext, result: JobResult, found: ResolveResult, image:
         "parameters": _parameters(context.resource),
         "calibration": spec.calibration or "auto",
         "image": image,
-    }
+    } | ({"start": start.fit_digest} if start else {})
     return ModelPins(
-        request=context.request, training_data=found.data, gold_data=found.gold, function_set_digest=digest,
+        request=context.request, training_data=found.data, gold_data=found.gold, start=start, function_set_digest=digest,
         image=image, build=result.build, fit_digest=digest_of(fit), version=newest + 1,
     )  # fmt: skip
 
@@ -177,7 +179,7 @@ def _served(context: ModelContext, version: ModelVersion, lines: list[VersionLin
 def _ready(status: LabelModelStatus) -> Outcome:
     current = status.current
     text = f"version {current.version} ({current.algorithm}) serves" if current else "a version serves"
-    return Outcome("ready", ControlReason.FITTED, text, repeating(current))
+    return Outcome("ready", ControlReason.FITTED, text + remarks(current), (*repeating(current), *adversarial(current)))
 
 
 def _parameters(resource: LabelModel) -> dict[str, object]:
@@ -209,7 +211,7 @@ def _fit_intent(context: ModelContext, pins: ModelPins) -> JobIntent:
     task = FitTask(
         function_set=functions, function_set_digest=pins.function_set_digest, data=pins.training_data, gold=pins.gold_data,
         gold_label_column=gold.label_column if gold else None, gold_probability_column=gold.inclusion_probability_column if gold else None,
-        algorithm=spec.algorithm or "auto", parameters=_parameters(context.resource), calibration=spec.calibration or "auto",
+        algorithm=spec.algorithm or "auto", parameters=_parameters(context.resource), start=pins.start, calibration=spec.calibration or "auto",
         artifacts=spec.artifacts.uri, version=pins.version, fit_digest=pins.fit_digest, image=pins.image,
     )  # fmt: skip
     attempt = digest_of([pins.request, pins.fit_digest])

@@ -24,6 +24,7 @@ def current_version(version: ModelVersion, *, artifacts: str, function_set: str)
         intervals=version.intervals,
         dependent=version.dependent,
         notes=version.notes,
+        start=version.start,
         calibration=version.calibration,
         fitted_at=version.fitted_at,
     )

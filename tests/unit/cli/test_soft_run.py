@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -118,3 +119,6 @@ def test_the_report_names_partial_votes(done: Path) -> None:
     page = (done / ".labelplane/reports/tickets.html").read_text()
     assert "not bug" in page
     assert "bug|question" in page
+    changed = {name: float(share) for name, share in re.findall(r"<tr><td>(\w+)</td>.*?<td class=\"n\">([0-9.]+) %</td></tr>", page)}
+    assert changed.keys() >= {"crash", "polite", "even", "teacher"}  # what each does to the labels, soft and partial votes included
+    assert 1 < changed["teacher"] < 100

@@ -1,9 +1,12 @@
 """Near-copies are found, named and discounted; independent functions keep their votes (F2)."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from labeljob.label_model import contributions, fit_statistics, from_dict, from_votes, posterior, to_dict, without_each
+from labeljob.label_model.dependence import Sample, residual_pairs
 from labeljob.scores import calibration_error
 from tests.unit.label_model.generators import expected_accuracy, independent
 
@@ -56,6 +59,19 @@ def test_independent_functions_are_not_discounted(classes):
     model = fit_statistics(from_votes(independent(10_000, 10, balance, seed=0).L, classes), classes)
     assert model.reason == "Independent"
     assert model.dependent == ()
+
+
+def test_pairs_are_measured_without_rows_by_functions_by_classes():
+    """8,000 rows of 150 functions and 20 classes: one indicator at a time, 5 MB, and not the 96 MB of all."""
+    L = independent(8000, 150, (0.05,) * 20, seed=0).L
+    sample, posterior_of_rows = Sample(L, np.ones(8000), slice(None)), np.full((20, 8000), 0.05)
+    tracemalloc.start()
+    try:
+        residual_pairs(sample, posterior_of_rows, 20, np.zeros(150, dtype=bool))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 60_000_000, peak
 
 
 def test_a_committee_explains_itself_exactly_and_survives_json():

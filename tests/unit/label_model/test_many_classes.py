@@ -80,6 +80,21 @@ def test_memory_stays_within_a_few_copies_of_the_matrix(wide):
     assert peak < 200_000_000, peak
 
 
+def test_labels_need_not_hold_all_probabilities(wide):
+    """16,000 rows of 1,000 probabilities would be 128 MB; part by part the labels are those of the whole, ties drawn alike."""
+    L = np.concatenate([wide[0][:5000], np.full((11_000, FUNCTIONS), -1, dtype=np.int16)])
+    voter = MajorityLabelVoter(CLASSES).fit(L)
+    tracemalloc.start()
+    try:
+        labels = voter.predict(L, "random")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 80_000_000, peak
+    np.testing.assert_array_equal(labels, voter.predict(L, True, "random")[0])
+    assert len(np.unique(labels[5000:])) > 900
+
+
 def test_the_top_of_a_row_and_the_rest_are_its_posterior(wide, fitted):
     L = wide[0][:300]
     P, top = posterior(fitted.model_, L), posterior_top(fitted.model_, L, 7)

@@ -1,11 +1,14 @@
 """`mace` and `glad`: EM climbs, and what the papers say of functions and rows comes back."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeljob.label_model import fit_statistics, from_votes, posterior
+from labeljob.label_model.arguments import AlgorithmArgument
 from labeljob.label_model.glad import EASE_ROWS, EASES, Glad, climbed
 from labeljob.label_model.mace import Mace, propensity_of
 from labeljob.label_model.mixture import run
@@ -74,7 +77,7 @@ def test_the_ability_is_the_most_probable_one(numbers, centre, classes):
     assert abs(found - grid[value.argmax()]) < 0.05
 
 
-@pytest.mark.parametrize("algorithm", ["mace", "glad"])
+@pytest.mark.parametrize("algorithm", [name for name in get_args(AlgorithmArgument) if name not in ("majority-vote", "weighted-vote")])
 @pytest.mark.parametrize("reading", ["missing", "evidence"])
 def test_both_readings_of_an_abstain(algorithm, reading):
     """DESIGN 3: rows without a vote tell the class only where abstaining is evidence and depends on it."""
@@ -84,6 +87,6 @@ def test_both_readings_of_an_abstain(algorithm, reading):
     model = fit_statistics(from_votes(L), 2, algorithm=algorithm, abstain=[reading] * 8)
     silent = posterior(model, np.full((1, 8), -1))[0]
     if reading == "evidence":
-        assert silent[0] > 0.95
+        assert silent[0] > (0.7 if algorithm == "auto" else 0.95)  # two of the four members of its committee of rules do not look at abstains
     else:
         np.testing.assert_allclose(silent, model.class_balance)

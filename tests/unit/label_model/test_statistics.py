@@ -1,11 +1,13 @@
 """Vote statistics are a commutative monoid that forgets the order of the rows and nothing else."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeljob.label_model import Budget, VoteReducer
+from labeljob.label_model import Budget, ModelFormatError, VoteReducer, from_bytes, to_bytes
 from labeljob.label_model.hashing import scrambled
 from labeljob.label_model.packing import outcome_counts, outcome_counts_by_state, pack, sum_tables
 from labeljob.label_model.statistics import empty, from_votes, merge, merge_all, pair_counts, vote_counts
@@ -213,3 +215,42 @@ def test_tables_of_two_units_give_the_same_bits_as_two_tables(classes):
     np.testing.assert_array_equal(sum_tables(many, log_weights)[:, :100], sum_tables(few, log_weights))
     weights = np.where(np.arange(20_000) < 100, rng.random((2, 20_000)), 0.0)
     np.testing.assert_allclose(outcome_counts(many, weights), outcome_counts(few, weights[:, :100]), atol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.integers(60, 3000))
+def test_shards_that_were_written_and_read_merge_as_if_they_had_stayed(data, size):
+    """C3: the monoid survives the road from pod to pod; equal statistics are equal bytes, whatever the sharding."""
+    L, ids = with_ids(data.draw, label_matrices(min_rows=1, max_rows=80, max_functions=4))
+    budget, cut = Budget(bytes=size), data.draw(st.integers(0, len(L)))
+    parts = [from_bytes(to_bytes(from_votes(L[part], 3, ids[part], budget))) for part in (slice(cut), slice(cut, None))]
+    whole = from_votes(L, 3, ids, budget)
+    assert merge(*parts) == merge(*parts[::-1]) == whole == from_bytes(to_bytes(whole))
+    assert to_bytes(merge(*parts)) == to_bytes(whole)
+
+
+def test_statistics_of_every_kind_keep_every_bit():
+    L = independent(1500, 6, (0.5, 0.3, 0.2), seed=1).L
+    wide = np.random.default_rng(0).integers(-1, 300, (50, 3))
+    for statistics in (from_votes(L, 3, np.arange(1500, dtype=np.uint64), Budget(bytes=14_000)), from_votes(L, 3, budget=SMALL), from_votes(wide, 300), empty(4)):
+        again = from_bytes(to_bytes(statistics))
+        assert again == statistics
+        assert again.rows == statistics.rows
+        assert again.patterns.dtype == statistics.patterns.dtype
+
+
+def test_bytes_that_are_no_statistics_are_said_to_be():
+    """A newer format, a changed byte, and a pickle are errors; nothing is unpickled."""
+    good = to_bytes(from_votes([[0, 1], [1, -1]]))
+    changed = good[:-1] + bytes([good[-1] ^ 1])
+    for data, message in (
+        (good.replace(b'"version":"1"', b'"version":"2"'), "format 2, written by a newer Labelplane: upgrade"),
+        (changed, "do not have the SHA-256"),
+        (good[:-3], "do not have the SHA-256"),
+        (good[:20], "no vote statistics"),
+        (good.replace(b"labelplane vote statistics", b"labelplane rope statistics"), "no vote statistics"),
+        (pickle.dumps({}), "no vote statistics"),
+        (b"", "no vote statistics"),
+    ):
+        with pytest.raises(ModelFormatError, match=message):
+            from_bytes(data)

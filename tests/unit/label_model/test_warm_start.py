@@ -1,5 +1,7 @@
 """A fit that starts from an earlier model ends where a cold one does, sooner."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,18 @@ def test_what_hardly_iterates_gives_the_same_answer(algorithm):
     statistics = merge(from_votes(data.L[:5000]), from_votes(data.L[5000:]))
     cold, warm = (fit_statistics(statistics, 2, algorithm=algorithm, start=start) for start in (None, earlier))
     np.testing.assert_allclose(posterior(warm, data.L), posterior(cold, data.L), atol=0.01)
+
+
+@pytest.mark.parametrize("algorithm", [*ITERATE, "ebcc", "auto"])
+def test_a_start_on_the_wrong_side_is_left(algorithm):
+    """The guard holds whatever a fit starts from: EM alone stays in the mirror image of the solution."""
+    data = independent(4000, 8, (0.5, 0.5), seed=3)
+    statistics = from_votes(data.L)
+    cold = fit_statistics(statistics, 2, algorithm=algorithm, abstain=["missing"] * 8)
+    mirrored = replace(fit_statistics(statistics, 2, algorithm="one-coin"), log_weights=np.ascontiguousarray(cold.log_weights[:, :, ::-1]))
+    warm = fit_statistics(statistics, 2, algorithm=algorithm, abstain=["missing"] * 8, start=mirrored)
+    assert (posterior(warm, data.L).argmax(axis=1) == data.Y).mean() > 0.8
+    np.testing.assert_allclose(posterior(warm, data.L), posterior(cold, data.L), atol=0.02)
 
 
 def test_the_class_takes_a_start():

@@ -13,12 +13,13 @@ PAGE = (ROOT / "docs/coming-from-snorkel.md").read_text()
 def test_the_blocks_run_in_order(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     namespace: dict[str, object] = {}
     for number, block in enumerate(blocks):
         exec(compile(block.replace("/tmp/", f"{tmp_path}/"), f"block {number}", "exec"), namespace)
     assert namespace["scores"]["accuracy"] > 0.8
     assert namespace["scores"]["coverage"] > 0.8
+    assert namespace["with_teacher"].get_weights()[-1] > 0.5  # the teacher is believed
 
 
 @pytest.mark.parametrize("name", notebook.__all__)

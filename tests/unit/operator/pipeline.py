@@ -33,6 +33,7 @@ class World:
     gold_version: int = 0
     build: str = "b1"
     dependent: list[DependentPair] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     failing: dict[str, JobReason] = field(default_factory=dict)  # step -> why it fails
     resources: dict[Key, dict[str, Any]] = field(default_factory=dict)
     jobs: dict[str, tuple[str, CreateJob, ObservedJob]] = field(default_factory=dict)
@@ -122,9 +123,9 @@ class World:
         assert task is not None
         standing = next((one for one in self.index if one.fit_digest == task.fit_digest), None)
         made = standing or ModelVersion(
-            version=task.version, fit_digest=task.fit_digest, sha256=f"sha-{task.fit_digest}", function_set_digest=task.function_set_digest, data=task.data,
+            version=task.version, start=task.start, fit_digest=task.fit_digest, sha256=f"sha-{task.fit_digest}", function_set_digest=task.function_set_digest, data=task.data,
             image=task.image, build=self.build, algorithm="majority-vote", why="asked for", iterations=1, converged=True, fitted_at=self._time(),
-            metrics={"coverage": 0.95, "brier": 0.12345}, intervals={"brier": Interval(low=0.1, high=0.15)}, dependent=self.dependent,
+            metrics={"coverage": 0.95, "brier": 0.12345}, intervals={"brier": Interval(low=0.1, high=0.15)}, dependent=self.dependent, notes=self.notes,
             calibration=CalibrationRecord(method="temperature", gold_rows=80, why=f"{task.calibration} was asked for"),
         )  # fmt: skip
         if standing is None:

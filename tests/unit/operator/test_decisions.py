@@ -153,6 +153,32 @@ async def test_functions_that_repeat_one_another_are_named(world: World) -> None
     assert not any(one["type"] == "FunctionsDependent" for one in world.get("LabelModel")["status"]["conditions"])
 
 
+async def test_what_a_fit_says_of_its_votes_reaches_people(world: World) -> None:
+    """F8: votes that look wrong are a condition with an Event, which outlasts a refit; that nothing beats majority vote is said by Ready."""
+    told = "99.7% of the covered rows get the label of majority vote: these votes support nothing better"
+    world.notes = ["VotesAdversarial: 45% of the votes come from functions that look worse than chance", f"NoGainOverMajorityVote: {told}"]
+    await settle(world)
+    model = world.get("LabelModel")
+    assert condition(model, "VotesAdversarial")["message"].startswith("45% of the votes come from functions that look worse than chance: add goldData")
+    assert condition(model)["message"] == f"version 1 (majority-vote) serves; {told}"
+    assert model["status"]["current"]["notes"] == world.notes
+    warned = [event for kind, event in world.events if kind == "LabelModel" and event.reason == "VotesAdversarial"]
+    assert [event.type for event in warned] == ["Warning"]
+    world.data_version = 1
+    world.annotate("LabelModel", reconcile_at="now")
+    await once(world)
+    assert condition(world.get("LabelModel"), "Running")
+    assert condition(world.get("LabelModel"), "VotesAdversarial")
+    await settle(world)
+    assert world.get("LabelModel")["status"]["current"]["version"] == 2
+    assert len([event for kind, event in world.events if event.reason == "VotesAdversarial"]) == 1
+    world.notes, world.data_version = [], 2
+    world.annotate("LabelModel", reconcile_at="again")
+    await settle(world)
+    assert not condition(world.get("LabelModel"), "VotesAdversarial")
+    assert condition(world.get("LabelModel"))["message"] == "version 3 (majority-vote) serves"
+
+
 async def test_pin_of_an_unknown_version_stalls(world: World) -> None:
     world.apply(changed(label_model(), "spec.pin", 9))
     await settle(world)
@@ -323,6 +349,34 @@ async def test_calibration_auto_is_what_is_left_out(world: World) -> None:
     world.apply(changed(label_model(), "spec.calibration", REMOVE))
     await settle(world)
     assert len(world.index) == 1
+
+
+async def test_a_fit_starts_from_the_version_that_is_named(world: World) -> None:
+    """C3, X16: the start's own digest is in the fit's, so that the same digest is the same answer; without a start nothing has changed."""
+    await settle(world)
+    first = world.index[0]
+    world.apply(changed(label_model(), "spec.parameters.startFrom", 1))
+    await settle(world)
+    tasks = [entry[1].intent.config.fit for entry in world.jobs.values() if entry[2].step == "fit"]
+    assert [(task.start.version, task.start.fit_digest) if task.start else None for task in tasks] == [None, (1, first.fit_digest)]
+    current = world.get("LabelModel")["status"]["current"]
+    assert current["start"] == {"version": 1, "fitDigest": first.fit_digest}
+    assert current["digest"] != first.fit_digest
+    world.annotate("LabelModel", reconcile_at="now")
+    await settle(world)
+    assert len(world.index) == 2
+    world.apply(label_model())
+    await settle(world)
+    assert len(world.index) == 2
+    assert world.get("LabelModel")["status"]["current"]["version"] == 1
+
+
+async def test_a_start_that_is_not_there_stalls(world: World) -> None:
+    world.apply(changed(label_model(), "spec.parameters.startFrom", 4))
+    await settle(world)
+    found = condition(world.get("LabelModel"))
+    assert found["reason"] == "ModelVersionNotFound"
+    assert "spec.parameters.startFrom: there is no version 4 (there are: none)" in found["message"]
 
 
 async def test_other_gold_is_another_fit(world: World) -> None:
