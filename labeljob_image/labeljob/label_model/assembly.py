@@ -5,7 +5,7 @@ from typing import get_args
 
 import numpy as np
 
-from labeljob.label_model import generative, glad, mace, triplet
+from labeljob.label_model import generative, glad, mace, one_coin, triplet
 from labeljob.label_model.committee import Finding, Fitted, latent, with_subtypes
 from labeljob.label_model.fits import Bench, right_votes
 from labeljob.label_model.model import FittedLabelModel, Member, prior_of_classes
@@ -15,7 +15,7 @@ from labeljob.votes import FloatArray
 ADVERSARIAL = 0.4  # share of votes by functions that are worse than chance, above which no guard against a flipped solution can be trusted
 SAME = 0.995  # agreement with majority vote from which a fit says that it adds nothing
 ALONE: dict[Algorithm, Callable[[Bench], Fitted]] = {
-    "one-coin": lambda bench: latent("coin", 1.0, bench.coins(np.ones(len(bench.evidence)))),
+    "one-coin": one_coin.fit,
     "hierarchical-dawid-skene": lambda bench: latent("confusions", 1.0, bench.confusions(np.ones(len(bench.evidence)))),
     "ebcc": lambda bench: with_subtypes(bench, np.ones(len(bench.evidence))),
     "generative": generative.fit,

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from labeljob.label_model import compact, dawid_skene, majority_vote, weighted_vote
+from labeljob.label_model import climbing, compact, dawid_skene, majority_vote, weighted_vote
 from labeljob.label_model.arguments import AbstainArgument, AlgorithmArgument, check_arguments, check_class_balance, check_prior_accuracy, check_start
 from labeljob.label_model.assembly import fit_alone, from_finding
 from labeljob.label_model.committee import Finding, deliberate
@@ -216,7 +216,7 @@ def _informative(evidence: Evidence, rows: WeightedVotes) -> WeightedVotes:
 
 def _run(
     evidence: Evidence, rows: WeightedVotes, balance: FloatArray, balance_is_given: bool, voted: IntArray, max_iterations: int, tolerance: float
-) -> dawid_skene.EmResult:
+) -> climbing.EmResult[climbing.Parameters]:
     """EM from the prior's centre, or from where an earlier model ended; voted: int64, the classes that get votes."""
     classes = len(balance)
     is_evidence = np.array([reading == "evidence" for reading in evidence.abstain])
@@ -226,7 +226,7 @@ def _run(
     held_weights = weighted_vote.one_coin_log_weights(evidence.accuracies(), classes)
     problem = dawid_skene.make_problem(prior, balance, balance_is_given, evidence.sided & ~is_evidence, held_weights)
     problem = _warmed(problem, evidence.start, voted)
-    return dawid_skene.run_em(rows, rows.counts, problem, max_iterations, tolerance)
+    return climbing.run_em(rows, rows.counts, problem, max_iterations, tolerance)
 
 
 def _warmed(problem: dawid_skene.Problem, start: FittedLabelModel | None, voted: IntArray) -> dawid_skene.Problem:
@@ -236,10 +236,10 @@ def _warmed(problem: dawid_skene.Problem, start: FittedLabelModel | None, voted:
     weights = start.log_weights[:, np.concatenate([[0], 1 + voted])][:, :, voted]
     log_balance = problem.start.log_balance if problem.balance_is_given else np.log(start.class_balance[voted])
     held = problem.held[:, None, None]
-    return replace(problem, start=dawid_skene.Parameters(log_balance, np.where(held, problem.start.log_confusion, weights)))
+    return replace(problem, start=climbing.Parameters(log_balance, np.where(held, problem.start.log_confusion, weights)))
 
 
-def _distance(result: dawid_skene.EmResult, rows: WeightedVotes, majority: FloatArray) -> float:
+def _distance(result: climbing.EmResult[climbing.Parameters], rows: WeightedVotes, majority: FloatArray) -> float:
     """Total variation between the class shares of covered rows by the model and by majority vote, in [0, 1]."""
     uncovered = rows.counts[~rows.packed.covered].sum()
     abstained = normalised((result.parameters.log_balance + result.parameters.log_confusion[:, 0].sum(axis=0))[:, None])[:, 0]

@@ -25,7 +25,7 @@ from labeljob.votes import ABSTAIN, FloatArray
 
 AGREEMENTS = ("majority-vote", "weighted-vote")  # how often a function agrees with the others is not how often it is right
 LEVEL = 0.95
-PATTERNS = 1 << 12  # information is measured on at most about this many patterns, evenly spaced in canonical order
+PATTERNS = 1 << 11  # information is measured on at most about this many patterns, evenly spaced in canonical order
 LEAST = 1e-3  # an accuracy is taken to lie this far from 0 and 1
 LEAST_SHAPE = 0.5
 GRID = 1025
@@ -64,12 +64,18 @@ def _scores(patterns: np.ndarray, P: FloatArray, accuracy: FloatArray) -> FloatA
     Args:
         P: float64 [n_patterns, n_classes]. accuracy: float64 [n_functions].
     """
-    right = np.take_along_axis(P, np.maximum(patterns, 0).astype(np.int64), axis=1)
-    of_votes = np.where(patterns == ABSTAIN, 0.0, (right - accuracy) / (accuracy * (1 - accuracy)))
-    covered = (patterns != ABSTAIN).any(axis=1)
-    balance = P[covered].mean(axis=0) if covered.any() else np.full(P.shape[1], 1 / P.shape[1])
-    of_balance = np.where(covered[:, None], P - balance, 0.0)[:, :-1]
-    return np.concatenate([of_votes, of_balance], axis=1)
+    functions, classes, voted = len(accuracy), P.shape[1], patterns != ABSTAIN
+    scores = np.empty((len(P), functions + classes - 1))
+    of_votes, of_balance = scores[:, :functions], scores[:, functions:]
+    places = patterns + np.arange(0, P.size, classes)[:, None]  # an abstain points elsewhere, and is silenced below
+    np.subtract(P.ravel().take(places, mode="clip"), accuracy, out=of_votes)
+    of_votes *= 1 / (accuracy * (1 - accuracy))
+    of_votes *= voted
+    covered = voted.any(axis=1)
+    balance = P[covered].mean(axis=0) if covered.any() else np.full(classes, 1 / classes)
+    np.subtract(P[:, :-1], balance[:-1], out=of_balance)
+    of_balance *= covered[:, None]
+    return scores
 
 
 def beta_interval(right: FloatArray, wrong: FloatArray, level: float = LEVEL) -> FloatArray:
@@ -81,7 +87,7 @@ def beta_interval(right: FloatArray, wrong: FloatArray, level: float = LEVEL) ->
     a, b = np.maximum(right[known], LEAST_SHAPE)[:, None], np.maximum(wrong[known], LEAST_SHAPE)[:, None]
     reach = 8 * np.sqrt(1 / a + 1 / b) + 20 / np.minimum(a, b)
     odds = np.log(a / b) + np.linspace(-1, 1, GRID) * reach
-    log_density = -a * np.logaddexp(0, -odds) - b * np.logaddexp(0, odds)
+    log_density = a * odds - (a + b) * (np.maximum(odds, 0) + np.log(1 + np.exp(-np.abs(odds))))
     density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
     below = np.cumsum(density, axis=1) - density / 2
     below /= density.sum(axis=1, keepdims=True)
