@@ -8,6 +8,7 @@ import numpy as np
 from labeljob.label_model import generative, glad, mace, one_coin, triplet
 from labeljob.label_model.committee import Finding, Fitted, latent, with_subtypes
 from labeljob.label_model.fits import Bench, right_votes
+from labeljob.label_model.intervals import with_intervals
 from labeljob.label_model.model import FittedLabelModel, Member, prior_of_classes
 from labeljob.label_model.selection import Abstain, Algorithm, Reason
 from labeljob.votes import FloatArray
@@ -42,28 +43,32 @@ def from_finding(finding: Finding, bench: Bench, abstain: tuple[Abstain, ...]) -
     posterior = sum_of(finding.members)
     only = finding.members[0] if len(finding.members) == 1 else None
     members = tuple(one.member for one in finding.members)
+    accuracies = _accuracies(bench, right_votes(bench, posterior) if only is None or only.right is None else only.right)
     log_linear = only is not None and len(only.member.classes) == bench.classes
     assert finding.reason in get_args(Reason)  # noqa: S101 a name of ours
-    return FittedLabelModel(
+    model = FittedLabelModel(
         algorithm=_named(only.member) if only else "committee",
         reason=finding.reason,  # type: ignore[arg-type]
         why=finding.why,
         class_balance=np.asarray(sum(one.share * prior_of_classes(one, bench.classes) for one in members)),
         log_weights=np.asarray(sum(one.share * of_classes(one, bench.classes) for one in members)),
         abstain=abstain,
-        accuracies=_accuracies(bench, posterior),
+        accuracies=accuracies,
         iterations=max(one.iterations for one in finding.members),
         converged=all(one.converged for one in finding.members),
         seed=bench.seed,
         members=() if log_linear else members,
         discounts=None if finding.dependence is None else finding.dependence.discount.copy(),
         dependent=() if finding.dependence is None else tuple(finding.dependence.named()),
-        notes=notes_of(bench, posterior),
+        notes=notes_of(bench, accuracies, posterior),
     )
+    return with_intervals(model, bench.statistics, posterior)
 
 
 def sum_of(fits: tuple[Fitted, ...]) -> FloatArray:
     """What the committee says of the patterns, float64 [n_classes, n_patterns]."""
+    if len(fits) == 1:
+        return fits[0].posterior
     return np.asarray(sum(fit.member.share * fit.posterior for fit in fits))
 
 
@@ -79,14 +84,13 @@ def of_classes(member: Member, classes: int) -> FloatArray:
     return result
 
 
-def _accuracies(bench: Bench, posterior: FloatArray) -> FloatArray:
-    right = right_votes(bench, posterior)
+def _accuracies(bench: Bench, right: FloatArray) -> FloatArray:
     return np.asarray(np.divide(right, bench.votes, out=np.full(len(right), np.nan), where=bench.votes > 0))
 
 
-def notes_of(bench: Bench, posterior: FloatArray) -> tuple[str, ...]:
-    """What the votes cannot support, in words."""
-    accuracy, voting = _accuracies(bench, posterior), bench.votes > 0
+def notes_of(bench: Bench, accuracy: FloatArray, posterior: FloatArray) -> tuple[str, ...]:
+    """What the votes cannot support, in words. accuracy: float64 [n_functions]; posterior: float64 [n_classes, n_patterns]."""
+    voting = bench.votes > 0
     chance = 1 / bench.classes
     worse = float(bench.votes[voting & (np.nan_to_num(accuracy, nan=1.0) < chance)].sum() / max(bench.votes.sum(), 1.0))
     found = []
@@ -100,7 +104,10 @@ def notes_of(bench: Bench, posterior: FloatArray) -> tuple[str, ...]:
 
 def _same_as_majority(bench: Bench, posterior: FloatArray) -> float:
     """Share of covered rows whose likeliest class has a plurality of the votes."""
-    votes, rows = bench.start(np.ones(len(bench.evidence))), bench.observed.covered
-    label = posterior.argmax(axis=0)
-    best = votes[label, np.arange(votes.shape[1])] >= votes.max(axis=0) - 1e-12
-    return float(best @ rows / max(float(rows.sum()), 1.0))
+    tallies, rows = bench.observed.packed.tallies, bench.observed.covered
+    best, voted, most = posterior[0].copy(), tallies[0].copy(), tallies[0].copy()  # of the likeliest class, the first of equals; of any
+    for of_class, votes in zip(posterior[1:], tallies[1:], strict=True):
+        np.copyto(voted, votes, where=of_class > best)
+        np.maximum(best, of_class, out=best)
+        np.maximum(most, votes, out=most)
+    return float((voted == most) @ rows / max(float(rows.sum()), 1.0))

@@ -13,7 +13,7 @@ from labeljob.label_model.expectation import Expectation, Expected
 from labeljob.label_model.packing import PackedVotes, WeightedVotes, weigh
 from labeljob.votes import FloatArray, Votes
 
-PART, MANY_TERMS = 2048, 1 << 18  # at least so many patterns are fitted first where a round over all adds up so many numbers
+PART, MANY_PARTS = 2048, 8  # at least so many patterns are fitted first where there are so many times as many
 PART_TOLERANCE = 1e-3  # nats a row at which that is enough
 ROUNDING = 1e-12  # relative: an objective that is lower by less is not lower
 
@@ -86,14 +86,14 @@ def run_em(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, pr
     """
     start = problem.start
     rows = weigh(patterns, counts, start.log_confusion.shape[1])
-    if rows.packed.rows > 2 * PART and rows.packed.rows * start.log_confusion[:, 0].size > MANY_TERMS:
+    if rows.packed.rows > MANY_PARTS * PART:
         start = _climb(_part(rows), start, problem, max_iterations, max(tolerance, PART_TOLERANCE)).parameters
     return _climb(rows, start, problem, max_iterations, tolerance)
 
 
 def _part(rows: WeightedVotes) -> WeightedVotes:
     """Evenly spaced rows that stand for all, a repeated pattern as often as it falls on the grid."""
-    grid = np.floor(np.cumsum(rows.counts) * (max(PART, rows.packed.rows // 8) / rows.total) + 0.5)
+    grid = np.floor(np.cumsum(rows.counts) * (max(PART, rows.packed.rows // MANY_PARTS) / rows.total) + 0.5)
     hits = np.diff(grid, prepend=0.0)
     chosen = hits > 0
     return rows.take(chosen, hits[chosen] * (rows.total / hits.sum()))

@@ -8,7 +8,8 @@ maximum a posteriori version with Dirichlet priors, in log space, on distinct vo
 
 The guard against flipped and collapsed solutions is the start and the prior, which says that functions are better than random on average:
 its centre multiplies a function's own vote rates by `odds` where vote and class agree, worth `votes` pseudo-votes for each class. EM starts
-at that centre, which is a majority vote with equal weights. `fitting` also compares where EM ends with the majority vote.
+at that centre, with the odds of each function's agreement with the others, none below chance. `fitting` also compares where EM ends with the
+majority vote.
 
 A function that votes for one class only and whose abstain is missing has a flat likelihood: what it votes follows from it voting at all.
 Its confusion is *held* at the start instead of being learned.
@@ -143,7 +144,15 @@ class Problem:
         return Parameters(log_balance, log_confusion)
 
 
-def make_problem(prior: Prior, balance: FloatArray, balance_is_given: bool, held: BoolArray, held_weights: FloatArray) -> Problem:
-    """EM from the prior's centre and `balance` (float64 [n_classes]), with `held_weights` (as log_confusion) where `held`."""
-    log_confusion = np.where(held[:, None, None], held_weights, _log_shares(prior.confusion))
+def make_problem(
+    prior: Prior, balance: FloatArray, balance_is_given: bool, held: BoolArray, held_weights: FloatArray, surer: FloatArray | float = 1.0
+) -> Problem:
+    """EM from the prior's centre and `balance` (float64 [n_classes]), with `held_weights` (as log_confusion) where `held`.
+
+    Args:
+        surer: float64 [n_functions], times the prior's odds that a vote names the class, to start nearer to what each function is like.
+    """
+    first, diagonal = prior.confusion.copy(), np.arange(len(balance))
+    first[:, 1 + diagonal, diagonal] *= np.reshape(surer, (-1, 1))
+    log_confusion = np.where(held[:, None, None], held_weights, _log_shares(first))
     return Problem(prior, Parameters(np.log(balance), log_confusion), held, balance_is_given)

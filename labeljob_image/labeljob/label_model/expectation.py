@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeljob.label_model.packing import BYTE, RowSums, WeightedVotes, add_histograms, by_function, empty_histograms, unit_sums
-from labeljob.label_model.posteriors import LARGEST_LOG_ODDS
+from labeljob.label_model.packing import BYTE, PackedVotes, RowSums, WeightedVotes, add_histograms, bin_tables, by_function, empty_histograms, sum_tables, unit_sums
+from labeljob.label_model.posteriors import LARGEST_LOG_ODDS, normalised
 from labeljob.label_model.vote_codes import chunk_rows
 from labeljob.votes import FloatArray
 
@@ -61,13 +61,9 @@ class Expectation:
 
     def _load_two(self, log_prior: FloatArray, log_weights: FloatArray) -> float:
         """Of two states only the log-odds y of the first matter: p(row) = p(row, second state) (1 + e^y). The first factor's log, of all rows."""
-        units = unit_sums(log_weights[:, :, :1] - log_weights[:, :, 1:], self.rows.packed.layout)[:, :, 0]
-        units[0] += log_prior[0] - log_prior[1]
-        self.tables, self.largest = list(units), float(np.abs(units).max(axis=1).sum())
-        if self.rows.packed.joint:
-            even = len(units) // 2 * 2
-            np.add(units[0:even:2, None, :], units[1:even:2, :, None], out=self.both[:, :, : units.shape[1]])
-            self.tables = [*self.both.reshape(even // 2, -1), *units[even:]]
+        self.tables = bin_tables(self.rows.packed, log_weights[:, :, :1] - log_weights[:, :, 1:], self.both)
+        self.tables[0] += log_prior[0] - log_prior[1]
+        self.largest = sum(max(float(table.max()), -float(table.min())) for table in self.tables)
         return float((self.rows.outcomes * log_weights[:, :, 1]).sum()) + self.rows.total * float(log_prior[1])
 
     def _load_many(self, log_prior: FloatArray, log_weights: FloatArray) -> float:
@@ -126,3 +122,19 @@ class Expectation:
         """What is in none of the later states is in the first."""
         first = np.maximum(self.rows.outcomes - of_later.sum(axis=2), 0.0)
         return Expected(np.concatenate([first[:, :, None], of_later], axis=2), np.append(max(self.rows.total - later.sum(), 0.0), later))
+
+
+def class_posterior(packed: PackedVotes, log_prior: FloatArray, log_weights: FloatArray) -> FloatArray:
+    """Posterior of every pattern once EM has ended, float64 [n_states, n_rows]; arguments as of `Expectation.of`."""
+    if len(log_prior) != 2:
+        return normalised(sum_tables(packed, log_weights) + log_prior[:, None])
+    tables = bin_tables(packed, log_weights[:, :, :1] - log_weights[:, :, 1:])
+    odds = tables[0].take(packed.bins[0])
+    for bins, table in zip(packed.bins[1:], tables[1:], strict=True):
+        odds += table.take(bins)
+    posterior = np.empty((2, packed.rows))
+    odds += log_prior[0] - log_prior[1]
+    np.clip(odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS, out=odds)
+    np.divide(1.0, np.exp(odds, out=odds) + 1.0, out=posterior[1])
+    np.multiply(odds, posterior[1], out=posterior[0])
+    return posterior

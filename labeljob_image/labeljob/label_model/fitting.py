@@ -109,7 +109,7 @@ def fit_statistics(
     if compact.is_needed(statistics.functions, cardinality):
         return compact.fit(statistics, cardinality, algorithm, balance, prior_accuracy, max_iterations, seed)
     evidence = _gather(statistics, cardinality, abstain, balance, prior_accuracy, start)
-    return with_intervals(_model_of(algorithm, evidence, _bench(statistics, evidence, max_iterations, tolerance, seed)), statistics)
+    return _model_of(algorithm, evidence, _bench(statistics, evidence, max_iterations, tolerance, seed))
 
 
 def _model_of(algorithm: AlgorithmArgument, evidence: Evidence, bench: Bench) -> FittedLabelModel:
@@ -165,9 +165,9 @@ def _fit(choice: Choice, evidence: Evidence, bench: Bench) -> FittedLabelModel:
     if one_class and choice.algorithm not in ("majority-vote", "weighted-vote"):
         choice = Choice("weighted-vote", "OneClassVoted", "all votes name one class: no confusion to learn")
     if choice.algorithm == "dawid-skene":
-        return _fit_dawid_skene(choice, evidence, bench.max_iterations, bench.tolerance, bench.seed)
+        return with_intervals(_fit_dawid_skene(choice, evidence, bench.max_iterations, bench.tolerance, bench.seed), bench.statistics)
     if choice.algorithm in ("majority-vote", "weighted-vote"):
-        return _vote_model(choice, evidence, bench.seed)
+        return with_intervals(_vote_model(choice, evidence, bench.seed), bench.statistics)
     return from_finding(Finding((fit_alone(choice.algorithm, bench),), None, choice.reason, choice.why), bench, evidence.abstain)
 
 
@@ -221,12 +221,20 @@ def _run(
     classes = len(balance)
     is_evidence = np.array([reading == "evidence" for reading in evidence.abstain])
     pooled = evidence.pooled
-    odds = float(np.clip(pooled * (classes - 1) / max(1 - pooled, 1e-9), *ODDS))
+    odds = float(_odds(pooled, classes))
     prior = dawid_skene.make_prior(rows, rows.counts, is_evidence, classes, odds, PRIOR_VOTES)
-    held_weights = weighted_vote.one_coin_log_weights(evidence.accuracies(), classes)
-    problem = dawid_skene.make_problem(prior, balance, balance_is_given, evidence.sided & ~is_evidence, held_weights)
+    accuracies = evidence.accuracies()
+    held_weights = weighted_vote.one_coin_log_weights(accuracies, classes)
+    first = weighted_vote.sharpened(accuracies, evidence.vote_counts.sum(axis=1), rows.packed.tallies, rows.counts)
+    surer = np.where(evidence.sided, 1.0, _odds(first, classes) / odds)
+    problem = dawid_skene.make_problem(prior, balance, balance_is_given, evidence.sided & ~is_evidence, held_weights, surer)
     problem = _warmed(problem, evidence.start, voted)
     return climbing.run_em(rows, rows.counts, problem, max_iterations, tolerance)
+
+
+def _odds(accuracy: FloatArray | float, classes: int) -> FloatArray:
+    """Of a right vote over any one wrong vote, within ODDS."""
+    return np.asarray(np.clip(accuracy * (classes - 1) / np.maximum(1 - accuracy, 1e-9), *ODDS))
 
 
 def _warmed(problem: dawid_skene.Problem, start: FittedLabelModel | None, voted: IntArray) -> dawid_skene.Problem:

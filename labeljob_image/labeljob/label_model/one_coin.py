@@ -11,14 +11,13 @@ import numpy as np
 
 from labeljob.label_model import climbing, majority_vote
 from labeljob.label_model.committee import Fitted
-from labeljob.label_model.expectation import Expected
+from labeljob.label_model.expectation import Expected, class_posterior
 from labeljob.label_model.fits import COIN_VOTES, Bench
 from labeljob.label_model.latent_class import BALANCE_ROWS, FLOOR, PROPENSITY_ROWS
 from labeljob.label_model.model import Member
-from labeljob.label_model.packing import WeightedVotes, outcome_counts, sum_tables
-from labeljob.label_model.posteriors import normalised
+from labeljob.label_model.packing import WeightedVotes, outcome_counts
 from labeljob.label_model.statistics import weighted_patterns
-from labeljob.label_model.weighted_vote import one_coin_log_weights
+from labeljob.label_model.weighted_vote import one_coin_log_weights, sharpened
 from labeljob.votes import BoolArray, FloatArray
 
 LARGEST_LOGIT = 20.0  # of an accuracy or a rate that rounds were mixed to; FLOOR is 20.7
@@ -112,8 +111,9 @@ def fit(bench: Bench) -> Fitted:
         problem = _Begun(**vars(problem), begun=begun)
     ended = climbing.run_em(asked, asked.counts, problem, bench.max_iterations, bench.tolerance)
     log_prior, weights = ended.parameters.log_balance, ended.parameters.log_confusion
-    posterior = normalised(sum_tables(rows.packed, weights) + log_prior[:, None])
-    return Fitted(Member("coin", 1.0, log_prior, weights, np.arange(bench.classes)), posterior, ended.iterations, ended.converged)
+    right = None if ended.expected is None else np.einsum("jkk->j", ended.expected.outcomes[:, 1:])
+    member = Member("coin", 1.0, log_prior, weights, np.arange(bench.classes))
+    return Fitted(member, class_posterior(rows.packed, log_prior, weights), ended.iterations, ended.converged, right)
 
 
 def _problem(bench: Bench, rows: WeightedVotes) -> Problem:
@@ -121,7 +121,8 @@ def _problem(bench: Bench, rows: WeightedVotes) -> Problem:
     balance = majority_vote.class_shares(rows.packed, rows.counts, bench.classes) if bench.balance is None else bench.balance
     voting = np.repeat(bench.observed.vote_rates[:, None] * PROPENSITY_ROWS, bench.classes, axis=1)
     right = COIN_VOTES * bench.pooled
-    return Problem(bench.evidence, right, COIN_VOTES - right, voting, PROPENSITY_ROWS - voting, (bench.accuracies, balance), bench.balance is not None)
+    accuracies = sharpened(bench.accuracies, bench.votes, rows.packed.tallies, rows.counts)
+    return Problem(bench.evidence, right, COIN_VOTES - right, voting, PROPENSITY_ROWS - voting, (accuracies, balance), bench.balance is not None)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from labeljob.label_model.vote_codes import Codes, Layout, packed_chunks
 from labeljob.votes import FloatArray, Votes
 
-JOINT_ROWS = 1 << 13  # from here on one table for both units of a code costs less than a second look-up
+JOINT_ROWS = 1 << 15  # from here on one table for both units of a code costs less than a second look-up
 BYTE = 256
 TOGETHER = 3  # from so many states on, a look-up gives the values of all
 BYTES_OF_A_SUM = 6  # whole bytes that are exact in float64
@@ -62,8 +62,11 @@ class PackedVotes:
             return sum_tables(self, one_each(self.layout.columns, classes))
         bytes_ = np.zeros((self.layout.columns, self.outcomes, 1))  # class k counts in byte k of one sum: a whole number, exact below 2 ** 53
         bytes_[:, 1:, 0] = float(BYTE) ** np.arange(classes)
-        sums = sum_tables(self, bytes_)[0].astype("<u8")
-        return np.ascontiguousarray(sums.view(np.uint8).reshape(-1, 8)[:, :classes].T).astype(np.float64)
+        tables = bin_tables(self, bytes_)
+        sums = tables[0].take(self.bins[0])
+        for bins, table in zip(self.bins[1:], tables[1:], strict=True):
+            sums += table.take(bins)
+        return sums.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :classes].T.astype(np.float64, order="C")
 
     def take(self, rows: npt.NDArray[np.bool_]) -> "PackedVotes":
         """Some of the rows."""
@@ -109,6 +112,17 @@ def unit_sums(log_weights: FloatArray, layout: Layout) -> FloatArray:
     padded = np.zeros((layout.units * layout.width, outcomes, states))
     padded[:functions] = log_weights
     return np.asarray(design(layout) @ padded.reshape(layout.units, -1, states))
+
+
+def bin_tables(packed: PackedVotes, log_weights: FloatArray, both: FloatArray | None = None) -> list[FloatArray]:
+    """What each number of each of the `bins` adds to one sum, float64 [bin_size] each, from [n_functions, n_outcomes, 1]; `both` is a buffer."""
+    units = unit_sums(log_weights, packed.layout)[:, :, 0]
+    if not packed.joint:
+        return list(units)
+    even = len(units) // 2 * 2
+    both = np.zeros((even // 2, units.shape[1], BYTE)) if both is None else both
+    np.add(units[0:even:2, None, :], units[1:even:2, :, None], out=both[:, :, : units.shape[1]])
+    return [*both.reshape(even // 2, -1), *units[even:]]
 
 
 def unit_tables(log_weights: FloatArray, layout: Layout) -> FloatArray:

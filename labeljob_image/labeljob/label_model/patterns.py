@@ -1,5 +1,7 @@
 """Distinct rows of a label matrix in lexicographic order, with their weights."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -8,7 +10,8 @@ from labeljob.label_model.vote_codes import WORD, Layout, packed_chunks
 from labeljob.votes import ABSTAIN, IntArray, Votes
 
 DENSE_CODES = 1 << 20  # up to this many possible patterns, count them in a table instead of sorting
-WHOLE_CODES = 1 << 32  # up to this many, a pattern is a number of four bytes
+FEW_ROWS = 4  # times the rows of a matrix below the possible patterns, sorting is quicker than a table
+SHORT_CODES, WHOLE_CODES = 1 << 16, 1 << 32  # up to so many, a pattern is a number of two or four bytes
 BLOCK_ROWS = 1 << 17
 MARK_BITS = 20
 MARKS = 1 << MARK_BITS
@@ -122,7 +125,9 @@ def _changes(ordered: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.bool_]:
 
 def _count_dense(votes: Votes, layout: Layout, weights: IntArray | None) -> tuple[Votes, IntArray]:
     codes = dense_codes(votes, layout)
-    present, counts = _counted(codes, weights) if layout.outcomes**layout.columns <= DENSE_CODES else _sorted_numbers(codes)
+    possible = layout.outcomes**layout.columns
+    sort = possible > DENSE_CODES or (weights is None and len(codes) * FEW_ROWS < possible)
+    present, counts = _sorted_numbers(codes if possible > SHORT_CODES else codes.astype(np.uint16)) if sort else _counted(codes, weights)
     words = np.empty((len(present), layout.units), dtype="<u4")  # a unit of four votes is written as one number
     left = present.astype(np.uint32)
     for unit in range(layout.units - 1, -1, -1):
@@ -140,7 +145,7 @@ def _counted(codes: npt.NDArray[np.uint32], weights: IntArray | None) -> tuple[n
     return present, totals[present].astype(np.int64)
 
 
-def _sorted_numbers(codes: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.uint32], IntArray]:
+def _sorted_numbers(codes: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray]:
     """As `_counted`, by sorting the numbers themselves."""
     ordered = np.sort(codes)
     starts = np.flatnonzero(_changes(ordered))
