@@ -21,7 +21,7 @@ import numpy as np
 from labeljob.label_model.fits import COIN_VOTES
 from labeljob.label_model.model import FittedLabelModel, posterior
 from labeljob.label_model.statistics import VoteStatistics
-from labeljob.votes import ABSTAIN, FloatArray
+from labeljob.votes import ABSTAIN, FloatArray, Votes
 
 AGREEMENTS = ("majority-vote", "weighted-vote")  # how often a function agrees with the others is not how often it is right
 LEVEL = 0.95
@@ -52,7 +52,8 @@ def effective_votes(model: FittedLabelModel, statistics: VoteStatistics, known: 
     patterns, counts = statistics.patterns[chosen], statistics.counts[chosen].astype(np.float64)
     counts *= statistics.rows / counts.sum()
     accuracy = np.clip(np.nan_to_num(model.accuracies, nan=0.5), LEAST, 1 - LEAST)
-    scores = _scores(patterns, posterior(model, patterns) if known is None else np.ascontiguousarray(known[:, chosen].T), accuracy)
+    voted = (patterns != ABSTAIN).astype(np.float64)
+    scores = _scores(patterns, voted, posterior(model, patterns) if known is None else np.ascontiguousarray(known[:, chosen].T), accuracy)
     spread = accuracy * (1 - accuracy)
     prior = np.append(COIN_VOTES / spread, np.ones(scores.shape[1] - len(spread)))
     information = (scores * counts[:, None]).T @ scores
@@ -60,25 +61,25 @@ def effective_votes(model: FittedLabelModel, statistics: VoteStatistics, known: 
         power = np.append(model.discounts, np.ones(len(prior) - len(spread)))
         information = np.where(np.eye(len(power), dtype=bool), information, information * np.outer(power, power))
     variance = np.diag(np.linalg.inv(information + np.diag(prior)))[: len(spread)]
-    votes = counts @ (patterns != ABSTAIN) + COIN_VOTES
+    votes = counts @ voted + COIN_VOTES
     return np.where(np.isnan(model.accuracies), np.nan, np.minimum(spread / variance, votes))
 
 
-def _scores(patterns: np.ndarray, P: FloatArray, accuracy: FloatArray) -> FloatArray:
+def _scores(patterns: Votes, voted: FloatArray, P: FloatArray, accuracy: FloatArray) -> FloatArray:
     """Scores of accuracies and of the class balance (log-ratios to the last class), float64 [n_patterns, n_functions + n_classes - 1].
 
     Args:
-        P: float64 [n_patterns, n_classes]. accuracy: float64 [n_functions].
+        voted: float64 [n_patterns, n_functions], 1 for a vote, else 0. P: float64 [n_patterns, n_classes]. accuracy: float64 [n_functions].
     """
-    functions, classes, voted = len(accuracy), P.shape[1], patterns != ABSTAIN
+    functions, classes = len(accuracy), P.shape[1]
     scores = np.empty((len(P), functions + classes - 1))
     of_votes, of_balance = scores[:, :functions], scores[:, functions:]
     places = patterns + np.arange(0, P.size, classes)[:, None]  # an abstain points elsewhere, and is silenced below
     np.subtract(P.ravel().take(places, mode="clip"), accuracy, out=of_votes)
     of_votes *= 1 / (accuracy * (1 - accuracy))
     of_votes *= voted
-    covered = voted.any(axis=1)
-    balance = P[covered].mean(axis=0) if covered.any() else np.full(classes, 1 / classes)
+    covered = np.minimum(voted @ np.ones(functions), 1.0)
+    balance = covered @ P / max(float(covered.sum()), 1.0)
     np.subtract(P[:, :-1], balance[:-1], out=of_balance)
     of_balance *= covered[:, None]
     return scores

@@ -61,7 +61,7 @@ class Problem:
         by_class = votes.sum(axis=1)
         right, cast = np.einsum("jkk->j", votes), by_class.sum(axis=1)
         accuracy = (right + self.right) / (cast + (self.right + self.wrong))
-        rate = (by_class + self.voting) / (expected.rows + self.voting + self.abstaining)
+        rate = (by_class + self.voting) / (expected.rows + PROPENSITY_ROWS) if self.evidence.any() else self.voting
         return self._coins(self._log_balance(expected.rows + BALANCE_ROWS), accuracy, rate)
 
     def log_density(self, parameters: Coins) -> float:

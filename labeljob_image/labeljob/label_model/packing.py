@@ -5,7 +5,7 @@ first: the answer for a row does not depend on the rows around it, to the last b
 """
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -95,7 +95,7 @@ def pack(votes: Votes, outcomes: int) -> PackedVotes:
     return PackedVotes(codes, layout)
 
 
-@cache
+@lru_cache(maxsize=16)
 def design(layout: Layout) -> FloatArray:
     """Which outcome each function of a unit has in each of its numbers: 0 or 1, float64 [size, width * n_outcomes]."""
     digits = np.arange(layout.size)[:, None] // layout.outcomes ** np.arange(layout.width - 1, -1, -1) % layout.outcomes
