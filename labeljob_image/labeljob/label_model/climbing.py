@@ -10,6 +10,7 @@ import numpy as np
 
 from labeljob.label_model.acceleration import Anderson
 from labeljob.label_model.expectation import Expectation, Expected
+from labeljob.label_model.grid import GridExpectation, is_dense
 from labeljob.label_model.packing import PackedVotes, WeightedVotes, weigh
 from labeljob.votes import FloatArray, Votes
 
@@ -86,7 +87,7 @@ def run_em(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, pr
     """
     start = problem.start
     rows = weigh(patterns, counts, start.log_confusion.shape[1])
-    if rows.packed.rows > MANY_PARTS * PART:
+    if rows.packed.rows > MANY_PARTS * PART and not is_dense(rows.packed, len(start.log_balance)):
         start = _climb(_part(rows), start, problem, max_iterations, max(tolerance, PART_TOLERANCE)).parameters
     return _climb(rows, start, problem, max_iterations, tolerance)
 
@@ -103,7 +104,8 @@ def _climb(rows: WeightedVotes, start: P, problem: Problem[P], max_iterations: i
     """Rounds of EM, mixed with earlier ones (`acceleration`); a mixture that lowers the objective is dropped for the plain step."""
     here, plain, mixer, found = start, None, Anderson(), None
     trace, converged, iterations = list[float](), False, 0
-    expectation = Expectation(rows, len(start.log_balance))
+    states = len(start.log_balance)
+    expectation = GridExpectation(rows) if is_dense(rows.packed, states) else Expectation(rows, states)
     while not converged and iterations < max_iterations:
         iterations += 1
         expected, likelihood = expectation.of(here.log_balance, here.log_confusion)

@@ -57,7 +57,7 @@ class Expectation:
             likelihood += more
             later += weights.sum(axis=1)
             add_histograms(self.rows.packed, part, weights, histograms)
-        return self._expected(later, by_function(self.rows.packed, histograms)), likelihood
+        return expected_of(self.rows, later, by_function(self.rows.packed, histograms)), likelihood
 
     def _load_two(self, log_prior: FloatArray, log_weights: FloatArray) -> float:
         """Of two states only the log-odds y of the first matter: p(row) = p(row, second state) (1 + e^y). The first factor's log, of all rows."""
@@ -118,10 +118,15 @@ class Expectation:
         joint *= counts / total
         return joint[1:], float(counts @ top) + float(counts @ np.log(total, out=total))
 
-    def _expected(self, later: FloatArray, of_later: FloatArray) -> Expected:
-        """What is in none of the later states is in the first."""
-        first = np.maximum(self.rows.outcomes - of_later.sum(axis=2), 0.0)
-        return Expected(np.concatenate([first[:, :, None], of_later], axis=2), np.append(max(self.rows.total - later.sum(), 0.0), later))
+
+def expected_of(rows: WeightedVotes, later: FloatArray, of_later: FloatArray) -> Expected:
+    """What is in none of the later states is in the first.
+
+    Args:
+        later: float64 [n_states - 1]; of_later: float64 [n_functions, n_outcomes, n_states - 1].
+    """
+    first = np.maximum(rows.outcomes - of_later.sum(axis=2), 0.0)
+    return Expected(np.concatenate([first[:, :, None], of_later], axis=2), np.append(max(rows.total - later.sum(), 0.0), later))
 
 
 def class_posterior(packed: PackedVotes, log_prior: FloatArray, log_weights: FloatArray) -> FloatArray:

@@ -253,6 +253,12 @@ def by_function(packed: PackedVotes, histograms: FloatArray) -> FloatArray:
     if packed.joint:
         both = histograms.reshape(len(histograms), states, layout.size, BYTE)[..., : layout.size]
         units = np.stack([both.sum(axis=2), both.sum(axis=3)], axis=1).reshape(-1, states, layout.size)[: layout.units]
+    return by_unit(layout, units)
+
+
+def by_unit(layout: Layout, units: FloatArray) -> FloatArray:
+    """float64 [n_functions, n_outcomes, n_states] from histograms of units, float64 [n_units, n_states, size]."""
+    states = units.shape[1]
     if layout.size <= SMALL_UNIT:
         split = (units @ design(layout)).reshape(layout.units, states, layout.width, layout.outcomes)
         return split.transpose(0, 2, 3, 1).reshape(-1, layout.outcomes, states)[: layout.columns]
