@@ -42,6 +42,7 @@ def from_finding(finding: Finding, bench: Bench, abstain: tuple[Abstain, ...]) -
     """A log-linear model for one member whose states are the classes; a committee for all else."""
     posterior = sum_of(finding.members)
     only = finding.members[0] if len(finding.members) == 1 else None
+    every = 1 if only is None else only.every
     members = tuple(one.member for one in finding.members)
     accuracies = _accuracies(bench, right_votes(bench, posterior) if only is None or only.right is None else only.right)
     log_linear = only is not None and len(only.member.classes) == bench.classes
@@ -60,9 +61,9 @@ def from_finding(finding: Finding, bench: Bench, abstain: tuple[Abstain, ...]) -
         members=() if log_linear else members,
         discounts=None if finding.dependence is None else finding.dependence.discount.copy(),
         dependent=() if finding.dependence is None else tuple(finding.dependence.named()),
-        notes=notes_of(bench, accuracies, posterior),
+        notes=notes_of(bench, accuracies, posterior, slice(None, None, every)),
     )
-    return with_intervals(model, bench.statistics, posterior)
+    return with_intervals(model, bench.statistics, posterior if every == 1 else None)
 
 
 def sum_of(fits: tuple[Fitted, ...]) -> FloatArray:
@@ -88,23 +89,24 @@ def _accuracies(bench: Bench, right: FloatArray) -> FloatArray:
     return np.asarray(np.divide(right, bench.votes, out=np.full(len(right), np.nan), where=bench.votes > 0))
 
 
-def notes_of(bench: Bench, accuracy: FloatArray, posterior: FloatArray) -> tuple[str, ...]:
-    """What the votes cannot support, in words. accuracy: float64 [n_functions]; posterior: float64 [n_classes, n_patterns]."""
+def notes_of(bench: Bench, accuracy: FloatArray, posterior: FloatArray, chosen: slice) -> tuple[str, ...]:
+    """What the votes cannot support, in words. accuracy: float64 [n_functions]; posterior: of the `chosen` patterns, float64 [n_classes, n_chosen]."""
     voting = bench.votes > 0
     chance = 1 / bench.classes
     worse = float(bench.votes[voting & (np.nan_to_num(accuracy, nan=1.0) < chance)].sum() / max(bench.votes.sum(), 1.0))
     found = []
     if worse > ADVERSARIAL:
         found.append(f"{worse:.0%} of the votes come from functions that look worse than chance: then right and wrong cannot be told apart without gold")
-    same = _same_as_majority(bench, posterior)
+    same = _same_as_majority(bench, posterior, chosen)
     if same >= SAME:
         found.append(f"{same:.1%} of the covered rows get the label of majority vote: these votes support nothing better")
     return tuple(found)
 
 
-def _same_as_majority(bench: Bench, posterior: FloatArray) -> float:
+def _same_as_majority(bench: Bench, posterior: FloatArray, chosen: slice) -> float:
     """Share of covered rows whose likeliest class has a plurality of the votes."""
-    tallies, rows = bench.observed.packed.tallies, bench.observed.covered
+    packed = bench.observed.packed
+    tallies, rows = (packed if chosen.step == 1 else packed.take(chosen)).tallies, bench.observed.covered[chosen]
     best, voted, most = posterior[0].copy(), tallies[0].copy(), tallies[0].copy()  # of the likeliest class, the first of equals; of any
     for of_class, votes in zip(posterior[1:], tallies[1:], strict=True):
         np.copyto(voted, votes, where=of_class > best)

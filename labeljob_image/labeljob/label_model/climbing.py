@@ -11,11 +11,11 @@ import numpy as np
 from labeljob.label_model.acceleration import Anderson
 from labeljob.label_model.expectation import Expectation, Expected
 from labeljob.label_model.grid import GridExpectation, is_dense
-from labeljob.label_model.packing import PackedVotes, WeightedVotes, weigh
+from labeljob.label_model.packing import PackedVotes
+from labeljob.label_model.weighted_votes import WeightedVotes, weigh
 from labeljob.votes import FloatArray, Votes
 
-PART, MANY_PARTS = 2048, 8  # at least so many patterns are fitted first where there are so many times as many
-PART_TOLERANCE = 1e-3  # nats a row at which that is enough
+PART_TOLERANCE = 1e-3  # nats a row at which a part of the patterns is fitted well enough to start from
 ROUNDING = 1e-12  # relative: an objective that is lower by less is not lower
 
 
@@ -76,28 +76,28 @@ class EmResult(Generic[P]):
         return np.zeros(0) if self.expected is None else self.expected.rows
 
 
-def run_em(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, problem: Problem[P], max_iterations: int, tolerance: float) -> EmResult[P]:
+def run_em(
+    patterns: Votes | PackedVotes | WeightedVotes,
+    counts: FloatArray,
+    problem: Problem[P],
+    max_iterations: int,
+    tolerance: float,
+    part: WeightedVotes | None = None,
+) -> EmResult[P]:
     """EM until a round raises the (expected) objective by at most `tolerance` nats a row, or `max_iterations`; with 0 it takes them all.
 
     Many patterns are first fitted by a part of them, to start near the end; what is reported is of the rounds over all. Inputs are not
     changed.
 
     Args:
-        patterns: int8 [n_patterns, n_functions], or packed; counts: float64 [n_patterns].
+        patterns: int8 [n_patterns, n_functions], or packed; counts: float64 [n_patterns]. part: of the patterns, when it is known.
     """
     start = problem.start
     rows = weigh(patterns, counts, start.log_confusion.shape[1])
-    if rows.packed.rows > MANY_PARTS * PART and not is_dense(rows.packed, len(start.log_balance)):
-        start = _climb(_part(rows), start, problem, max_iterations, max(tolerance, PART_TOLERANCE)).parameters
+    part = rows.part if part is None else part
+    if part.packed.rows < rows.packed.rows and not is_dense(rows.packed, len(start.log_balance)):
+        start = _climb(part, start, problem, max_iterations, max(tolerance, PART_TOLERANCE)).parameters
     return _climb(rows, start, problem, max_iterations, tolerance)
-
-
-def _part(rows: WeightedVotes) -> WeightedVotes:
-    """Evenly spaced rows that stand for all, a repeated pattern as often as it falls on the grid."""
-    grid = np.floor(np.cumsum(rows.counts) * (max(PART, rows.packed.rows // MANY_PARTS) / rows.total) + 0.5)
-    hits = np.diff(grid, prepend=0.0)
-    chosen = hits > 0
-    return rows.take(chosen, hits[chosen] * (rows.total / hits.sum()))
 
 
 def _climb(rows: WeightedVotes, start: P, problem: Problem[P], max_iterations: int, tolerance: float) -> EmResult[P]:

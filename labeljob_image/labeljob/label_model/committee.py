@@ -51,6 +51,7 @@ class Fitted:
 
     Attributes:
         right: float64 [n_functions], expected right votes, where the iteration left them; else they follow from the posterior.
+        every: the posterior is that of every so manieth pattern.
     """
 
     member: Member
@@ -58,6 +59,7 @@ class Fitted:
     iterations: int
     converged: bool
     right: FloatArray | None = None
+    every: int = 1
 
 
 @dataclass(frozen=True)

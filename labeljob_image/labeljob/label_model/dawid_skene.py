@@ -21,11 +21,13 @@ import numpy as np
 
 from labeljob.label_model.climbing import Parameters
 from labeljob.label_model.expectation import Expected
-from labeljob.label_model.packing import PackedVotes, WeightedVotes, outcome_counts, sum_tables, weigh
+from labeljob.label_model.packing import PackedVotes, outcome_counts, sum_tables
+from labeljob.label_model.weighted_votes import WeightedVotes, weigh
 from labeljob.votes import BoolArray, FloatArray, Votes
 
 BALANCE_ROWS = 1.0  # pseudo-rows for each class in a learned class balance
 FLOOR = 1e-9  # smallest prior rate of an outcome, so that no probability is ever zero
+ODDS = (1.5, 20.0)  # bounds of the better-than-random odds that agreement gives
 LEAST_LOG = -700.0  # nats below the likeliest that a mixture of steps may put an outcome
 
 
@@ -62,6 +64,11 @@ def make_prior(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray
     centre /= centre.sum(axis=1, keepdims=True)
     vote_rate = rates[:, 1:].sum(axis=1)
     return Prior(centre * (votes / vote_rate)[:, None, None], np.full(classes, BALANCE_ROWS))
+
+
+def odds_of(accuracy: FloatArray | float, classes: int) -> FloatArray:
+    """Of a right vote over any one wrong vote, within ODDS."""
+    return np.asarray(np.clip(accuracy * (classes - 1) / np.maximum(1 - accuracy, 1e-9), *ODDS))
 
 
 def log_joint(packed: PackedVotes, parameters: Parameters) -> FloatArray:

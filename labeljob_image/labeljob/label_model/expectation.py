@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeljob.label_model.packing import BYTE, PackedVotes, RowSums, WeightedVotes, add_histograms, bin_tables, by_function, empty_histograms, sum_tables, unit_sums
+from labeljob.label_model.packing import BYTE, PackedVotes, RowSums, add_histograms, bin_tables, by_function, empty_histograms, sum_tables, unit_sums
 from labeljob.label_model.posteriors import LARGEST_LOG_ODDS, normalised
 from labeljob.label_model.vote_codes import chunk_rows
+from labeljob.label_model.weighted_votes import WeightedVotes
 from labeljob.votes import FloatArray
 
 

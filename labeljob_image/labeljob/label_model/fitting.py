@@ -13,15 +13,15 @@ from labeljob.label_model.committee import Finding, deliberate
 from labeljob.label_model.fits import Bench
 from labeljob.label_model.intervals import with_intervals
 from labeljob.label_model.model import FittedLabelModel
-from labeljob.label_model.packing import WeightedVotes, weigh
 from labeljob.label_model.posteriors import normalised
 from labeljob.label_model.selection import Abstain, Choice, choose_algorithm, infer_abstain, one_sided
 from labeljob.label_model.statistics import VoteStatistics, weighted_patterns
 from labeljob.label_model.statistics import vote_counts as exact_vote_counts
+from labeljob.label_model.weighted_votes import WeightedVotes, weigh
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes
 
+EXACT = ("auto", "majority-vote", "weighted-vote")  # need how often functions agree on all patterns; others only to start from it
 PRIOR_VOTES = 10.0  # pseudo-votes of each function for each class in Dawid-Skene
-ODDS = (1.5, 20.0)  # bounds of the better-than-random odds that pooled agreement gives
 FARTHEST = 0.3  # total variation between the classes of covered rows by Dawid-Skene and by majority vote, above which EM has collapsed
 
 
@@ -108,7 +108,7 @@ def fit_statistics(
     check_prior_accuracy(prior_accuracy, cardinality)
     if compact.is_needed(statistics.functions, cardinality):
         return compact.fit(statistics, cardinality, algorithm, balance, prior_accuracy, max_iterations, seed)
-    evidence = _gather(statistics, cardinality, abstain, balance, prior_accuracy, start)
+    evidence = _gather(statistics, cardinality, abstain, balance, prior_accuracy, start, exact=algorithm in EXACT)
     return _model_of(algorithm, evidence, _bench(statistics, evidence, max_iterations, tolerance, seed))
 
 
@@ -141,11 +141,13 @@ def _gather(
     class_balance: FloatArray | None,
     prior_accuracy: float | None,
     start: FittedLabelModel | None,
+    *,
+    exact: bool,
 ) -> Evidence:
     patterns, counts = statistics.patterns, statistics.weights
     rows = weighted_patterns(statistics, 1 + classes)
     vote_counts = exact_vote_counts(statistics, classes).astype(np.float64)
-    agreeing, comparable = weighted_vote.agreement(rows, counts, classes)
+    agreeing, comparable = weighted_vote.agreement(rows if exact else rows.part, counts, classes)
     readings = _readings(statistics, counts, vote_counts, abstain)
     return Evidence(patterns, rows, counts, vote_counts, agreeing, comparable, readings, class_balance, prior_accuracy, start)
 
@@ -221,20 +223,15 @@ def _run(
     classes = len(balance)
     is_evidence = np.array([reading == "evidence" for reading in evidence.abstain])
     pooled = evidence.pooled
-    odds = float(_odds(pooled, classes))
+    odds = float(dawid_skene.odds_of(pooled, classes))
     prior = dawid_skene.make_prior(rows, rows.counts, is_evidence, classes, odds, PRIOR_VOTES)
     accuracies = evidence.accuracies()
     held_weights = weighted_vote.one_coin_log_weights(accuracies, classes)
-    first = weighted_vote.sharpened(accuracies, evidence.vote_counts.sum(axis=1), rows.packed.tallies, rows.counts)
-    surer = np.where(evidence.sided, 1.0, _odds(first, classes) / odds)
+    first = weighted_vote.sharpened(accuracies, evidence.vote_counts.sum(axis=1), rows.part.packed.tallies, rows.part.counts)
+    surer = np.where(evidence.sided, 1.0, dawid_skene.odds_of(first, classes) / odds)
     problem = dawid_skene.make_problem(prior, balance, balance_is_given, evidence.sided & ~is_evidence, held_weights, surer)
     problem = _warmed(problem, evidence.start, voted)
     return climbing.run_em(rows, rows.counts, problem, max_iterations, tolerance)
-
-
-def _odds(accuracy: FloatArray | float, classes: int) -> FloatArray:
-    """Of a right vote over any one wrong vote, within ODDS."""
-    return np.asarray(np.clip(accuracy * (classes - 1) / np.maximum(1 - accuracy, 1e-9), *ODDS))
 
 
 def _warmed(problem: dawid_skene.Problem, start: FittedLabelModel | None, voted: IntArray) -> dawid_skene.Problem:

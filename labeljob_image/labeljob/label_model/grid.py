@@ -7,8 +7,9 @@ unit's number occurs is a sum over the axes of the other units.
 import numpy as np
 
 from labeljob.label_model.expectation import Expected, expected_of
-from labeljob.label_model.packing import BYTE, PackedVotes, WeightedVotes, by_unit, unit_sums
+from labeljob.label_model.packing import BYTE, PackedVotes, by_unit, unit_sums
 from labeljob.label_model.posteriors import LARGEST_LOG_ODDS
+from labeljob.label_model.weighted_votes import WeightedVotes
 from labeljob.votes import FloatArray
 
 SHARE = 4  # times the patterns above the possible ones, the grid is quicker

@@ -15,11 +15,13 @@ from labeljob.label_model.expectation import Expected, class_posterior
 from labeljob.label_model.fits import COIN_VOTES, Bench
 from labeljob.label_model.latent_class import BALANCE_ROWS, FLOOR, PROPENSITY_ROWS
 from labeljob.label_model.model import Member
-from labeljob.label_model.packing import WeightedVotes, outcome_counts
+from labeljob.label_model.packing import outcome_counts
 from labeljob.label_model.statistics import weighted_patterns
 from labeljob.label_model.weighted_vote import one_coin_log_weights, sharpened
+from labeljob.label_model.weighted_votes import WeightedVotes
 from labeljob.votes import BoolArray, FloatArray
 
+JUDGED = 1 << 14  # at most so many patterns, evenly spaced, are compared with majority vote
 LARGEST_LOGIT = 20.0  # of an accuracy or a rate that rounds were mixed to; FLOOR is 20.7
 
 
@@ -103,17 +105,19 @@ class Problem:
 def fit(bench: Bench) -> Fitted:
     """The model, from the functions' agreement with one another, or from what an earlier model says."""
     rows = weighted_patterns(bench.statistics, 1 + bench.classes)
-    asked = rows if bench.evidence.any() else rows.covered()
-    problem = _problem(bench, asked)
+    asked, part = (rows, rows.part) if bench.evidence.any() else (rows.covered(), rows.part.covered())
+    problem = _problem(bench, part)
     if bench.warm is not None:
         said = bench.begin(np.ones(len(bench.evidence))) * bench.observed.counts
         begun = problem.maximise(Expected(outcome_counts(rows.packed, said), said.sum(axis=1)))
         problem = _Begun(**vars(problem), begun=begun)
-    ended = climbing.run_em(asked, asked.counts, problem, bench.max_iterations, bench.tolerance)
+    ended = climbing.run_em(asked, asked.counts, problem, bench.max_iterations, bench.tolerance, part)
     log_prior, weights = ended.parameters.log_balance, ended.parameters.log_confusion
-    right = None if ended.expected is None else np.einsum("jkk->j", ended.expected.outcomes[:, 1:])
+    assert ended.expected is not None  # noqa: S101 at least one iteration
+    right, every = np.einsum("jkk->j", ended.expected.outcomes[:, 1:]), -(-rows.packed.rows // JUDGED)
+    judged = rows.packed if every == 1 else rows.packed.take(slice(None, None, every))
     member = Member("coin", 1.0, log_prior, weights, np.arange(bench.classes))
-    return Fitted(member, class_posterior(rows.packed, log_prior, weights), ended.iterations, ended.converged, right)
+    return Fitted(member, class_posterior(judged, log_prior, weights), ended.iterations, ended.converged, right, every)
 
 
 def _problem(bench: Bench, rows: WeightedVotes) -> Problem:

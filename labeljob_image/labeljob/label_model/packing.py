@@ -68,9 +68,9 @@ class PackedVotes:
             sums += table.take(bins)
         return sums.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :classes].T.astype(np.float64, order="C")
 
-    def take(self, rows: npt.NDArray[np.bool_]) -> "PackedVotes":
+    def take(self, rows: npt.NDArray[np.bool_] | slice) -> "PackedVotes":
         """Some of the rows."""
-        return PackedVotes(self.codes[:, rows], self.layout)
+        return PackedVotes(np.ascontiguousarray(self.codes[:, rows]), self.layout)
 
     @property
     def bin_size(self) -> int:
@@ -272,42 +272,3 @@ def by_unit(layout: Layout, units: FloatArray) -> FloatArray:
 def one_each(functions: int, classes: int) -> FloatArray:
     """What each outcome adds to the tally of each class: float64 [n_functions, 1 + n_classes, n_classes] of 0 and 1."""
     return np.tile(np.eye(1 + classes, classes, -1), (functions, 1, 1))
-
-
-@dataclass(frozen=True, eq=False)
-class WeightedVotes:
-    """Packed patterns and how often each occurs.
-
-    Attributes:
-        packed: n_rows patterns. counts: float64 [n_rows]. outcomes: float64 [n_functions, n_outcomes], rows of each outcome.
-    """
-
-    packed: PackedVotes
-    counts: FloatArray
-    outcomes: FloatArray
-
-    @property
-    def total(self) -> float:
-        """Rows, with repetition."""
-        return float(self.counts.sum())
-
-    def covered(self) -> "WeightedVotes":
-        """Without the rows nobody votes on: left out where they are many, of no weight where they are few."""
-        covered = self.packed.covered
-        missing = int(np.count_nonzero(~covered))
-        if 10 * missing > len(covered):
-            return self.take(covered)
-        outcomes = self.outcomes - np.eye(1, self.packed.outcomes) * self.counts[~covered].sum()
-        return WeightedVotes(self.packed, self.counts * covered, outcomes) if missing else self
-
-    def take(self, rows: npt.NDArray[np.bool_], counts: FloatArray | None = None) -> "WeightedVotes":
-        """Some of the rows, with other counts (float64, of those rows) when given."""
-        return weigh(self.packed.take(rows), self.counts[rows] if counts is None else counts)
-
-
-def weigh(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, outcomes: int = 0) -> WeightedVotes:
-    """Pack and count once what every fit reads; `outcomes` is that of votes that are not packed yet."""
-    if isinstance(patterns, WeightedVotes):
-        return patterns
-    packed = patterns if isinstance(patterns, PackedVotes) else pack(patterns, outcomes)
-    return WeightedVotes(packed, counts, outcome_counts(packed, counts[None])[:, :, 0])

@@ -152,7 +152,7 @@ def _counted(votes: Votes, layout: Layout, weights: IntArray | None) -> tuple[np
 
 def _sorted_numbers(codes: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray]:
     """As `_counted`, by sorting the numbers themselves."""
-    ordered = np.sort(codes)
+    ordered = np.sort(codes, kind="stable" if codes.itemsize == 2 else "quicksort")  # short numbers are then sorted by radix
     starts = np.flatnonzero(_changes(ordered))
     return ordered[starts], np.diff(starts, append=len(ordered))
 

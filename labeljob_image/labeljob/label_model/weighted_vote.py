@@ -8,7 +8,8 @@ towards the pooled agreement so that a function with few overlapping votes is ne
 import numpy as np
 import numpy.typing as npt
 
-from labeljob.label_model.packing import PackedVotes, WeightedVotes, outcome_counts_by_state, weigh
+from labeljob.label_model.packing import PackedVotes, outcome_counts_by_state
+from labeljob.label_model.weighted_votes import WeightedVotes, weigh
 from labeljob.votes import BoolArray, FloatArray, Votes
 
 SHRINKAGE = 10.0  # pseudo-votes at the pooled agreement
@@ -70,10 +71,9 @@ def _standing(tallies: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray, Fl
         return (lead < 0).astype(np.intp), np.minimum(np.abs(lead, out=lead), 2.0) / 2, tallies[0] + tallies[1]
     leader, first, second = np.zeros(tallies.shape[1], dtype=np.intp), tallies[0].copy(), np.full(tallies.shape[1], -1.0)
     for k, votes in enumerate(tallies[1:], start=1):
-        ahead = votes > first
+        np.copyto(leader, k, where=votes > first)
         np.maximum(second, np.minimum(votes, first), out=second)
         np.maximum(first, votes, out=first)
-        leader[ahead] = k
     margin = first - second
     behind = np.zeros(tallies.shape[1])
     for votes in tallies:
