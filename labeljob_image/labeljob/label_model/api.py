@@ -16,7 +16,7 @@ from labeljob.label_model.evidence import Evidence, PartialClasses, gather, part
 from labeljob.label_model.fitting import fit_statistics
 from labeljob.label_model.gold import held_out_scores, rows_of
 from labeljob.label_model.metrics import Scored, score
-from labeljob.label_model.model import FittedLabelModel, posterior, weights
+from labeljob.label_model.model import FittedLabelModel, check_functions, posterior_of, weights
 from labeljob.label_model.patterns import votes_by_class
 from labeljob.label_model.serialization import ModelFormatError
 from labeljob.label_model.side import fit_with_side, side_posterior
@@ -152,8 +152,10 @@ class LabelModel:
         """(probabilities as the model gives them, votes and the outcomes beside them)."""
         model = self._for(L)
         given = gather(L, soft, self.cardinality, self.partial, model.side)
-        probabilities = side_posterior(model, given.votes, given.outcomes) if model.side else posterior(model, given.votes)
-        return probabilities, seen_of(given)
+        if model.side:
+            return side_posterior(model, given.votes, given.outcomes), seen_of(given)
+        check_functions(model, given.votes)
+        return posterior_of(model, given.votes), seen_of(given)
 
     def predict_proba_top(self, L: Any, k: int = 5) -> Top:
         """The k likeliest classes of each row, their probabilities, and what is left for the others: for many classes."""

@@ -47,12 +47,19 @@ STARTS = 3
 
 @dataclass(frozen=True)
 class Fitted:
-    """A member with the classes of the patterns, float64 [n_classes, n_patterns], and how its iteration ended."""
+    """A member with the classes of the patterns, float64 [n_classes, n_patterns], and how its iteration ended.
+
+    Attributes:
+        right: float64 [n_functions], expected right votes, where the iteration left them; else they follow from the posterior.
+        every: the posterior is that of every so manieth pattern.
+    """
 
     member: Member
     posterior: FloatArray
     iterations: int
     converged: bool
+    right: FloatArray | None = None
+    every: int = 1
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ maximum a posteriori version with Dirichlet priors, in log space, on distinct vo
 
 The guard against flipped and collapsed solutions is the start and the prior, which says that functions are better than random on average:
 its centre multiplies a function's own vote rates by `odds` where vote and class agree, worth `votes` pseudo-votes for each class. EM starts
-at that centre, which is a majority vote with equal weights. `fitting` also compares where EM ends with the majority vote.
+at that centre, with the odds of each function's agreement with the others, none below chance. `fitting` also compares where EM ends with the
+majority vote.
 
 A function that votes for one class only and whose abstain is missing has a flat likelihood: what it votes follows from it voting at all.
 Its confusion is *held* at the start instead of being learned.
@@ -18,16 +19,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeljob.label_model.acceleration import Anderson
-from labeljob.label_model.expectation import Expectation, Expected
-from labeljob.label_model.packing import PackedVotes, WeightedVotes, outcome_counts, sum_tables, weigh
+from labeljob.label_model.climbing import Parameters
+from labeljob.label_model.expectation import Expected
+from labeljob.label_model.packing import PackedVotes, outcome_counts, sum_tables
+from labeljob.label_model.weighted_votes import WeightedVotes, weigh
 from labeljob.votes import BoolArray, FloatArray, Votes
 
 BALANCE_ROWS = 1.0  # pseudo-rows for each class in a learned class balance
 FLOOR = 1e-9  # smallest prior rate of an outcome, so that no probability is ever zero
-PART, MANY_TERMS = 2048, 1 << 18  # at least so many patterns are fitted first where a round over all adds up so many numbers
-PART_TOLERANCE = 1e-3  # nats a row at which that is enough
-ROUNDING = 1e-12  # relative: an objective that is lower by less is not lower
+ODDS = (1.5, 20.0)  # bounds of the better-than-random odds that agreement gives
 LEAST_LOG = -700.0  # nats below the likeliest that a mixture of steps may put an outcome
 
 
@@ -42,35 +42,6 @@ class Prior:
 
     confusion: FloatArray
     balance: FloatArray
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """Log probabilities.
-
-    Attributes:
-        log_balance: float64 [n_classes].
-        log_confusion: float64 [n_functions, 1 + n_classes, n_classes]: of outcome (0 is abstain) given class; 0 where abstain is missing.
-    """
-
-    log_balance: FloatArray
-    log_confusion: FloatArray
-
-
-@dataclass(frozen=True)
-class EmResult:
-    """Where EM ended.
-
-    Attributes:
-        rows: float64 [n_classes], expected rows of each class at the last E step that was kept.
-        iterations: E steps. trace: the penalised log likelihood in nats at those that were kept; it never falls.
-    """
-
-    parameters: Parameters
-    rows: FloatArray
-    iterations: int
-    converged: bool
-    trace: tuple[float, ...]
 
 
 def make_prior(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, evidence: BoolArray, classes: int, odds: float, votes: float) -> Prior:
@@ -93,6 +64,11 @@ def make_prior(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray
     centre /= centre.sum(axis=1, keepdims=True)
     vote_rate = rates[:, 1:].sum(axis=1)
     return Prior(centre * (votes / vote_rate)[:, None, None], np.full(classes, BALANCE_ROWS))
+
+
+def odds_of(accuracy: FloatArray | float, classes: int) -> FloatArray:
+    """Of a right vote over any one wrong vote, within ODDS."""
+    return np.asarray(np.clip(accuracy * (classes - 1) / np.maximum(1 - accuracy, 1e-9), *ODDS))
 
 
 def log_joint(packed: PackedVotes, parameters: Parameters) -> FloatArray:
@@ -119,18 +95,7 @@ def m_step(packed: PackedVotes, expected: FloatArray, problem: "Problem") -> Par
     Args:
         expected: float64 [n_classes, n_rows], posterior times the pattern's count.
     """
-    return maximise(Expected(outcome_counts(packed, expected), expected.sum(axis=1)), problem)
-
-
-def maximise(expected: Expected, problem: "Problem") -> Parameters:
-    """The most probable parameters; see `m_step`."""
-    prior, start = problem.prior, problem.start
-    mass = np.where(prior.confusion > 0, expected.outcomes + prior.confusion, 0.0)
-    log_confusion = np.where(problem.held[:, None, None], start.log_confusion, _log_shares(mass))
-    if problem.balance_is_given:
-        return Parameters(start.log_balance, log_confusion)
-    rows = expected.rows + prior.balance
-    return Parameters(np.log(rows / rows.sum()), log_confusion)
+    return problem.maximise(Expected(outcome_counts(packed, expected), expected.sum(axis=1)))
 
 
 def _log_shares(mass: FloatArray) -> FloatArray:
@@ -155,85 +120,46 @@ class Problem:
     held: BoolArray
     balance_is_given: bool
 
+    def maximise(self, expected: Expected) -> Parameters:
+        """The most probable parameters; see `m_step`."""
+        mass = np.where(self.prior.confusion > 0, expected.outcomes + self.prior.confusion, 0.0)
+        return self._distributions(expected.rows + self.prior.balance, _log_shares(mass))
 
-def make_problem(prior: Prior, balance: FloatArray, balance_is_given: bool, held: BoolArray, held_weights: FloatArray) -> Problem:
-    """EM from the prior's centre and `balance` (float64 [n_classes]), with `held_weights` (as log_confusion) where `held`."""
-    log_confusion = np.where(held[:, None, None], held_weights, _log_shares(prior.confusion))
-    return Problem(prior, Parameters(np.log(balance), log_confusion), held, balance_is_given)
+    def log_density(self, parameters: Parameters) -> float:
+        """log prior density of what is learned, up to a constant, in nats."""
+        learned = ~self.held[:, None, None]
+        value = float((self.prior.confusion * parameters.log_confusion * learned).sum())
+        return value if self.balance_is_given else value + float(self.prior.balance @ parameters.log_balance)
+
+    def vector(self, parameters: Parameters) -> FloatArray:
+        """Log balance and log confusions side by side."""
+        return np.concatenate([parameters.log_balance, parameters.log_confusion.ravel()])
+
+    def parameters(self, vector: FloatArray) -> Parameters:
+        """The parameters of a mixture: distributions again."""
+        balance, confusion = vector[: len(self.start.log_balance)], vector[len(self.start.log_balance) :].reshape(self.start.log_confusion.shape)
+        top = confusion.max(axis=1, keepdims=True)
+        exists = self.prior.confusion > 0
+        shares = _log_shares(np.where(exists, np.exp(np.maximum(confusion - top, LEAST_LOG)), 0.0))
+        return self._distributions(np.exp(np.maximum(balance - balance.max(), LEAST_LOG)), shares)
+
+    def _distributions(self, rows: FloatArray, log_confusion: FloatArray) -> Parameters:
+        """With what is held or given as it was; rows: float64 [n_classes]."""
+        log_balance = self.start.log_balance if self.balance_is_given else np.log(rows / rows.sum())
+        if self.held.any():
+            log_confusion = np.where(self.held[:, None, None], self.start.log_confusion, log_confusion)
+        return Parameters(log_balance, log_confusion)
 
 
-def log_prior_density(parameters: Parameters, problem: Problem) -> float:
-    """log prior density of what is learned, up to a constant, in nats."""
-    learned = ~problem.held[:, None, None]
-    value = float((problem.prior.confusion * parameters.log_confusion * learned).sum())
-    return value if problem.balance_is_given else value + float(problem.prior.balance @ parameters.log_balance)
-
-
-def run_em(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, problem: Problem, max_iterations: int, tolerance: float) -> EmResult:
-    """EM until a round raises the (expected) objective by at most `tolerance` nats a row, or `max_iterations`; with 0 it takes them all.
-
-    Many patterns are first fitted by a part of them, to start near the end; what is reported is of the rounds over all. Inputs are not
-    changed.
+def make_problem(
+    prior: Prior, balance: FloatArray, balance_is_given: bool, held: BoolArray, held_weights: FloatArray, surer: FloatArray | float = 1.0
+) -> Problem:
+    """EM from the prior's centre and `balance` (float64 [n_classes]), with `held_weights` (as log_confusion) where `held`.
 
     Args:
-        patterns: int8 [n_patterns, n_functions], or packed; counts: float64 [n_patterns].
+        surer: float64 [n_functions], times the prior's odds that a vote names the class, to start nearer to what each function is like.
     """
-    rows = weigh(patterns, counts, problem.prior.confusion.shape[1])
-    start = problem.start
-    if rows.packed.rows > 2 * PART and rows.packed.rows * start.log_confusion[:, 0].size > MANY_TERMS:
-        start = _climb(_part(rows), start, problem, max_iterations, max(tolerance, PART_TOLERANCE)).parameters
-    return _climb(rows, start, problem, max_iterations, tolerance)
-
-
-def _part(rows: WeightedVotes) -> WeightedVotes:
-    """Evenly spaced rows that stand for all, a repeated pattern as often as it falls on the grid."""
-    grid = np.floor(np.cumsum(rows.counts) * (max(PART, rows.packed.rows // 8) / rows.total) + 0.5)
-    hits = np.diff(grid, prepend=0.0)
-    chosen = hits > 0
-    return rows.take(chosen, hits[chosen] * (rows.total / hits.sum()))
-
-
-def _climb(rows: WeightedVotes, start: Parameters, problem: Problem, max_iterations: int, tolerance: float) -> EmResult:
-    """Rounds of EM, mixed with earlier ones (`acceleration`); a mixture that lowers the objective is dropped for the plain step."""
-    here, plain, mixer = start, None, Anderson()
-    found, trace, converged, iterations = np.zeros(0), list[float](), False, 0
-    expectation = Expectation(rows, len(start.log_balance))
-    while not converged and iterations < max_iterations:
-        iterations += 1
-        expected, likelihood = expectation.of(here.log_balance, here.log_confusion)
-        objective = likelihood + log_prior_density(here, problem)
-        if plain is not None and objective < trace[-1] - ROUNDING * abs(trace[-1]):
-            here, plain = plain, None
-            mixer.forget()
-            continue
-        step, found = maximise(expected, problem), expected.rows
-        converged = tolerance > 0 and expected_rise(here, step, expected, problem) <= tolerance * rows.total
-        trace.append(objective)
-        mixed = None if converged else mixer.propose(_as_vector(here), _as_vector(step))
-        here, plain = (step, None) if mixed is None else (_as_parameters(mixed, problem), step)
-    return EmResult(plain or here, found, iterations, converged, tuple(trace))
-
-
-def expected_rise(here: Parameters, step: Parameters, expected: Expected, problem: Problem) -> float:
-    """By how much the M step raises the expected objective, in nats; the objective itself rises by at least that."""
-    mass = (expected.outcomes + problem.prior.confusion) * ~problem.held[:, None, None]
-    rise = float((mass * (step.log_confusion - here.log_confusion)).sum())
-    return rise + float((expected.rows + problem.prior.balance) @ (step.log_balance - here.log_balance))
-
-
-def _as_vector(parameters: Parameters) -> FloatArray:
-    return np.concatenate([parameters.log_balance, parameters.log_confusion.ravel()])
-
-
-def _as_parameters(vector: FloatArray, problem: Problem) -> Parameters:
-    """The parameters of a mixture: distributions again, and what is held or given as it was."""
-    start, classes = problem.start, len(problem.start.log_balance)
-    balance, confusion = vector[:classes], vector[classes:].reshape(start.log_confusion.shape)
-    top = confusion.max(axis=1, keepdims=True)
-    exists = problem.prior.confusion > 0
-    shares = _log_shares(np.where(exists, np.exp(np.maximum(confusion - top, LEAST_LOG)), 0.0))
-    log_confusion = np.where(problem.held[:, None, None], start.log_confusion, shares)
-    if problem.balance_is_given:
-        return Parameters(start.log_balance, log_confusion)
-    rows = np.exp(np.maximum(balance - balance.max(), LEAST_LOG))
-    return Parameters(np.log(rows / rows.sum()), log_confusion)
+    first, diagonal = prior.confusion.copy(), np.arange(len(balance))
+    first[:, 1 + diagonal, diagonal] *= np.reshape(surer, (-1, 1))
+    log_confusion = np.where(held[:, None, None], held_weights, _log_shares(first))
+    return Problem(prior, Parameters(np.log(balance), log_confusion), held, balance_is_given)

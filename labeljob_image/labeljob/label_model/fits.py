@@ -9,7 +9,6 @@ import numpy as np
 
 from labeljob.label_model import latent_class
 from labeljob.label_model.latent_class import LatentClasses
-from labeljob.label_model.majority_vote import tally
 from labeljob.label_model.model import FittedLabelModel, posterior
 from labeljob.label_model.observed import Observed, observe
 from labeljob.label_model.statistics import VoteStatistics
@@ -72,7 +71,7 @@ class Bench:
     def start(self, discount: FloatArray) -> FloatArray:
         """Discounted majority vote of each pattern, float64 [n_classes, n_patterns]."""
         if (discount == 1).all():
-            shares = tally(self.statistics.patterns, self.classes)
+            shares = self.observed.packed.tallies
         else:
             weights = np.zeros((len(discount), 1 + self.classes, self.classes))
             weights[:, 1:] = np.eye(self.classes) * discount[:, None, None]

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from labeljob.label_model import compact, dawid_skene, majority_vote, weighted_vote
+from labeljob.label_model import climbing, compact, dawid_skene, majority_vote, weighted_vote
 from labeljob.label_model.arguments import AbstainArgument, AlgorithmArgument, check_arguments, check_class_balance, check_prior_accuracy, check_start
 from labeljob.label_model.assembly import fit_alone, from_finding
 from labeljob.label_model.committee import Finding, deliberate
@@ -14,15 +14,15 @@ from labeljob.label_model.fits import Bench
 from labeljob.label_model.intervals import with_intervals
 from labeljob.label_model.model import FittedLabelModel
 from labeljob.label_model.notes import adversarial_note, worse_than_random
-from labeljob.label_model.packing import WeightedVotes, weigh
 from labeljob.label_model.posteriors import normalised
 from labeljob.label_model.selection import Abstain, Choice, choose_algorithm, infer_abstain, one_sided
 from labeljob.label_model.statistics import VoteStatistics, weighted_patterns
 from labeljob.label_model.statistics import vote_counts as exact_vote_counts
+from labeljob.label_model.weighted_votes import WeightedVotes, weigh
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes
 
+EXACT = ("auto", "majority-vote", "weighted-vote")  # need how often functions agree on all patterns; others only to start from it
 PRIOR_VOTES = 10.0  # pseudo-votes of each function for each class in Dawid-Skene
-ODDS = (1.5, 20.0)  # bounds of the better-than-random odds that pooled agreement gives
 FARTHEST = 0.3  # total variation between the classes of covered rows by Dawid-Skene and by majority vote, above which EM has collapsed
 
 
@@ -109,12 +109,12 @@ def fit_statistics(
     check_prior_accuracy(prior_accuracy, cardinality)
     if compact.is_needed(statistics.functions, cardinality):
         return compact.fit(statistics, cardinality, algorithm, balance, prior_accuracy, max_iterations, seed)
-    evidence = _gather(statistics, cardinality, abstain, balance, prior_accuracy, start)
+    evidence = _gather(statistics, cardinality, abstain, balance, prior_accuracy, start, exact=algorithm in EXACT)
     bench = _bench(statistics, evidence, max_iterations, tolerance, seed)
     model = _model_of(algorithm, evidence, bench)
     if start is not None and worse_than_random(model.accuracies, bench.votes, cardinality):
         model = _model_of(algorithm, replace(evidence, start=None), replace(bench, warm=None))
-    return with_intervals(model, statistics)
+    return model
 
 
 def _model_of(algorithm: AlgorithmArgument, evidence: Evidence, bench: Bench) -> FittedLabelModel:
@@ -146,11 +146,13 @@ def _gather(
     class_balance: FloatArray | None,
     prior_accuracy: float | None,
     start: FittedLabelModel | None,
+    *,
+    exact: bool,
 ) -> Evidence:
     patterns, counts = statistics.patterns, statistics.weights
     rows = weighted_patterns(statistics, 1 + classes)
     vote_counts = exact_vote_counts(statistics, classes).astype(np.float64)
-    agreeing, comparable = weighted_vote.agreement(rows, counts, classes)
+    agreeing, comparable = weighted_vote.agreement(rows if exact else rows.part, counts, classes)
     readings = _readings(statistics, counts, vote_counts, abstain)
     return Evidence(patterns, rows, counts, vote_counts, agreeing, comparable, readings, class_balance, prior_accuracy, start)
 
@@ -170,9 +172,9 @@ def _fit(choice: Choice, evidence: Evidence, bench: Bench) -> FittedLabelModel:
     if one_class and choice.algorithm not in ("majority-vote", "weighted-vote"):
         choice = Choice("weighted-vote", "OneClassVoted", "all votes name one class: no confusion to learn")
     if choice.algorithm == "dawid-skene":
-        return _fit_dawid_skene(choice, evidence, bench.max_iterations, bench.tolerance, bench.seed)
+        return with_intervals(_fit_dawid_skene(choice, evidence, bench.max_iterations, bench.tolerance, bench.seed), bench.statistics)
     if choice.algorithm in ("majority-vote", "weighted-vote"):
-        return _vote_model(choice, evidence, bench.seed)
+        return with_intervals(_vote_model(choice, evidence, bench.seed), bench.statistics)
     return from_finding(Finding((fit_alone(choice.algorithm, bench),), None, choice.reason, choice.why), bench, evidence.abstain)
 
 
@@ -221,17 +223,19 @@ def _informative(evidence: Evidence, rows: WeightedVotes) -> WeightedVotes:
 
 def _run(
     evidence: Evidence, rows: WeightedVotes, balance: FloatArray, balance_is_given: bool, voted: IntArray, max_iterations: int, tolerance: float
-) -> dawid_skene.EmResult:
+) -> climbing.EmResult[climbing.Parameters]:
     """EM from the prior's centre, or from where an earlier model ended; voted: int64, the classes that get votes."""
     classes = len(balance)
     is_evidence = np.array([reading == "evidence" for reading in evidence.abstain])
-    pooled = evidence.pooled
-    odds = float(np.clip(pooled * (classes - 1) / max(1 - pooled, 1e-9), *ODDS))
+    odds = float(dawid_skene.odds_of(evidence.pooled, classes))
     prior = dawid_skene.make_prior(rows, rows.counts, is_evidence, classes, odds, PRIOR_VOTES)
-    held_weights = weighted_vote.one_coin_log_weights(evidence.accuracies(), classes)
-    problem = dawid_skene.make_problem(prior, balance, balance_is_given, evidence.sided & ~is_evidence, held_weights)
+    accuracies = evidence.accuracies()
+    held_weights = weighted_vote.one_coin_log_weights(accuracies, classes)
+    first = weighted_vote.sharpened(accuracies, evidence.vote_counts.sum(axis=1), rows.part.packed.tallies, rows.part.counts)
+    surer = np.where(evidence.sided, 1.0, dawid_skene.odds_of(first, classes) / odds)
+    problem = dawid_skene.make_problem(prior, balance, balance_is_given, evidence.sided & ~is_evidence, held_weights, surer)
     problem = _warmed(problem, evidence.start, voted)
-    return dawid_skene.run_em(rows, rows.counts, problem, max_iterations, tolerance)
+    return climbing.run_em(rows, rows.counts, problem, max_iterations, tolerance)
 
 
 def _warmed(problem: dawid_skene.Problem, start: FittedLabelModel | None, voted: IntArray) -> dawid_skene.Problem:
@@ -241,10 +245,10 @@ def _warmed(problem: dawid_skene.Problem, start: FittedLabelModel | None, voted:
     weights = start.log_weights[:, np.concatenate([[0], 1 + voted])][:, :, voted]
     log_balance = problem.start.log_balance if problem.balance_is_given else np.log(start.class_balance[voted])
     held = problem.held[:, None, None]
-    return replace(problem, start=dawid_skene.Parameters(log_balance, np.where(held, problem.start.log_confusion, weights)))
+    return replace(problem, start=climbing.Parameters(log_balance, np.where(held, problem.start.log_confusion, weights)))
 
 
-def _distance(result: dawid_skene.EmResult, rows: WeightedVotes, majority: FloatArray) -> float:
+def _distance(result: climbing.EmResult[climbing.Parameters], rows: WeightedVotes, majority: FloatArray) -> float:
     """Total variation between the class shares of covered rows by the model and by majority vote, in [0, 1]."""
     uncovered = rows.counts[~rows.packed.covered].sum()
     abstained = normalised((result.parameters.log_balance + result.parameters.log_confusion[:, 0].sum(axis=0))[:, None])[:, 0]
@@ -252,7 +256,7 @@ def _distance(result: dawid_skene.EmResult, rows: WeightedVotes, majority: Float
     return float(np.abs(expected / max(expected.sum(), 1e-300) - majority).sum() / 2)
 
 
-def _all_classes(parameters: dawid_skene.Parameters, voted: Any, evidence: Evidence) -> tuple[FloatArray, FloatArray]:
+def _all_classes(parameters: climbing.Parameters, voted: Any, evidence: Evidence) -> tuple[FloatArray, FloatArray]:
     """(class balance, log weights) with the classes nobody votes for, whose weight is the least of any class: they never win."""
     classes = evidence.classes
     balance = np.full(classes, dawid_skene.BALANCE_ROWS / (evidence.counts.sum() + classes))

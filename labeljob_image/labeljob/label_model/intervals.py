@@ -21,32 +21,39 @@ import numpy as np
 from labeljob.label_model.fits import COIN_VOTES
 from labeljob.label_model.model import FittedLabelModel, posterior
 from labeljob.label_model.statistics import VoteStatistics
-from labeljob.votes import ABSTAIN, FloatArray
+from labeljob.votes import ABSTAIN, FloatArray, Votes
 
 AGREEMENTS = ("majority-vote", "weighted-vote")  # how often a function agrees with the others is not how often it is right
 LEVEL = 0.95
-PATTERNS = 1 << 12  # information is measured on at most about this many patterns, evenly spaced in canonical order
+PATTERNS, PATTERNS_EACH = 1 << 10, 32  # information is measured on about as many patterns at most, or so many for each number that is learned, evenly spaced
 LEAST = 1e-3  # an accuracy is taken to lie this far from 0 and 1
 LEAST_SHAPE = 0.5
-GRID = 1025
+GRID, COARSE = 1025, 257  # points; the second where no shape is below SMOOTH
+SMOOTH = 20.0
 
 
-def with_intervals(model: FittedLabelModel, statistics: VoteStatistics) -> FittedLabelModel:
-    """The model with `accuracy_intervals`, float64 [n_functions, 2]; NaN for a function that never voted, and for majority and weighted vote."""
+def with_intervals(model: FittedLabelModel, statistics: VoteStatistics, known: FloatArray | None = None) -> FittedLabelModel:
+    """The model with `accuracy_intervals`, float64 [n_functions, 2]; NaN for a function that never voted, and for majority and weighted vote.
+
+    Args:
+        known: what the model says of the patterns, float64 [n_classes, n_patterns], where it is known already.
+    """
     if model.algorithm in AGREEMENTS:
         return replace(model, accuracy_intervals=np.full((model.functions, 2), np.nan))
-    effective = effective_votes(model, statistics)
+    effective = effective_votes(model, statistics, known)
     accuracy = np.clip(model.accuracies, LEAST, 1 - LEAST)
     return replace(model, accuracy_intervals=beta_interval(accuracy * effective, (1 - accuracy) * effective))
 
 
-def effective_votes(model: FittedLabelModel, statistics: VoteStatistics) -> FloatArray:
+def effective_votes(model: FittedLabelModel, statistics: VoteStatistics, known: FloatArray | None = None) -> FloatArray:
     """Votes beside gold that would tell each accuracy as well, pseudo-votes included, float64 [n_functions]; NaN for one that never voted."""
-    chosen = slice(None, None, -(-len(statistics.counts) // PATTERNS) or 1)
+    most = max(PATTERNS, PATTERNS_EACH * (model.functions + model.cardinality))
+    chosen = slice(None, None, -(-len(statistics.counts) // most) or 1)
     patterns, counts = statistics.patterns[chosen], statistics.counts[chosen].astype(np.float64)
     counts *= statistics.rows / counts.sum()
     accuracy = np.clip(np.nan_to_num(model.accuracies, nan=0.5), LEAST, 1 - LEAST)
-    scores = _scores(patterns, posterior(model, patterns), accuracy)
+    voted = (patterns != ABSTAIN).astype(np.float64)
+    scores = _scores(patterns, voted, posterior(model, patterns) if known is None else np.ascontiguousarray(known[:, chosen].T), accuracy)
     spread = accuracy * (1 - accuracy)
     prior = np.append(COIN_VOTES / spread, np.ones(scores.shape[1] - len(spread)))
     information = (scores * counts[:, None]).T @ scores
@@ -54,22 +61,28 @@ def effective_votes(model: FittedLabelModel, statistics: VoteStatistics) -> Floa
         power = np.append(model.discounts, np.ones(len(prior) - len(spread)))
         information = np.where(np.eye(len(power), dtype=bool), information, information * np.outer(power, power))
     variance = np.diag(np.linalg.inv(information + np.diag(prior)))[: len(spread)]
-    votes = counts @ (patterns != ABSTAIN) + COIN_VOTES
+    votes = counts @ voted + COIN_VOTES
     return np.where(np.isnan(model.accuracies), np.nan, np.minimum(spread / variance, votes))
 
 
-def _scores(patterns: np.ndarray, P: FloatArray, accuracy: FloatArray) -> FloatArray:
+def _scores(patterns: Votes, voted: FloatArray, P: FloatArray, accuracy: FloatArray) -> FloatArray:
     """Scores of accuracies and of the class balance (log-ratios to the last class), float64 [n_patterns, n_functions + n_classes - 1].
 
     Args:
-        P: float64 [n_patterns, n_classes]. accuracy: float64 [n_functions].
+        voted: float64 [n_patterns, n_functions], 1 for a vote, else 0. P: float64 [n_patterns, n_classes]. accuracy: float64 [n_functions].
     """
-    right = np.take_along_axis(P, np.maximum(patterns, 0).astype(np.int64), axis=1)
-    of_votes = np.where(patterns == ABSTAIN, 0.0, (right - accuracy) / (accuracy * (1 - accuracy)))
-    covered = (patterns != ABSTAIN).any(axis=1)
-    balance = P[covered].mean(axis=0) if covered.any() else np.full(P.shape[1], 1 / P.shape[1])
-    of_balance = np.where(covered[:, None], P - balance, 0.0)[:, :-1]
-    return np.concatenate([of_votes, of_balance], axis=1)
+    functions, classes = len(accuracy), P.shape[1]
+    scores = np.empty((len(P), functions + classes - 1))
+    of_votes, of_balance = scores[:, :functions], scores[:, functions:]
+    places = patterns + np.arange(0, P.size, classes)[:, None]  # an abstain points elsewhere, and is silenced below
+    np.subtract(P.ravel().take(places, mode="clip"), accuracy, out=of_votes)
+    of_votes *= 1 / (accuracy * (1 - accuracy))
+    of_votes *= voted
+    covered = np.minimum(voted @ np.ones(functions), 1.0)
+    balance = covered @ P / max(float(covered.sum()), 1.0)
+    np.subtract(P[:, :-1], balance[:-1], out=of_balance)
+    of_balance *= covered[:, None]
+    return scores
 
 
 def beta_interval(right: FloatArray, wrong: FloatArray, level: float = LEVEL) -> FloatArray:
@@ -80,8 +93,8 @@ def beta_interval(right: FloatArray, wrong: FloatArray, level: float = LEVEL) ->
     known = ~np.isnan(right + wrong)
     a, b = np.maximum(right[known], LEAST_SHAPE)[:, None], np.maximum(wrong[known], LEAST_SHAPE)[:, None]
     reach = 8 * np.sqrt(1 / a + 1 / b) + 20 / np.minimum(a, b)
-    odds = np.log(a / b) + np.linspace(-1, 1, GRID) * reach
-    log_density = -a * np.logaddexp(0, -odds) - b * np.logaddexp(0, odds)
+    odds = np.log(a / b) + np.linspace(-1, 1, COARSE if min(a.min(initial=SMOOTH), b.min(initial=SMOOTH)) >= SMOOTH else GRID) * reach
+    log_density = a * odds - (a + b) * (np.maximum(odds, 0) + np.log(1 + np.exp(-np.abs(odds))))
     density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
     below = np.cumsum(density, axis=1) - density / 2
     below /= density.sum(axis=1, keepdims=True)

@@ -110,7 +110,11 @@ def posterior(model: FittedLabelModel, L: Any) -> FloatArray:
     Raises:
         VotesError: bad votes, or another number of functions than the model was fitted on.
     """
-    votes = votes_of(model, L)
+    return posterior_of(model, votes_of(model, L))
+
+
+def posterior_of(model: FittedLabelModel, votes: Votes) -> FloatArray:
+    """As `posterior`, of votes that `votes_of` gave."""
     if model.coins is not None:
         return _posterior_of_coins(model, votes)
     if model.algorithm == "majority-vote":
@@ -176,10 +180,16 @@ def fallback_posterior(model: FittedLabelModel, L: Any, accuracies: FloatArray) 
 
 
 def votes_of(model: FittedLabelModel, L: Any) -> Votes:
+    """The label matrix in its canonical form; VotesError when it is not one for this model."""
     votes = validate_votes(L, model.cardinality)
+    check_functions(model, votes)
+    return votes
+
+
+def check_functions(model: FittedLabelModel, votes: Votes) -> None:
+    """VotesError for another number of functions than the model was fitted on."""
     if votes.shape[1] != model.functions:
         raise VotesError(f"the model was fitted on {model.functions} labeling functions; got {votes.shape[1]} columns")
-    return votes
 
 
 def estimated_accuracy(model: FittedLabelModel) -> FloatArray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from labeljob.label_model import packing
 from labeljob.label_model.packing import PackedVotes
-from labeljob.label_model.statistics import VoteStatistics
+from labeljob.label_model.statistics import VoteStatistics, weighted_patterns
 from labeljob.label_model.vote_codes import Layout
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes
 
@@ -27,6 +27,7 @@ class Observed:
         patterns: int8 [n_patterns, n_functions]. counts: float64 [n_patterns].
         covered: float64 [n_patterns], counts of the rows that somebody votes on, else 0.
         vote_rates: float64 [n_functions], share of rows a function votes on. shares: float64 [n_classes], of all votes, all positive.
+        packed: the patterns in codes.
     """
 
     patterns: Votes
@@ -34,16 +35,12 @@ class Observed:
     covered: FloatArray
     vote_rates: FloatArray
     shares: FloatArray
+    packed: PackedVotes
 
     @property
     def classes(self) -> int:
         """Number of classes."""
         return len(self.shares)
-
-    @cached_property
-    def packed(self) -> PackedVotes:
-        """The patterns in codes."""
-        return packing.pack(self.patterns, 1 + self.classes)
 
     @cached_property
     def seldom(self) -> bool:
@@ -85,7 +82,6 @@ class Observed:
 
 def observe(statistics: VoteStatistics, vote_counts: Any) -> Observed:
     """What EM reads of statistics; vote_counts: float64 [n_functions, n_classes]."""
-    counts = statistics.weights
-    covered = np.where((statistics.patterns != ABSTAIN).any(axis=1), counts, 0.0)
-    shares = vote_counts.sum(axis=0) + 1
-    return Observed(statistics.patterns, counts, covered, vote_counts.sum(axis=1) / counts.sum(), shares / shares.sum())
+    rows, shares = weighted_patterns(statistics, 1 + vote_counts.shape[1]), vote_counts.sum(axis=0) + 1
+    covered = rows.counts * rows.packed.covered
+    return Observed(statistics.patterns, rows.counts, covered, vote_counts.sum(axis=1) / rows.counts.sum(), shares / shares.sum(), rows.packed)

@@ -5,7 +5,7 @@ first: the answer for a row does not depend on the rows around it, to the last b
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,10 +14,11 @@ import numpy.typing as npt
 from labeljob.label_model.vote_codes import Codes, Layout, packed_chunks
 from labeljob.votes import FloatArray, Votes
 
-JOINT_ROWS = 1 << 13  # from here on one table for both units of a code costs less than a second look-up
+JOINT_ROWS = 1 << 15  # from here on one table for both units of a code costs less than a second look-up
 BYTE = 256
 TOGETHER = 3  # from so many states on, a look-up gives the values of all
 BYTES_OF_A_SUM = 6  # whole bytes that are exact in float64
+SMALL_UNIT = 1 << 10  # numbers of a unit up to which sums over outcomes are products with `design`
 
 Tables: TypeAlias = tuple[FloatArray, ...]  # of a code: one, or one for each of its units, whose values are added before the next code's
 
@@ -61,12 +62,15 @@ class PackedVotes:
             return sum_tables(self, one_each(self.layout.columns, classes))
         bytes_ = np.zeros((self.layout.columns, self.outcomes, 1))  # class k counts in byte k of one sum: a whole number, exact below 2 ** 53
         bytes_[:, 1:, 0] = float(BYTE) ** np.arange(classes)
-        sums = sum_tables(self, bytes_)[0].astype("<u8")
-        return np.ascontiguousarray(sums.view(np.uint8).reshape(-1, 8)[:, :classes].T).astype(np.float64)
+        tables = bin_tables(self, bytes_)
+        sums = tables[0].take(self.bins[0])
+        for bins, table in zip(self.bins[1:], tables[1:], strict=True):
+            sums += table.take(bins)
+        return sums.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :classes].T.astype(np.float64, order="C")
 
-    def take(self, rows: npt.NDArray[np.bool_]) -> "PackedVotes":
+    def take(self, rows: npt.NDArray[np.bool_] | slice) -> "PackedVotes":
         """Some of the rows."""
-        return PackedVotes(self.codes[:, rows], self.layout)
+        return PackedVotes(np.ascontiguousarray(self.codes[:, rows]), self.layout)
 
     @property
     def bin_size(self) -> int:
@@ -89,6 +93,36 @@ def pack(votes: Votes, outcomes: int) -> PackedVotes:
     for start, part in packed_chunks(votes, layout):
         codes[:, start : start + part.shape[1]] = part
     return PackedVotes(codes, layout)
+
+
+@lru_cache(maxsize=16)
+def design(layout: Layout) -> FloatArray:
+    """Which outcome each function of a unit has in each of its numbers: 0 or 1, float64 [size, width * n_outcomes]."""
+    digits = np.arange(layout.size)[:, None] // layout.outcomes ** np.arange(layout.width - 1, -1, -1) % layout.outcomes
+    table = (digits[:, :, None] == np.arange(layout.outcomes)).reshape(layout.size, -1).astype(np.float64)
+    table.setflags(write=False)
+    return table
+
+
+def unit_sums(log_weights: FloatArray, layout: Layout) -> FloatArray:
+    """As `unit_tables`, up to the last bit: quicker where units are small, for sums that only a fit reads."""
+    if layout.size > SMALL_UNIT:
+        return unit_tables(log_weights, layout)
+    functions, outcomes, states = log_weights.shape
+    padded = np.zeros((layout.units * layout.width, outcomes, states))
+    padded[:functions] = log_weights
+    return np.asarray(design(layout) @ padded.reshape(layout.units, -1, states))
+
+
+def bin_tables(packed: PackedVotes, log_weights: FloatArray, both: FloatArray | None = None) -> list[FloatArray]:
+    """What each number of each of the `bins` adds to one sum, float64 [bin_size] each, from [n_functions, n_outcomes, 1]; `both` is a buffer."""
+    units = unit_sums(log_weights, packed.layout)[:, :, 0]
+    if not packed.joint:
+        return list(units)
+    even = len(units) // 2 * 2
+    both = np.zeros((even // 2, units.shape[1], BYTE)) if both is None else both
+    np.add(units[0:even:2, None, :], units[1:even:2, :, None], out=both[:, :, : units.shape[1]])
+    return [*both.reshape(even // 2, -1), *units[even:]]
 
 
 def unit_tables(log_weights: FloatArray, layout: Layout) -> FloatArray:
@@ -219,6 +253,15 @@ def by_function(packed: PackedVotes, histograms: FloatArray) -> FloatArray:
     if packed.joint:
         both = histograms.reshape(len(histograms), states, layout.size, BYTE)[..., : layout.size]
         units = np.stack([both.sum(axis=2), both.sum(axis=3)], axis=1).reshape(-1, states, layout.size)[: layout.units]
+    return by_unit(layout, units)
+
+
+def by_unit(layout: Layout, units: FloatArray) -> FloatArray:
+    """float64 [n_functions, n_outcomes, n_states] from histograms of units, float64 [n_units, n_states, size]."""
+    states = units.shape[1]
+    if layout.size <= SMALL_UNIT:
+        split = (units @ design(layout)).reshape(layout.units, states, layout.width, layout.outcomes)
+        return split.transpose(0, 2, 3, 1).reshape(-1, layout.outcomes, states)[: layout.columns]
     counts = np.empty((layout.units, layout.width, layout.outcomes, states))
     for i in range(layout.width):
         split = units.reshape(layout.units, states, layout.outcomes**i, layout.outcomes, -1)
@@ -229,42 +272,3 @@ def by_function(packed: PackedVotes, histograms: FloatArray) -> FloatArray:
 def one_each(functions: int, classes: int) -> FloatArray:
     """What each outcome adds to the tally of each class: float64 [n_functions, 1 + n_classes, n_classes] of 0 and 1."""
     return np.tile(np.eye(1 + classes, classes, -1), (functions, 1, 1))
-
-
-@dataclass(frozen=True, eq=False)
-class WeightedVotes:
-    """Packed patterns and how often each occurs.
-
-    Attributes:
-        packed: n_rows patterns. counts: float64 [n_rows]. outcomes: float64 [n_functions, n_outcomes], rows of each outcome.
-    """
-
-    packed: PackedVotes
-    counts: FloatArray
-    outcomes: FloatArray
-
-    @property
-    def total(self) -> float:
-        """Rows, with repetition."""
-        return float(self.counts.sum())
-
-    def covered(self) -> "WeightedVotes":
-        """Without the rows nobody votes on: left out where they are many, of no weight where they are few."""
-        covered = self.packed.covered
-        missing = int(np.count_nonzero(~covered))
-        if 10 * missing > len(covered):
-            return self.take(covered)
-        outcomes = self.outcomes - np.eye(1, self.packed.outcomes) * self.counts[~covered].sum()
-        return WeightedVotes(self.packed, self.counts * covered, outcomes) if missing else self
-
-    def take(self, rows: npt.NDArray[np.bool_], counts: FloatArray | None = None) -> "WeightedVotes":
-        """Some of the rows, with other counts (float64, of those rows) when given."""
-        return weigh(self.packed.take(rows), self.counts[rows] if counts is None else counts)
-
-
-def weigh(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, outcomes: int = 0) -> WeightedVotes:
-    """Pack and count once what every fit reads; `outcomes` is that of votes that are not packed yet."""
-    if isinstance(patterns, WeightedVotes):
-        return patterns
-    packed = patterns if isinstance(patterns, PackedVotes) else pack(patterns, outcomes)
-    return WeightedVotes(packed, counts, outcome_counts(packed, counts[None])[:, :, 0])

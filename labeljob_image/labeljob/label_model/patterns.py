@@ -1,13 +1,17 @@
 """Distinct rows of a label matrix in lexicographic order, with their weights."""
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from labeljob.label_model.hashing import scrambled
-from labeljob.label_model.vote_codes import WORD, Layout, packed_chunks
+from labeljob.label_model.vote_codes import WORD, Layout, number_chunks, packed_chunks
 from labeljob.votes import ABSTAIN, IntArray, Votes
 
 DENSE_CODES = 1 << 20  # up to this many possible patterns, count them in a table instead of sorting
+FEW_ROWS = 4  # times the rows of a matrix below the possible patterns, sorting is quicker than a table
 WHOLE_CODES = 1 << 32  # up to this many, a pattern is a number of four bytes
 BLOCK_ROWS = 1 << 17
 MARK_BITS = 20
@@ -121,8 +125,11 @@ def _changes(ordered: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.bool_]:
 
 
 def _count_dense(votes: Votes, layout: Layout, weights: IntArray | None) -> tuple[Votes, IntArray]:
-    codes = dense_codes(votes, layout)
-    present, counts = _counted(codes, weights) if layout.outcomes**layout.columns <= DENSE_CODES else _sorted_numbers(codes)
+    possible = layout.outcomes**layout.columns
+    if possible > DENSE_CODES or (weights is None and len(votes) * FEW_ROWS < possible):
+        present, counts = _sorted_numbers(dense_codes(votes, layout))
+    else:
+        present, counts = _counted(votes, layout, weights)
     words = np.empty((len(present), layout.units), dtype="<u4")  # a unit of four votes is written as one number
     left = present.astype(np.uint32)
     for unit in range(layout.units - 1, -1, -1):
@@ -133,22 +140,30 @@ def _count_dense(votes: Votes, layout: Layout, weights: IntArray | None) -> tupl
     return np.ascontiguousarray(words.view(np.int8)[:, : layout.columns]), counts
 
 
-def _counted(codes: npt.NDArray[np.uint32], weights: IntArray | None) -> tuple[npt.NDArray[np.intp], IntArray]:
+def _counted(votes: Votes, layout: Layout, weights: IntArray | None) -> tuple[npt.NDArray[np.intp], IntArray]:
     """(numbers that occur, ascending; the sum of their weights)."""
-    totals = np.bincount(codes, weights)  # float64 with weights: exact below 2 ** 53 rows
-    present = np.flatnonzero(totals != 0)
+    totals = np.zeros(layout.outcomes**layout.columns)  # exact below 2 ** 53 rows
+    for start in range(0, len(votes), BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
+        totals += np.bincount(dense_codes(votes[part], layout), None if weights is None else weights[part], len(totals))
+    present = np.flatnonzero(totals)
     return present, totals[present].astype(np.int64)
 
 
-def _sorted_numbers(codes: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.uint32], IntArray]:
+def _sorted_numbers(codes: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray]:
     """As `_counted`, by sorting the numbers themselves."""
-    ordered = np.sort(codes)
+    ordered = np.sort(codes, kind="stable" if codes.itemsize == 2 else "quicksort")  # short numbers are then sorted by radix
     starts = np.flatnonzero(_changes(ordered))
     return ordered[starts], np.diff(starts, append=len(ordered))
 
 
-def dense_codes(votes: Votes, layout: Layout) -> npt.NDArray[np.uint32]:
-    """Rows as numbers in base n_outcomes, uint32 [n_rows]."""
+def dense_codes(votes: Votes, layout: Layout) -> npt.NDArray[Any]:
+    """Rows as numbers in base n_outcomes, [n_rows]: uint16 where few of many, intp where many of few, else uint32."""
+    if layout.numbers:
+        numbers = np.empty(len(votes), dtype=np.uint16 if len(votes) * FEW_ROWS < layout.numbers else np.intp)
+        for start, part in number_chunks(votes, layout):
+            numbers[start : start + len(part)] = part
+        return numbers
     result = np.empty(votes.shape[0], dtype=np.uint32)
     phantom = layout.outcomes ** (layout.width - _columns(layout, layout.units - 1))
     for start, codes in packed_chunks(votes, layout):
@@ -166,9 +181,11 @@ def _columns(layout: Layout, unit: int) -> int:
     return min(layout.width, layout.columns - unit * layout.width)
 
 
+@lru_cache(maxsize=16)
 def _unit_votes(layout: Layout, columns: int) -> npt.NDArray[np.int8]:
     """The votes of each number of a unit of `columns` columns, int8 [n_numbers, width]; abstains beyond."""
     numbers = np.arange(layout.outcomes**columns)[:, None]
     votes = np.full((len(numbers), layout.width), ABSTAIN, dtype=np.int8)
     votes[:, :columns] = numbers // layout.outcomes ** np.arange(columns - 1, -1, -1) % layout.outcomes + ABSTAIN
+    votes.setflags(write=False)
     return votes

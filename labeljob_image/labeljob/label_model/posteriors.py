@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from labeljob.label_model.packing import JOINT_ROWS, TOGETHER, RowSums, one_each
-from labeljob.label_model.vote_codes import Layout, chunk_rows, packed_chunks
+from labeljob.label_model.packing import JOINT_ROWS, TOGETHER, RowSums, one_each, unit_tables
+from labeljob.label_model.vote_codes import Layout, chunk_rows, number_chunks, packed_chunks
 from labeljob.votes import FloatArray, Votes
 
+MANY_ROWS = 2  # times the rows of a matrix above all possible rows, one look-up a row is quicker
 LARGEST_LOG_ODDS = 700.0  # exp of it is still finite
 
 
@@ -23,6 +24,9 @@ def state_posterior(votes: Votes, log_prior: FloatArray, log_weights: FloatArray
     Returns:
         float64 [n_rows, n_states]; rows sum to 1.
     """
+    layout = Layout(votes.shape[1], log_weights.shape[1])
+    if votes.dtype == np.int8 and 0 < layout.numbers <= votes.shape[0] * MANY_ROWS:
+        return _from_table(votes, layout, log_prior, log_weights)
     probabilities = np.empty((votes.shape[0], len(log_prior)))
     if len(log_prior) == 2:  # only the difference of the two states matters
         odds, weights = log_prior[1] - log_prior[0], log_weights[:, :, 1:] - log_weights[:, :, :1]
@@ -33,6 +37,39 @@ def state_posterior(votes: Votes, log_prior: FloatArray, log_weights: FloatArray
         for rows, sums in _chunk_sums(votes, log_weights):
             probabilities[rows] = normalised(np.add(sums, log_prior[:, None], out=sums)).T
     return probabilities
+
+
+def _from_table(votes: Votes, layout: Layout, log_prior: FloatArray, log_weights: FloatArray) -> FloatArray:
+    """As `state_posterior`, to the last bit, where there are more rows than they can differ: every possible row's once, then look-ups."""
+    states = len(log_prior)
+    table = np.empty((layout.numbers, states))
+    if states == 2:
+        odds, weights = log_prior[1] - log_prior[0], log_weights[:, :, 1:] - log_weights[:, :, :1]
+        largest = abs(odds) + float(np.abs(weights).max(axis=1).sum())
+        two_states(every_sum(weights, layout)[0] + odds, largest, table)
+    else:
+        table[:] = normalised(every_sum(log_weights, layout) + log_prior[:, None]).T
+    probabilities = np.empty((votes.shape[0], states))
+    for start, numbers in number_chunks(votes, layout):
+        np.take(table, numbers, axis=0, out=probabilities[start : start + len(numbers)], mode="clip")
+    return probabilities
+
+
+def every_sum(log_weights: FloatArray, layout: Layout) -> FloatArray:
+    """Sum over functions of every possible row, float64 [n_states, n_numbers], added up in the order of `packing.RowSums`."""
+    units = np.moveaxis(unit_tables(log_weights, layout), 2, 0)
+    columns = [min(layout.width, layout.columns - unit * layout.width) for unit in range(layout.units)]
+    parts = [units[:, unit, :: layout.outcomes ** (layout.width - width)] for unit, width in enumerate(columns)]
+    if layout.paired:  # the two units of a code come first
+        parts = [_outer(*parts[i : i + 2]) for i in range(0, len(parts), 2)]
+    return _outer(*parts)
+
+
+def _outer(first: FloatArray, *others: FloatArray) -> FloatArray:
+    """Sums of all combinations of the entries of float64 [n_states, n], the last varying fastest."""
+    for other in others:
+        first = (first[:, :, None] + other[:, None, :]).reshape(len(first), -1)
+    return first
 
 
 def vote_share_posterior(votes: Votes, uncovered: FloatArray) -> FloatArray:

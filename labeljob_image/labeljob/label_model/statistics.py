@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from labeljob.label_model.hashing import Keys
-from labeljob.label_model.packing import WeightedVotes, weigh
 from labeljob.label_model.pair_counts import PairCounts, add_pairs, count_pairs
 from labeljob.label_model.patterns import distinct, distinct_up_to, votes_by_class
 from labeljob.label_model.sampling import Budget, Sample, bottom_rows, merge_samples, sample_of
+from labeljob.label_model.weighted_votes import WeightedVotes, weigh
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes, VotesError, validate_votes
 
 DEFAULT_BUDGET = Budget()

@@ -9,6 +9,8 @@ with the first column most significant; columns beyond the last count as abstain
     1                   above     the column itself
 
 In bases 2 to 4 a unit fits a byte and a uint16 *code* holds two of them, the first in its low byte; in other bases a code is a unit.
+
+Where a whole row is below 2 ** 16 in base b, and it has an even number of columns, it is also read as one *number* (`number_chunks`).
 """
 
 from collections.abc import Iterator
@@ -23,9 +25,11 @@ from labeljob.votes import ABSTAIN, Votes
 CHUNK_ROWS, CHUNK_BYTES = 1 << 14, 1 << 20  # a pass works on few enough rows for the cache and on enough to hide the cost of a call
 PAIRED_BASE, WORD_BASE, TWO_COLUMN_BASE = 4, 16, 64
 WORD = 4  # columns of a word of 4 bytes
+NUMBER_ROWS, MOST_NUMBERS = 1 << 15, 1 << 16
 SLACK = 8  # bytes behind a buffer of digits, so that the words of its last row may read on
 
 Codes: TypeAlias = npt.NDArray[np.uint16]
+Numbers: TypeAlias = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,13 @@ class Layout:
     def size(self) -> int:
         """How many numbers a unit can be."""
         return int(self.outcomes**self.width)
+
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers a whole row of an int8 matrix can be; 0 where rows are not read so."""
+        possible = int(self.outcomes**self.columns)
+        return possible if possible <= MOST_NUMBERS and self.columns % 2 == 0 and self.width == WORD else 0
 
 
 def chunk_rows(columns: int, states: int = 1) -> int:
@@ -129,6 +140,43 @@ class _Words:
         quads *= self.quad  # the same for pairs
         quads >>= 16
         return quads.reshape(rows, lanes)
+
+
+def number_chunks(votes: Votes, layout: Layout) -> Iterator[tuple[int, Numbers]]:
+    """(first row, intp [n_rows]) of chunks of rows, each read as a number in base n_outcomes below `layout.numbers`; the next chunk overwrites it.
+
+    Two digits in two bytes become a digit in base b * b, and one multiplication of an 8-byte word adds four of these up in its highest two bytes.
+
+    Args:
+        votes: int8 [n_rows, n_functions], as of `packed_chunks`.
+    """
+    b, columns, most = layout.outcomes, layout.columns, min(NUMBER_ROWS, votes.shape[0])
+    digits, numbers, more = np.zeros(most * columns + SLACK, dtype=np.uint8), np.empty(most, dtype=np.intp), np.empty(most, dtype=np.intp)
+    for start in range(0, votes.shape[0], NUMBER_ROWS):
+        chunk = votes[start : start + NUMBER_ROWS]
+        np.add(chunk.reshape(-1).view(np.uint8), 1, out=digits[: chunk.size], dtype=np.uint8)  # -1 wraps to 0
+        pairs = digits[: chunk.size].view("<u2")
+        pairs *= np.uint16(1 + (b << 8))
+        pairs >>= 8
+        for first in range(0, columns, 2 * WORD):
+            part = (more if first else numbers)[: chunk.shape[0]]
+            _add_lanes(digits, first, layout, part)
+            if first:
+                numbers[: chunk.shape[0]] += part
+        yield start, numbers[: chunk.shape[0]]
+
+
+def _add_lanes(pairs: npt.NDArray[np.uint8], first: int, layout: Layout, out: Numbers) -> None:
+    """Fill intp [n_rows] with what up to four pairs from column `first` on add to a row's number."""
+    base, lanes = layout.outcomes**2, min(WORD, (layout.columns - first) // 2)
+    if first + 2 == layout.columns:
+        out[:] = np.ndarray(out.shape, "<u2", pairs, first, (layout.columns,))
+        return
+    words = out.view("<u8")
+    words[:] = np.ndarray(out.shape, "<u8", pairs, first, (layout.columns,))
+    behind = (layout.columns - first) // 2 - lanes
+    words *= np.uint64(sum(base ** (lanes - 1 - lane + behind) << 16 * (WORD - 1 - lane) for lane in range(lanes)))
+    words >>= np.uint64(48)
 
 
 def _read_columns(votes: Votes, layout: Layout, codes: Codes) -> None:

@@ -8,12 +8,14 @@ towards the pooled agreement so that a function with few overlapping votes is ne
 import numpy as np
 import numpy.typing as npt
 
-from labeljob.label_model.packing import PackedVotes, WeightedVotes, outcome_counts_by_state, weigh
-from labeljob.votes import BoolArray, FloatArray, IntArray, Votes
+from labeljob.label_model.packing import PackedVotes, outcome_counts_by_state
+from labeljob.label_model.weighted_votes import WeightedVotes, weigh
+from labeljob.votes import BoolArray, FloatArray, Votes
 
 SHRINKAGE = 10.0  # pseudo-votes at the pooled agreement
 PRIOR_ADVANTAGE = 0.4  # before any evidence a vote is right with probability (1 + PRIOR_ADVANTAGE * (K - 1)) / K: 0.7 for two classes
 PRIOR_VOTES = 20.0  # weight of that belief in the pooled agreement
+MOST_ADVANTAGE = 0.95  # that a fit starts with
 LEAST_ADVANTAGE = 0.05  # a vote never counts against the class that it names; recognising that is left to a confusion
 PATTERNS = 1 << 17  # `selection` compares rates on at most about this many patterns, evenly spaced in canonical order
 
@@ -50,23 +52,33 @@ def agreement(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray,
         (agreeing, comparable): float64 [n_functions] each, weighted rows; comparable rows have another vote.
     """
     rows = weigh(patterns, counts, 1 + classes)
-    leader, margin, runners_up, total = _standing(rows.packed.tallies)
+    leader, credit, total = _standing(rows.packed.tallies)
     lone = total == 1  # nobody to compare with: counted as a state of its own
-    credit = rows.counts * np.where(margin >= 2, 1.0, np.where(margin == 1, 1.0 / (1.0 + runners_up), 0.0))
+    credit *= rows.counts
     credit[lone], leader[lone] = rows.counts[lone], classes
     by_leader = outcome_counts_by_state(rows.packed, credit, leader, 1 + classes)[:, 1:]
     return np.einsum("jkk->j", by_leader[:, :, :classes]), rows.outcomes[:, 1:].sum(axis=1) - by_leader[:, :, classes].sum(axis=1)
 
 
-def _standing(tallies: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray, IntArray, FloatArray]:
-    """(leading class, its lead over the next, classes that are one vote behind it, all votes), [n_rows] each, from [n_classes, n_rows]."""
+def _standing(tallies: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray, FloatArray]:
+    """(leading class; 1 where it leads by two or more, 1/t in a t-fold tie once it has a vote less, else 0; all votes), [n_rows] each.
+
+    Args:
+        tallies: float64 [n_classes, n_rows].
+    """
+    if len(tallies) == 2:
+        lead = tallies[0] - tallies[1]
+        return (lead < 0).astype(np.intp), np.minimum(np.abs(lead, out=lead), 2.0) / 2, tallies[0] + tallies[1]
     leader, first, second = np.zeros(tallies.shape[1], dtype=np.intp), tallies[0].copy(), np.full(tallies.shape[1], -1.0)
     for k, votes in enumerate(tallies[1:], start=1):
-        ahead = votes > first
+        np.copyto(leader, k, where=votes > first)
         np.maximum(second, np.minimum(votes, first), out=second)
         np.maximum(first, votes, out=first)
-        leader[ahead] = k
-    return leader, first - second, np.count_nonzero(tallies == first - 1, axis=0), tallies.sum(axis=0)
+    margin = first - second
+    behind = np.zeros(tallies.shape[1])
+    for votes in tallies:
+        behind += votes == first - 1
+    return leader, np.where(margin >= 2, 1.0, np.where(margin == 1, 1.0 / (1.0 + behind), 0.0)), tallies.sum(axis=0)
 
 
 def shrunk_accuracies(agreeing: FloatArray, comparable: FloatArray, classes: int, one_sided: BoolArray, pooled: float) -> FloatArray:
@@ -78,6 +90,26 @@ def shrunk_accuracies(agreeing: FloatArray, comparable: FloatArray, classes: int
     least = (1 + LEAST_ADVANTAGE * (classes - 1)) / classes
     own = np.maximum((agreeing + SHRINKAGE * pooled) / (comparable + SHRINKAGE), least)
     return np.where(one_sided, max(pooled, least), own)
+
+
+def sharpened(accuracies: FloatArray, votes: FloatArray, tallies: FloatArray, counts: FloatArray) -> FloatArray:
+    """Accuracies to start from: `shrunk_accuracies` as they would be beside the class instead of the others' plurality, float64 [n_functions].
+
+    The plurality errs, which scales every function's advantage u over chance by about the same factor. How often two votes on a row agree,
+    beyond chance, is the mean of u_i u_j (`moments`), and that gives the factor.
+
+    Args:
+        votes: float64 [n_functions], votes of each. tallies: float64 [n_classes, n_patterns]; counts: float64 [n_patterns].
+    """
+    classes, total, agreeing = len(tallies), tallies.sum(axis=0), (tallies * tallies).sum(axis=0)
+    pairs = float(counts @ (total * (total - 1)))
+    advantage = (accuracies * classes - 1) / (classes - 1)
+    mean = float(advantage @ votes) / max(float(votes.sum()), 1.0)
+    beyond = ((float(counts @ (agreeing - total)) / pairs) * classes - 1) / (classes - 1) if pairs > 0 else 0.0
+    if beyond <= 0 or mean <= 0:
+        return accuracies
+    advantage = np.clip(advantage * (beyond**0.5 / mean), LEAST_ADVANTAGE, MOST_ADVANTAGE)
+    return np.asarray((advantage * (classes - 1) + 1) / classes)
 
 
 def pooled_agreement(agreeing: FloatArray, comparable: FloatArray, classes: int) -> float:

@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 
 from labeljob.label_model import Budget, fit_statistics, from_votes, posterior
 from labeljob.label_model.acceleration import MEMORY, Anderson
-from labeljob.label_model.dawid_skene import Parameters, e_step, make_prior, make_problem, run_em
+from labeljob.label_model.climbing import Parameters, run_em
+from labeljob.label_model.dawid_skene import e_step, make_prior, make_problem
 from labeljob.label_model.expectation import Expectation
-from labeljob.label_model.packing import outcome_counts, pack, weigh
+from labeljob.label_model.packing import outcome_counts, pack
 from labeljob.label_model.posteriors import state_posterior
 from labeljob.label_model.weighted_vote import one_coin_log_weights
+from labeljob.label_model.weighted_votes import weigh
 from tests.unit.label_model.generators import independent, label_matrices
 
 
