@@ -133,6 +133,11 @@ ADMISSION = (
     _model("tolerance-zero", "spec.parameters.tolerance", 0),
     _model("tolerance-is-text", "spec.parameters.tolerance", "1e-6"),
     _model("seed-negative", "spec.parameters.seed", -1),
+    _model("use-gold-unknown", "spec.parameters.useGold", "train"),
+    Malformed(
+        "model-use-gold-without-gold",
+        changed(changed(label_model(), "spec.goldData", REMOVE), "spec.parameters.useGold", "fit"), "spec", "useGold: fit needs goldData",
+    ),
     _model("pin-zero", "spec.pin", 0),
     _model("refit-suspend-is-text", "spec.refit.suspend", "yes"),
     _job("no-model", "spec.modelRef", REMOVE),

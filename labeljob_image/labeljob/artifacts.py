@@ -1,6 +1,6 @@
 """The home of a model's versions: a folder on a volume, one directory a version, never changed once it is there (C5, F6).
 
-    home/v3/  model.json  functionset.json  functions.json  reference.json  lookups/*.parquet    content
+    home/v3/  model.json  functionset.json  functions.json  reference.json  lookups/*.parquet  taught.parquet    content
               SHA256SUMS                                                                         digest of each of these
               version.json                                                                       the ModelVersion record
     home/index.json                                                                              all records, rebuilt from the directories

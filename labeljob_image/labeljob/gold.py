@@ -1,4 +1,4 @@
-"""Gold: rows whose true class is known, joined on the id column; it scores labels and never fits them (M4, M5)."""
+"""Gold: rows whose true class is known, joined on the id column; it scores labels (M4, M5), and fits them only where `useGold: fit` asks for it."""
 
 from dataclasses import dataclass
 
@@ -33,6 +33,14 @@ class Gold:
             return np.full(len(ids), ABSTAIN, dtype=np.int64)
         index = pc.fill_null(pc.index_in(ids, value_set=self.ids), -1).to_numpy()
         return np.where(index < 0, ABSTAIN, self.classes[index])
+
+
+    def without(self, ids: pa.Array | None) -> "Gold":
+        """The known classes of other rows than these, which a model has learned from."""
+        if ids is None:
+            return self
+        kept = pc.invert(pc.is_in(self.ids, value_set=ids))
+        return Gold(self.ids.filter(kept), self.classes[kept.to_numpy(zero_copy_only=False)])
 
 
 def no_gold(function_set: FunctionSet) -> Gold:

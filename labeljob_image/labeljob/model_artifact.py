@@ -19,21 +19,28 @@ from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.label_model import FittedLabelModel, ModelFormatError, from_dict, to_dict
 from labeljob.labeling_functions.lookups import LookupData, from_arrow, function_set_digest, to_arrow
 
+TAUGHT = "taught.parquet"
+
 
 @dataclass(frozen=True)
 class ModelArtifact:
-    """The frozen functions, their lookup tables by function name, the label model, and figures of the fit."""
+    """The frozen functions, their lookup tables by function name, the label model, and figures of the fit.
+
+    `taught`: ids of the gold rows that the model learned from, which therefore cannot score its labels; None where gold only scored.
+    """
 
     function_set: FunctionSet
     function_set_digest: str
     lookups: Mapping[str, LookupData]
     model: FittedLabelModel
     functions: FunctionColumns
+    taught: pa.Array | None = None
 
 
 def to_files(
-    function_set: FunctionSet, lookups: Mapping[str, LookupData], model: FittedLabelModel, functions: FunctionColumns, reference: object
-) -> dict[str, bytes]:
+    function_set: FunctionSet, lookups: Mapping[str, LookupData], model: FittedLabelModel, functions: FunctionColumns, reference: object,
+    taught: pa.Array | None = None,
+) -> dict[str, bytes]:  # fmt: skip
     """Relative path -> content; equal inputs give equal bytes."""
     declared = {"digest": function_set_digest(function_set, lookups), "canonical": function_set.canonical(), "spec": function_set.wire()}
     files = {
@@ -42,6 +49,8 @@ def to_files(
         "functions.json": canonical_json(functions.wire()),
         "reference.json": canonical_json(reference),
     }
+    if taught is not None:
+        files[TAUGHT] = _parquet(pa.table({"id": taught}))
     return files | {f"lookups/{name}.parquet": _parquet(to_arrow(lookup)) for name, lookup in lookups.items()}
 
 
@@ -57,6 +66,7 @@ def from_files(files: Mapping[str, bytes], uri: str) -> ModelArtifact:
         model = from_dict(json.loads(files["model.json"]))
         lookups = _lookups(files)
         functions = FunctionColumns.model_validate_json(files["functions.json"])
+        taught = pq.read_table(io.BytesIO(files[TAUGHT])).column("id").combine_chunks() if TAUGHT in files else None
     except (KeyError, ValueError, ModelFormatError, pa.ArrowException) as error:
         raise _mismatch(uri, f"cannot be read by this build ({type(error).__name__}): fit a new version") from None
     digest = function_set_digest(function_set, lookups)
@@ -66,7 +76,7 @@ def from_files(files: Mapping[str, bytes], uri: str) -> ModelArtifact:
     beside = [(column.function, column.soft) for column in side_columns(function_set)]
     if (model.functions, model.cardinality) != (regular, len(function_set.classes)) or [(table.function, table.soft) for table in model.side] != beside:
         raise _mismatch(uri, "was fitted with other functions or classes: fit a new version")
-    return ModelArtifact(function_set, digest, lookups, model, functions)
+    return ModelArtifact(function_set, digest, lookups, model, functions, taught)
 
 
 def drift_reference(counts: FunctionCounts, figures: RunFigures, classes: list[str]) -> dict[str, object]:

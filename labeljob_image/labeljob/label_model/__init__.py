@@ -12,6 +12,7 @@ from labeljob.label_model.evidence import PartialClasses
 from labeljob.label_model.fitting import fit_statistics
 from labeljob.label_model.model import FittedLabelModel, Member, estimated_accuracy, fallback_posterior, posterior, weights
 from labeljob.label_model.multi_label import MultiLabelModel, binary_votes
+from labeljob.label_model.semi_supervised import cross_fitted_proba
 from labeljob.label_model.serialization import FORMAT_VERSION, ModelFormatError, from_dict, to_dict
 from labeljob.label_model.statistics import VoteStatistics, from_votes, merge, merge_all
 
@@ -28,6 +29,7 @@ __all__ = [
     "VoteStatistics",
     "binary_votes",
     "contributions",
+    "cross_fitted_proba",
     "estimated_accuracy",
     "fallback_posterior",
     "fit_statistics",

@@ -12,12 +12,13 @@ from labeljob.label_model.evidence import Evidence, PartialClasses, gather, part
 from labeljob.label_model.fitting import AlgorithmArgument, fit_statistics
 from labeljob.label_model.metrics import Scored, score
 from labeljob.label_model.model import FittedLabelModel, posterior, weights
+from labeljob.label_model.semi_supervised import split, with_codes
 from labeljob.label_model.serialization import ModelFormatError
 from labeljob.label_model.side import fit_with_side, side_posterior
 from labeljob.label_model.statistics import VoteStatistics, from_votes
 from labeljob.label_model.tie_breaks import TieBreakPolicy, check_policy, labels_of
 from labeljob.label_model.training_arguments import check_cardinality, check_training_arguments
-from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, covered_rows, validate_gold, validate_votes
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes, covered_rows, validate_gold, validate_votes
 
 Predicted = IntArray | tuple[IntArray, FloatArray]
 
@@ -51,7 +52,7 @@ class LabelModel:
         self.algorithm: AlgorithmArgument = algorithm
         self.seed = seed
 
-    def fit(self, L_train: Any, Y_dev: Any = None, class_balance: Any = None, progress_bar: bool = True, *, soft: Any = None, **kwargs: Any) -> Self:
+    def fit(self, L_train: Any, Y_dev: Any = None, class_balance: Any = None, progress_bar: bool = True, *, soft: Any = None, gold: Any = None, **kwargs: Any) -> Self:
         """Fit on a label matrix.
 
         Args:
@@ -60,6 +61,8 @@ class LabelModel:
             class_balance: [n_classes] positive shares that sum to 1; learned when neither is given.
             soft: [n_rows, n_teachers, n_classes] probabilities of weak teachers, NaN where one says nothing; see `soft_votes`. Teachers
                 come after the functions of L in all figures, and predicting needs their probabilities of its rows.
+            gold: [n_rows] known classes of the rows of L_train, -1 unknown: evidence for what the functions are worth. For scores of these
+                rows that the fit has not seen: `cross_fitted_proba`. Y_dev is something else: it gives the class balance alone.
             seed: as that of the class, from here on.
             n_epochs, lr, l2, optimizer, optimizer_config, lr_scheduler, lr_scheduler_config, prec_init, log_freq, mu_eps, progress_bar,
                 verbose, device: of Snorkel; checked and ignored, because nothing here descends a gradient.
@@ -72,8 +75,9 @@ class LabelModel:
         if class_balance is None and Y_dev is not None:
             class_balance = balance_of(Y_dev, self.cardinality)
         seed = self.seed if kwargs.get("seed") is None else int(kwargs["seed"])
+        statistics, known = statistics_of(given, gold, self.cardinality)
         self.model_ = fit_with_side(
-            statistics_of(given), given.votes.shape[1], given.columns, self.cardinality, given.abstain,
+            statistics, given.votes.shape[1], given.columns, self.cardinality, given.abstain, known=known,
             algorithm=self.algorithm, class_balance=class_balance, seed=seed,
         )  # fmt: skip
         self.seed, self.outcome_rates_ = seed, outcome_rates(given.votes, self.cardinality)
@@ -186,9 +190,13 @@ class MajorityLabelVoter(LabelModel):
         return fit_statistics(from_votes(nothing, self.cardinality), self.cardinality, algorithm="majority-vote", seed=self.seed)
 
 
-def statistics_of(given: Evidence) -> VoteStatistics:
-    """The statistics of votes and of the outcomes beside them."""
-    return from_votes(np.column_stack([given.votes, given.outcomes]) if given.columns else given.votes)
+def statistics_of(given: Evidence, gold: Any, cardinality: int) -> tuple[VoteStatistics, IntArray | None]:
+    """The statistics of votes and of the outcomes beside them, and with gold the known class of each pattern."""
+    rows: Votes = np.column_stack([given.votes, given.outcomes]).astype(np.int16) if given.columns else given.votes
+    if gold is None:
+        return from_votes(rows), None
+    known = validate_gold(gold, len(rows), cardinality)
+    return split(with_codes(rows, known, np.zeros(len(rows), dtype=np.int64)))[:2]
 
 
 def balance_of(Y: Any, cardinality: int) -> FloatArray:

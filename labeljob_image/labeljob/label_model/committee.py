@@ -163,7 +163,8 @@ def latent(name: str, share: float, fitted: LatentClasses) -> Fitted:
 
 def with_subtypes(bench: Bench, discount: FloatArray, start: int = 0) -> Fitted:
     """EBCC as a member, from one of its random starts."""
-    made = subtypes.run(bench.observed, bench.start(discount), discount, bench.balance, bench.max_iterations, bench.seed + start)
+    first = bench.start(discount) if bench.known is None else bench.coins(discount).posterior
+    made = subtypes.run(bench.observed, first, discount, bench.balance, bench.max_iterations, bench.seed + start)
     return Fitted(Member("subtypes", 1.0, made.log_prior, made.log_weights, made.classes), made.posterior, made.iterations, made.converged)
 
 

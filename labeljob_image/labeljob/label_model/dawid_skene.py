@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labeljob.label_model.known_rows import clamp
 from labeljob.label_model.packing import PackedVotes, outcome_counts, pack, sum_tables
-from labeljob.votes import BoolArray, FloatArray, Votes
+from labeljob.votes import BoolArray, FloatArray, IntArray, Votes
 
 BALANCE_ROWS = 1.0  # pseudo-rows for each class in a learned class balance
 FLOOR = 1e-9  # smallest prior rate of an outcome, so that no probability is ever zero
@@ -157,16 +158,21 @@ def log_prior_density(parameters: Parameters, problem: Problem) -> float:
     return value if problem.balance_is_given else value + float(problem.prior.balance @ parameters.log_balance)
 
 
-def run_em(patterns: Votes, counts: FloatArray, problem: Problem, max_iterations: int, tolerance: float) -> EmResult:
+def run_em(
+    patterns: Votes, counts: FloatArray, problem: Problem, max_iterations: int, tolerance: float, known: IntArray | None = None
+) -> EmResult:
     """EM until the objective rises by at most `tolerance` nats a row, or `max_iterations`. Inputs are not changed.
 
     Args:
-        patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns].
+        patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns]; known: as of `known_rows.clamp`.
     """
+    classes = np.arange(problem.prior.confusion.shape[2])
     packed = pack(patterns, problem.prior.confusion.shape[1])
     parameters, trace, converged = problem.start, list[float](), False
+    if known is not None and (known != -1).any():  # what the known rows alone teach: votes that mislead most of the time must not choose the start
+        parameters = m_step(packed, (classes[:, None] == known) * counts, problem)
     while not converged and len(trace) < max_iterations:
-        posterior, evidence = e_step(packed, parameters)
+        posterior, evidence = clamp(*e_step(packed, parameters), known, classes, np.exp(parameters.log_balance))
         trace.append(float(evidence @ counts) + log_prior_density(parameters, problem))
         converged = len(trace) > 1 and trace[-1] - trace[-2] <= tolerance * float(counts.sum())
         if not converged:

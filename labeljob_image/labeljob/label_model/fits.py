@@ -10,7 +10,7 @@ from labeljob.label_model.latent_class import LatentClasses, Observed
 from labeljob.label_model.majority_vote import tally
 from labeljob.label_model.packing import PackedVotes, outcome_counts, pack, sum_tables
 from labeljob.label_model.statistics import VoteStatistics
-from labeljob.votes import ABSTAIN, BoolArray, FloatArray
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray
 
 COIN_VOTES = 10.0  # pseudo-votes of a function at the pooled accuracy
 CONFUSION_VOTES = 10.0  # pseudo-votes for each class at its coin
@@ -28,7 +28,7 @@ class Bench:
     Attributes:
         statistics: vote patterns. vote_counts: float64 [n_functions, n_classes]. evidence: bool [n_functions].
         accuracies: float64 [n_functions], shrunk agreement. pooled: accuracy of a vote before anything is known of its function.
-        balance: float64 [n_classes] when given.
+        balance: float64 [n_classes] when given. known: int64 [n_patterns], the class or -1; None when no class is known.
     """
 
     statistics: VoteStatistics
@@ -40,6 +40,7 @@ class Bench:
     max_iterations: int
     tolerance: float
     seed: int
+    known: IntArray | None = None
 
     @property
     def classes(self) -> int:
@@ -49,7 +50,7 @@ class Bench:
     @cached_property
     def observed(self) -> Observed:
         """The patterns, packed."""
-        return observe(pack(self.statistics.patterns, 1 + self.classes), self.statistics, self.vote_counts)
+        return replace(observe(pack(self.statistics.patterns, 1 + self.classes), self.statistics, self.vote_counts), known=self.known)
 
     @cached_property
     def votes(self) -> FloatArray:

@@ -14,7 +14,7 @@ from labeljob.label_model.model import FittedLabelModel, normalised
 from labeljob.label_model.packing import pack
 from labeljob.label_model.selection import Abstain, Choice, choose_algorithm, infer_abstain, one_sided
 from labeljob.label_model.statistics import VoteStatistics
-from labeljob.votes import ABSTAIN, BoolArray, EmptyVotesError, FloatArray, Votes, VotesError
+from labeljob.votes import ABSTAIN, BoolArray, EmptyVotesError, FloatArray, IntArray, Votes, VotesError
 
 AlgorithmArgument: TypeAlias = Literal["auto", "majority-vote", "weighted-vote", "one-coin", "dawid-skene", "hierarchical-dawid-skene", "ebcc"]
 AbstainArgument: TypeAlias = Literal["auto", "evidence", "missing"]
@@ -33,7 +33,7 @@ class Evidence:
         vote_counts: float64 [n_functions, n_classes].
         agreeing, comparable: float64 [n_functions], see `weighted_vote.agreement`.
         abstain: the reading of each function's abstain.
-        class_balance: float64 [n_classes], when it is given.
+        class_balance: float64 [n_classes], when it is given. known: int64 [n_patterns], or None.
     """
 
     patterns: Votes
@@ -43,6 +43,7 @@ class Evidence:
     comparable: FloatArray
     abstain: tuple[Abstain, ...]
     class_balance: FloatArray | None
+    known: IntArray | None = None
 
     @property
     def classes(self) -> int:
@@ -69,8 +70,9 @@ def fit_statistics(
     max_iterations: int = 100,
     tolerance: float = 1e-6,
     seed: int = 0,
+    known: IntArray | None = None,
 ) -> FittedLabelModel:
-    """Fit a label model on vote statistics, without gold; deterministic, and the inputs are not changed.
+    """Fit a label model on vote statistics; deterministic, and the inputs are not changed.
 
     Args:
         cardinality: number of classes, at least 2.
@@ -79,12 +81,15 @@ def fit_statistics(
         class_balance: [n_classes] positive shares that sum to 1, or None (or "auto") to learn it.
         max_iterations, tolerance: EM stops after that many rounds, or when the objective rises by at most `tolerance` nats a row.
         seed: of what starts at random.
+        known: int64 [n_patterns], the known class of the rows of each pattern, or -1 (a pattern may be there once for each); see
+            `semi_supervised`. Majority vote does not use it.
     Raises:
         EmptyVotesError: there are no rows. VotesError: a vote beyond `cardinality`. ValueError: an argument that cannot be.
     """
     _check_arguments(statistics, cardinality, algorithm, max_iterations, tolerance)
     balance = check_class_balance(class_balance, cardinality)
-    evidence = _gather(statistics, cardinality, abstain, balance)
+    known = None if known is None or (known == ABSTAIN).all() else known
+    evidence = _gather(statistics, cardinality, abstain, balance, known)
     bench = _bench(statistics, evidence, max_iterations, tolerance, seed)
     if algorithm != "auto":
         return _fit(Choice(algorithm, "Requested", f"{algorithm} was asked for"), evidence, bench)
@@ -103,6 +108,7 @@ def _bench(statistics: VoteStatistics, evidence: "Evidence", max_iterations: int
         max_iterations,
         tolerance,
         seed,
+        evidence.known,
     )
 
 
@@ -138,13 +144,24 @@ def check_class_balance(class_balance: Any, cardinality: int) -> FloatArray | No
 
 
 def _gather(
-    statistics: VoteStatistics, classes: int, abstain: Sequence[AbstainArgument] | None, class_balance: FloatArray | None
+    statistics: VoteStatistics, classes: int, abstain: Sequence[AbstainArgument] | None, class_balance: FloatArray | None, known: IntArray | None
 ) -> Evidence:
     patterns, counts = statistics.patterns, statistics.counts.astype(np.float64)
     vote_counts = np.stack([counts @ (patterns == k) for k in range(classes)], axis=1)
-    agreeing, comparable = weighted_vote.agreement(patterns, counts, classes)
+    unknown = counts if known is None else np.where(known == ABSTAIN, counts, 0.0)
+    agreeing, comparable = weighted_vote.agreement(patterns, unknown, classes)
+    if known is not None:
+        right, judged = _against_known(patterns, counts, known)
+        proxy = np.where(judged > 0, np.minimum(1.0, weighted_vote.SHRINKAGE / np.maximum(comparable, 1.0)), 1.0)  # gold is what agreement stands in for
+        agreeing, comparable = agreeing * proxy + right, comparable * proxy + judged
     readings = _readings(statistics, counts, vote_counts, abstain)
-    return Evidence(patterns, counts, vote_counts, agreeing, comparable, readings, class_balance)
+    return Evidence(patterns, counts, vote_counts, agreeing, comparable, readings, class_balance, known)
+
+
+def _against_known(patterns: Votes, counts: FloatArray, known: IntArray) -> tuple[FloatArray, FloatArray]:
+    """(right votes, votes) of each function on rows whose class is known, float64 [n_functions] each."""
+    given = counts * (known != ABSTAIN)
+    return given @ (patterns == known[:, None]), given @ (patterns != ABSTAIN)
 
 
 def _readings(
@@ -191,6 +208,8 @@ def _fit_dawid_skene(choice: Choice, evidence: Evidence, max_iterations: int, to
     patterns = index[evidence.patterns]  # -1 takes the last entry, which is ABSTAIN
     majority = majority_vote.class_shares(patterns, evidence.counts, len(voted))
     given = None if evidence.class_balance is None else evidence.class_balance[voted] / evidence.class_balance[voted].sum()
+    if evidence.known is not None:
+        evidence = replace(evidence, known=index[evidence.known].astype(np.int64))
     result = _run(evidence, patterns, majority if given is None else given, given is not None, max_iterations, tolerance)
     if given is None and _distance(result, patterns, evidence.counts, majority) > FARTHEST:
         choice = Choice("dawid-skene", "Collapsed", f"{choice.why}; EM left the majority vote, so its class balance was held")
@@ -205,7 +224,8 @@ def _informative(evidence: Evidence) -> Evidence:
     covered = (evidence.patterns != ABSTAIN).any(axis=1)
     if "evidence" in evidence.abstain or covered.all():
         return evidence
-    return replace(evidence, patterns=evidence.patterns[covered], counts=evidence.counts[covered])
+    known = None if evidence.known is None else evidence.known[covered]
+    return replace(evidence, patterns=evidence.patterns[covered], counts=evidence.counts[covered], known=known)
 
 
 def _run(
@@ -218,7 +238,7 @@ def _run(
     prior = dawid_skene.make_prior(patterns, evidence.counts, is_evidence, classes, odds, PRIOR_VOTES)
     held_weights = weighted_vote.one_coin_log_weights(evidence.accuracies(), classes)
     problem = dawid_skene.make_problem(prior, balance, balance_is_given, evidence.sided & ~is_evidence, held_weights)
-    return dawid_skene.run_em(patterns, evidence.counts, problem, max_iterations, tolerance)
+    return dawid_skene.run_em(patterns, evidence.counts, problem, max_iterations, tolerance, evidence.known)
 
 
 def _distance(result: dawid_skene.EmResult, patterns: Votes, counts: FloatArray, majority: FloatArray) -> float:

@@ -11,12 +11,13 @@ rows and spam keep doubt in the posterior instead of making every function look 
 Priors are pseudo-votes and fixed before EM starts, so that the penalised objective never falls.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from labeljob.label_model.known_rows import clamp, start_at
 from labeljob.label_model.packing import PackedVotes, outcome_counts, sum_tables
-from labeljob.votes import BoolArray, FloatArray
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray
 
 BALANCE_ROWS = 1.0  # pseudo-rows for each class in a learned class balance
 PROPENSITY_ROWS = 5.0  # pseudo-rows at a function's own vote rate, for each class, unless a structure says otherwise
@@ -88,6 +89,7 @@ class Observed:
         packed: patterns. counts: float64 [n_patterns].
         covered: float64 [n_patterns], counts of the rows that somebody votes on, else 0.
         vote_rates: float64 [n_functions], share of rows a function votes on. shares: float64 [n_classes], of all votes, all positive.
+        known: int64 [n_patterns], the class of the pattern's rows or -1; None when no class is known.
     """
 
     packed: PackedVotes
@@ -95,6 +97,7 @@ class Observed:
     covered: FloatArray
     vote_rates: FloatArray
     shares: FloatArray
+    known: IntArray | None = None
 
 
 def hidden_states(parameters: Parameters, structure: Structure, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -117,19 +120,32 @@ def hidden_states(parameters: Parameters, structure: Structure, shares: FloatArr
 def run(observed: Observed, structure: Structure, start: FloatArray, max_iterations: int, tolerance: float) -> LatentClasses:
     """EM from `start`, a posterior float64 [n_classes, n_patterns], until the objective rises by at most `tolerance` nats a row."""
     classes = start.shape[0]
+    if observed.known is not None:  # a known row says how common its class is, though nobody votes on it
+        observed = replace(observed, covered=np.where(observed.known != ABSTAIN, observed.counts, observed.covered))
+    start, of_state = start_at(start, observed.known), np.append(np.arange(classes), [ABSTAIN] * structure.uninformative).astype(np.int64)
     share = FIRST_UNINFORMATIVE if structure.uninformative else 0.0
     states = start if not structure.uninformative else np.vstack([start * (1 - share), np.full((1, start.shape[1]), share)])
+    if observed.known is not None and (observed.known != ABSTAIN).any():
+        states = _taught(observed, states, structure, of_state)
     trace, converged, parameters, likelihood = list[float](), False, None, 0.0
     while not converged and len(trace) < max_iterations:
         parameters = m_step(observed, states, structure)
         log_prior, log_weights = hidden_states(parameters, structure, observed.shares)
-        states, evidence = _e_step(observed.packed, log_prior, log_weights)
+        states, evidence = clamp(*_e_step(observed.packed, log_prior, log_weights), observed.known, of_state, observed.shares)
         likelihood = float(evidence @ observed.counts)
         trace.append(likelihood + log_prior_density(parameters, structure))
         converged = len(trace) > 1 and trace[-1] - trace[-2] <= tolerance * float(observed.counts.sum())
     assert parameters is not None  # noqa: S101 at least one iteration
-    posterior = states[:classes] + (states[classes:] * np.exp(parameters.log_balance)[:, None] if structure.uninformative else 0.0)
+    posterior = start_at(states[:classes] + (states[classes:] * np.exp(parameters.log_balance)[:, None] if structure.uninformative else 0.0), observed.known)
     return LatentClasses(parameters, log_prior, log_weights, posterior, likelihood, len(trace), converged, tuple(trace))
+
+
+def _taught(observed: Observed, states: FloatArray, structure: Structure, of_state: IntArray) -> FloatArray:
+    """A first posterior of the states from what the known rows alone teach: votes that mislead most of the time must not choose the start."""
+    given = observed.known != ABSTAIN
+    known_rows = replace(observed, counts=observed.counts * given, covered=observed.covered * given)
+    first = hidden_states(m_step(known_rows, states, structure), structure, observed.shares)
+    return clamp(*_e_step(observed.packed, *first), observed.known, of_state, observed.shares)[0]
 
 
 def _e_step(packed: PackedVotes, log_prior: FloatArray, log_weights: FloatArray) -> tuple[FloatArray, FloatArray]:

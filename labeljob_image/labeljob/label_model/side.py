@@ -25,37 +25,46 @@ from labeljob.label_model.selection import LEAST_FUNCTIONS
 from labeljob.label_model.side_em import SMALLEST, Problem, balance_of_rows, by_centres, learned, make_problem, sum_tables_of
 from labeljob.label_model.side_tables import Outcomes, SideColumn, SideTable, named_classes
 from labeljob.label_model.statistics import VoteStatistics, distinct_patterns
-from labeljob.votes import ABSTAIN, FloatArray, Votes
+from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes
 
 DISCOUNT_ROUNDS = 4
 
 
 def fit_with_side(
-    statistics: VoteStatistics, functions: int, columns: Sequence[SideColumn], cardinality: int, abstain: Sequence[AbstainArgument] | None = None, **arguments: Any
-) -> FittedLabelModel:
+    statistics: VoteStatistics, functions: int, columns: Sequence[SideColumn], cardinality: int, abstain: Sequence[AbstainArgument] | None = None,
+    *, known: IntArray | None = None, **arguments: Any,
+) -> FittedLabelModel:  # fmt: skip
     """Fit a label model and the tables of its side columns.
 
     Args:
         statistics: of rows [votes of `functions` functions, outcomes of the side columns]: soft votes by their likeliest class, partial ones -1.
         columns: the side columns, in the order of their outcomes.
         abstain: as of `fit_statistics`; a side column's is missing in the label matrix.
-        arguments: others of `fit_statistics`.
+        known: int64 [n_patterns], the known class or -1. arguments: others of `fit_statistics`.
     Raises:
         As `fit_statistics`.
     """
     if not columns:
-        return fit_statistics(statistics, cardinality, abstain=abstain, **arguments)
+        return fit_statistics(statistics, cardinality, abstain=abstain, known=known, **arguments)
     votes: Votes = statistics.patterns[:, :functions].copy()
     outcomes = statistics.patterns[:, functions:].astype(np.int16)
-    ordinary = distinct_patterns(votes, statistics.counts)
+    enough = _enough(_silenced(votes, columns), statistics.counts.astype(np.float64), cardinality)
+    ordinary, of_ordinary = _distinct(_silenced(votes, columns) if enough else votes, statistics.counts, known)
     readings = _readings(functions, columns, abstain)
-    if _enough(_silenced(votes, columns), statistics.counts.astype(np.float64), cardinality):
-        ordinary = distinct_patterns(_silenced(votes, columns), statistics.counts)
-    base = fit_statistics(ordinary, cardinality, abstain=readings, **arguments)
+    base = fit_statistics(ordinary, cardinality, abstain=readings, known=of_ordinary, **arguments)
     if base.algorithm == "majority-vote" and arguments.get("algorithm", "auto") == "auto":
-        votes_alone = fit_statistics(ordinary, cardinality, abstain=readings, **(arguments | {"algorithm": "weighted-vote"}))
+        votes_alone = fit_statistics(ordinary, cardinality, abstain=readings, known=of_ordinary, **(arguments | {"algorithm": "weighted-vote"}))
         base = replace(votes_alone, reason=base.reason, why=f"{base.why}: weighted vote beside soft or partial votes")
-    return _with_tables(base, votes, outcomes, statistics.counts.astype(np.float64), columns, arguments)
+    return _with_tables(base, votes, outcomes, statistics.counts.astype(np.float64), columns, arguments | {"known": known})
+
+
+def _distinct(votes: Votes, counts: IntArray, known: IntArray | None) -> tuple[VoteStatistics, IntArray | None]:
+    """Distinct rows of votes, apart for each known class, and these classes."""
+    if known is None:
+        return distinct_patterns(votes, counts), None
+    together = distinct_patterns(np.column_stack([known, votes]).astype(np.int16), counts)
+    apart: Votes = together.patterns[:, 1:].copy()
+    return VoteStatistics(apart.astype(np.int8) if votes.dtype == np.int8 else apart, together.counts), together.patterns[:, 0].astype(np.int64)
 
 
 def _enough(votes: Votes, counts: FloatArray, classes: int) -> bool:
@@ -79,7 +88,7 @@ def _with_tables(
     else:
         ordinary = _silenced(votes, columns)
         problem = make_problem(posterior(base, ordinary), counts * (ordinary != ABSTAIN).any(axis=1), outcomes, counts, columns)
-        problem = replace(problem, only=arguments.get("class_balance") is None and not (votes != ABSTAIN).any())
+        problem = replace(problem, known=arguments["known"], only=arguments.get("class_balance") is None and not (votes != ABSTAIN).any())
         tables, expected, base = _discounted(base, problem, votes, columns, arguments.get("max_iterations", 100), arguments.get("tolerance", 1e-6))
     side = tuple(_table(base, column, weights, of, counts) for column, weights, of in zip(columns, tables, outcomes.T, strict=True))
     accuracies, log_weights = base.accuracies.copy(), base.log_weights.copy()

@@ -40,7 +40,7 @@ def _answer(request: ReadingRequest, context: StepContext) -> dict[str, object]:
     table = context.locations.existing(request.output)
     if request.question == "explain":
         return explain(table, artifact, request.row_id or "", request.output, request.output_version)
-    gold = gold_of(request.gold, request.gold_label_column, artifact.function_set, context)
+    gold = gold_of(request.gold, request.gold_label_column, artifact.function_set, context).without(artifact.taught)
     labels = read_labels(table, request, artifact.function_set, gold)
     target = Path(request.page or "report.html")
     text = page(request, artifact, labels)

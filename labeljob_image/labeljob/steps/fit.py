@@ -4,6 +4,7 @@
                      SchemaBroken     FunctionsFailing  NoCoverage
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ from labeljob.gold import Gold
 from labeljob.io.content import pin_broken
 from labeljob.io.datasets import open_pinned
 from labeljob.label_model import FittedLabelModel, VoteStatistics, from_votes, merge, merge_all
-from labeljob.label_model.side import fit_with_side
+from labeljob.label_model.semi_supervised import FOLDS, fit_of, fold_models, split, with_codes
 from labeljob.label_model.soft_votes import Levels
 from labeljob.labeling_functions.lookups import LookupData, function_set_digest
 from labeljob.labelled import Voters, label_votes, voters_of
@@ -44,7 +45,9 @@ class Evaluated:
 
     Attributes:
         statistics: of rows [ordinary votes of the functions that are no fallbacks, outcomes of the side columns]; see `ballots`.
-        gold_votes: int8 [n_gold, n_functions], gold_levels: int16 [n_gold, n_soft], and gold_classes: int64 [n_gold], in order of id.
+            With `useGold: fit`, rows [code, …]: see `semi_supervised`.
+        gold_votes: int8 [n_gold, n_functions], gold_levels: int16 [n_gold, n_soft], gold_classes and gold_folds: int64 [n_gold], in order of id.
+        learns: whether gold is evidence.
     """
 
     voters: Voters
@@ -53,6 +56,8 @@ class Evaluated:
     gold_votes: Votes
     gold_levels: Levels | None
     gold_classes: IntArray
+    gold_folds: IntArray
+    learns: bool
 
 
 def run_fit(task: FitTask, context: StepContext) -> FitResult:
@@ -63,8 +68,8 @@ def run_fit(task: FitTask, context: StepContext) -> FitResult:
     lookups = _pinned_lookups(task, context)
     gold = gold_of(task.gold, task.gold_label_column, task.function_set, context)
     evaluated = _evaluate(task, lookups, gold, context)
-    model = _fit(task, evaluated)
-    return _publish(task, context, home, lookups, gold, evaluated, model)
+    model, scorers = _fit(task, evaluated)
+    return _publish(task, context, home, lookups, gold, evaluated, model, scorers)
 
 
 def _found(home: ArtifactHome, version: ModelVersion) -> FitResult:
@@ -87,26 +92,42 @@ def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: Gold, context
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
     voters = voters_of(function_set)
     counts = FunctionCounts(voters, len(function_set.classes))
-    statistics = merge_all([], max(len(voters.regular) + len(voters.side), 1))
+    learns = _learns_from_gold(task)
+    statistics = merge_all([], max(len(voters.regular) + len(voters.side), 1) + learns)
     known: list[Known] = []
     for ids, batch in vote_batches(source, rows, function_set, lookups, context, context.log.progress("vote", rows)):
         classes = gold.match(ids)
         counts.add(batch, classes)
         counts.check_errors(function_set, rows)
         if len(voters.regular):
-            statistics = merge(statistics, _statistics(voters, batch, len(function_set.classes)))
+            rows_of = _rows_of(voters, batch)
+            part = with_codes(rows_of, classes, fold_of(ids, classes)) if learns else from_votes(rows_of, None if voters.side else len(function_set.classes))
+            statistics = merge(statistics, part)
         if (chosen := classes != ABSTAIN).any():
             levels = np.empty((len(ids), 0), dtype=np.int16) if batch.levels is None else batch.levels
             known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], levels[chosen], classes[chosen]))
     _require_coverage(counts)
-    return Evaluated(voters, counts, statistics, *_in_id_order(known, len(voters.names)))
+    return Evaluated(voters, counts, statistics, *_in_id_order(known, len(voters.names)), learns)
 
 
-def _statistics(voters: Voters, batch: VoteBatch, classes: int) -> VoteStatistics:
+def _learns_from_gold(task: FitTask) -> bool:
+    return task.gold is not None and task.parameters.get("useGold") == "fit"
+
+
+def fold_of(ids: pa.Array, classes: IntArray) -> IntArray:
+    """The fold of each row whose class is known, by a hash of its id, int64 [n_rows]: the same in every shard and run; 0 elsewhere."""
+    folds = np.zeros(len(classes), dtype=np.int64)
+    for row in np.flatnonzero(classes != ABSTAIN):
+        folds[row] = int.from_bytes(hashlib.sha256(str(ids[int(row)].as_py()).encode()).digest()[:8]) % FOLDS
+    return folds
+
+
+def _rows_of(voters: Voters, batch: VoteBatch) -> Votes:
+    """Rows of the statistics: votes for one class, then outcomes of side columns."""
     votes = batch.votes[:, voters.regular]
     if not voters.side:
-        return from_votes(votes, classes)
-    return from_votes(np.column_stack([ordinary(votes), outcomes(voters.side, votes, batch.levels)]))
+        return votes
+    return np.column_stack([ordinary(votes), outcomes(voters.side, votes, batch.levels)]).astype(np.int16)
 
 
 def _require_coverage(counts: FunctionCounts) -> None:
@@ -115,22 +136,25 @@ def _require_coverage(counts: FunctionCounts) -> None:
         raise JobError(JobReason.NO_COVERAGE, message)
 
 
-def _in_id_order(known: list[Known], functions: int) -> tuple[Votes, Levels | None, IntArray]:
+def _in_id_order(known: list[Known], functions: int) -> tuple[Votes, Levels | None, IntArray, IntArray]:
     """Readers promise no order; sums of floats need one."""
     if not known:
-        return np.empty((0, functions), dtype=np.int8), None, np.empty(0, dtype=np.int64)
-    ids, votes, levels, classes = zip(*known, strict=True)
-    order = pc.sort_indices(pa.concat_arrays(ids)).to_numpy()
-    return np.concatenate(votes)[order], np.concatenate(levels)[order], np.concatenate(classes)[order]
+        return np.empty((0, functions), dtype=np.int8), None, np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    parts, votes, levels, classes = zip(*known, strict=True)
+    ids = pa.concat_arrays(parts)
+    order, gold = pc.sort_indices(ids).to_numpy(), np.concatenate(classes)
+    return np.concatenate(votes)[order], np.concatenate(levels)[order], gold[order], fold_of(ids, gold)[order]
 
 
-def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
-    """DESIGN §3: what an abstain means is declared by the functions, not inferred."""
+def _fit(task: FitTask, evaluated: Evaluated) -> tuple[FittedLabelModel, dict[int, FittedLabelModel]]:
+    """(the model, and by fold the models that score its gold rows, where gold is evidence).
+
+    DESIGN §3: what an abstain means is declared by the functions, not inferred.
+    """
     regular = [function for function in task.function_set.enabled_functions if not function.is_fallback]
     given = task.parameters
     optional = {"max_iterations": given.get("maxIterations"), "tolerance": given.get("tolerance"), "seed": given.get("seed")}
-    return fit_with_side(
-        evaluated.statistics,
+    fit = fit_of(
         len(regular),
         evaluated.voters.side,
         len(task.function_set.classes),
@@ -139,6 +163,10 @@ def _fit(task: FitTask, evaluated: Evaluated) -> FittedLabelModel:
         class_balance=_class_balance(given.get("classBalance"), task.function_set),
         **{name: value for name, value in optional.items() if value is not None},
     )
+    if not evaluated.learns:
+        return fit(evaluated.statistics, None), {}
+    rows, known, _ = split(evaluated.statistics)
+    return fit(rows, known), dict(fold_models(evaluated.statistics, fit))
 
 
 def _class_balance(given: Any, function_set: FunctionSet) -> list[float] | None:
@@ -159,8 +187,9 @@ def _publish(
     gold: Gold,
     evaluated: Evaluated,
     model: FittedLabelModel,
+    scorers: dict[int, FittedLabelModel],
 ) -> FitResult:
-    figures = _figures(evaluated, model)
+    figures = _figures(evaluated, model, scorers)
     functions = evaluated.counts.columns(model)
     reference = drift_reference(evaluated.counts, figures, task.function_set.classes)
     record = ModelVersion(
@@ -179,17 +208,19 @@ def _publish(
         fitted_at=now_text(context.clock()),
         metrics=figures.metrics(len(gold.classes) if task.gold else None),
     )
-    placed = home.publish(record, to_files(task.function_set, lookups, model, functions, reference))
+    placed = home.publish(record, to_files(task.function_set, lookups, model, functions, reference, gold.ids if evaluated.learns else None))
     return FitResult(version=placed, functions=functions)
 
 
-def _figures(evaluated: Evaluated, model: FittedLabelModel) -> RunFigures:
-    """Indicators from distinct patterns; fallbacks do not count but for the labels of gold rows."""
-    voters, statistics = evaluated.voters, evaluated.statistics
+def _figures(evaluated: Evaluated, model: FittedLabelModel, scorers: dict[int, FittedLabelModel]) -> RunFigures:
+    """Indicators from distinct patterns; fallbacks do not count but for the labels of gold rows. Of `scorers`, each scores the fold it has not seen."""
+    voters, statistics = evaluated.voters, split(evaluated.statistics)[0] if evaluated.learns else evaluated.statistics
     votes = np.full((len(statistics.counts), len(voters.names)), ABSTAIN, dtype=np.int8)
     votes[:, voters.regular], levels = ballots_of(voters.side, statistics.patterns, len(voters.regular))
     unknown = np.full(len(votes), ABSTAIN, dtype=np.int64)
     figures = RunFigures(voters, evaluated.counts.classes)
     figures.add(votes, label_votes(model, voters, votes, levels), unknown, statistics.counts)
-    figures.add_gold(label_votes(model, voters, evaluated.gold_votes, evaluated.gold_levels), evaluated.gold_classes)
+    for scorer, rows in [(scorer, evaluated.gold_folds == fold) for fold, scorer in scorers.items()] or [(model, evaluated.gold_folds >= 0)]:
+        levels = None if evaluated.gold_levels is None else evaluated.gold_levels[rows]
+        figures.add_gold(label_votes(scorer, voters, evaluated.gold_votes[rows], levels), evaluated.gold_classes[rows])
     return figures

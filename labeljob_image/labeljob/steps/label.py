@@ -44,7 +44,7 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
         return _result(task, done)
     artifact = _artifact(task, context)
     schema = output_schema(artifact.function_set)
-    gold = gold_of(task.gold, task.gold_label_column, artifact.function_set, context)
+    gold = gold_of(task.gold, task.gold_label_column, artifact.function_set, context).without(artifact.taught)
     writer = DeltaWriter(folder, task.output, task.app_id, task.sequence)
     with Spool(context.resources) as spool:
         voters = voters_of(artifact.function_set)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema, field_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from labeljob.contract.base import Wire
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
@@ -44,6 +44,13 @@ class Parameters(Wire):
     max_iterations: Annotated[int | None, Field(ge=1, le=10000, description="When left out: 100.")] = None
     tolerance: Annotated[float | None, Field(gt=0, le=1, description="Relative gain below which the fit stops. When left out: 1e-6.")] = None
     class_balance: ClassBalance = None
+    use_gold: Annotated[
+        Literal["score", "fit"] | None,
+        Field(
+            description="score: goldData only scores. fit: the model also learns from it, and precision, recall, brier and ece are cross-fitted: "
+            "each gold row is scored by a model that has not seen its class. When left out: score."
+        ),
+    ] = None
 
     @field_validator("class_balance")
     @classmethod
@@ -68,7 +75,9 @@ class LabelModelSpec(Wire):
 
     function_set_ref: FunctionSetRef
     training_data: Annotated[Dataset, Field(description="The rows to learn from; labels are not needed.")]
-    gold_data: Annotated[GoldDataset | None, Field(description="Rows with known classes, joined on the set's idColumn; used to score, not to fit.")] = None
+    gold_data: Annotated[
+        GoldDataset | None, Field(description="Rows with known classes, joined on the set's idColumn; used to score, and to fit only with parameters.useGold: fit.")
+    ] = None
     artifacts: Annotated[Artifacts, Field(description="Where versions are kept. Deleting the resource deletes none of them.")]
     algorithm: Annotated[
         Literal["auto", "majority-vote", "weighted-vote", "dawid-skene"] | None,
@@ -78,6 +87,12 @@ class LabelModelSpec(Wire):
     pin: Annotated[int | None, Field(ge=1, description="Hold, or roll back to, this version. When left out: the newest serves.")] = None
     refit: Refit | None = None
     runtime: Annotated[Runtime | None, Field(description="How the fit runs. What is left out comes from the set's runtime.")] = None
+
+    @model_validator(mode="after")
+    def _gold_is_there(self) -> "LabelModelSpec":
+        if self.parameters is not None and self.parameters.use_gold == "fit" and self.gold_data is None:
+            raise ValueError("parameters.useGold: fit needs goldData: add it, or remove useGold")
+        return self
 
     @property
     def refit_suspended(self) -> bool:

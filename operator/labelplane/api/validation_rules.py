@@ -84,6 +84,12 @@ RULES: dict[str, list[Rule]] = {
             "message": "column goes with map, above and below, and not with probabilities: add or remove it",
         },
     ],
+    "LabelModelSpec": [
+        {
+            "rule": "!(has(self.parameters) && has(self.parameters.useGold) && self.parameters.useGold == 'fit') || has(self.goldData)",
+            "message": "parameters.useGold: fit needs goldData: add it, or remove useGold",
+        },
+    ],
     "Output": [
         {
             "rule": "self.uri == oldSelf.uri && self.format == oldSelf.format",
