@@ -57,7 +57,8 @@ class Evidence:
 
     def accuracies(self) -> FloatArray:
         """Shrunk agreement of each function, float64 [n_functions]."""
-        return weighted_vote.shrunk_accuracies(self.agreeing, self.comparable, self.classes, self.sided)
+        told = np.zeros(len(self.agreeing)) if self.known is None else _against_known(self.patterns, self.counts, self.known)[1]
+        return weighted_vote.shrunk_accuracies(self.agreeing, self.comparable, self.classes, self.sided & (told == 0))
 
 
 def fit_statistics(
@@ -152,7 +153,8 @@ def _gather(
     agreeing, comparable = weighted_vote.agreement(patterns, unknown, classes)
     if known is not None:
         right, judged = _against_known(patterns, counts, known)
-        proxy = np.where(judged > 0, np.minimum(1.0, weighted_vote.SHRINKAGE / np.maximum(comparable, 1.0)), 1.0)  # gold is what agreement stands in for
+        least = np.where(one_sided(vote_counts), 0.0, weighted_vote.SHRINKAGE / np.maximum(comparable, 1.0))
+        proxy = np.where(judged > 0, np.minimum(1.0, least), 1.0)  # gold is what agreement stands in for
         agreeing, comparable = agreeing * proxy + right, comparable * proxy + judged
     readings = _readings(statistics, counts, vote_counts, abstain)
     return Evidence(patterns, counts, vote_counts, agreeing, comparable, readings, class_balance, known)
