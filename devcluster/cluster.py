@@ -1,7 +1,7 @@
 """Bring a cluster up and take it down again, leaving nothing behind."""
 
-import shlex
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from devcluster import control_plane, images, node
+from devcluster import control_plane, images, node, traces
 from devcluster.folders import ClusterFolders, program
 from devcluster.go_build import build_all
 from devcluster.processes import Component, is_running, log_tail, running, start, stop
@@ -25,10 +25,11 @@ class ClusterError(Exception):
 
 def up(name: str, *, api_only: bool = False) -> ClusterFolders:
     """Start what does not run yet and wait until it is ready."""
+    folders = ClusterFolders(name)
     if not api_only:
+        _refuse_second_node(folders)
         require_node_packages()
     build_all(api_only=api_only)
-    folders = ClusterFolders(name)
     folders.make()
     plane = control_plane.control_plane_of(folders)
     control_plane.prepare(folders, plane)
@@ -41,7 +42,11 @@ def up(name: str, *, api_only: bool = False) -> ClusterFolders:
 
 
 def down(name: str) -> None:
-    """Remove the cluster and all that it made; the cache of programs stays."""
+    """Remove the cluster and all that it made; the cache of programs and images stays.
+
+    Raises:
+        ClusterError: something outlived it; the message names it.
+    """
     folders = ClusterFolders(name)
     if not folders.root.exists():
         return
@@ -51,8 +56,12 @@ def down(name: str) -> None:
     for component in (*STOP_ORDER, *running(folders)):
         stop(folders, component)
     _unmount_below(folders.root)
-    _remove_network(folders)
+    had_node = (folders.root / "kube-proxy.yaml").exists()
+    if had_node:
+        traces.remove_traces(folders)
     shutil.rmtree(folders.root)
+    if had_node and (left := traces.left_behind(folders)):
+        raise ClusterError(f"cluster {name} is gone, and left behind: {', '.join(left)}")
 
 
 def kubectl(folders: ClusterFolders, *arguments: str, check: bool = True, text_in: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -61,7 +70,24 @@ def kubectl(folders: ClusterFolders, *arguments: str, check: bool = True, text_i
     return subprocess.run(command, check=check, capture_output=True, text=True, input=text_in)
 
 
+def _refuse_second_node(folders: ClusterFolders) -> None:
+    """Two nodes on one machine would write each other's iptables rules and settings, and one would take the other's away when it goes."""
+    if is_running(folders, "kubelet") or not _listens(node.KUBELET_PORT):
+        return
+    others = [ClusterFolders(path.name) for path in folders.root.parent.glob("*") if path.name != folders.name]
+    names = [one.name for one in others if is_running(one, "kubelet")]
+    remedy = f"python -m devcluster down --name {names[0]}" if names else "stop it"
+    raise ClusterError(f"another node runs on this machine (port {node.KUBELET_PORT}; cluster {', '.join(names) or 'unknown'}), and there is room for one: {remedy}")
+
+
+def _listens(port: int) -> bool:
+    """Whether somebody listens on this port of the machine."""
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
 def _start_node(folders: ClusterFolders, plane: control_plane.ControlPlane) -> None:
+    traces.remember_settings(folders)
     node.prepare(folders, plane)
     _allow_proxy(folders)
     _start(folders, node.containerd(folders), control_plane.scheduler(folders, plane))
@@ -126,27 +152,3 @@ def _unmount_below(root: Path) -> None:
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for mount in sorted((m for m in mounts if m.startswith(f"{root}/")), reverse=True):
         subprocess.run(["umount", "-l", mount], check=False)
-
-
-def _remove_network(folders: ClusterFolders) -> None:
-    """The bridge, and what kube-proxy and the bridge plugin put into iptables."""
-    if not (folders.root / "kube-proxy.yaml").exists():
-        return
-    bridge = node.bridge_name(folders)
-    subprocess.run(["ip", "link", "delete", bridge], check=False, capture_output=True)
-    subprocess.run([str(program("kube-proxy")), "--cleanup"], check=False, capture_output=True)
-    _remove_masquerade(bridge)
-
-
-def _remove_masquerade(network: str) -> None:
-    """Rules and chains that the bridge plugin made for pods of this network (it names the network in a comment)."""
-    listed = subprocess.run(["iptables-save", "-t", "nat"], capture_output=True, text=True, check=False).stdout
-    mark = f'name: \\"{network}\\"'
-    rules = [shlex.split(line) for line in listed.splitlines() if line.startswith("-A") and mark in line]
-    chains = {rule[rule.index("-j") + 1] for rule in rules if rule[1] == "POSTROUTING"}
-    for rule in rules:
-        if rule[1] == "POSTROUTING":
-            subprocess.run(["iptables", "-t", "nat", "-D", *rule[1:]], check=False, capture_output=True)
-    for chain in chains:
-        for flag in ("-F", "-X"):
-            subprocess.run(["iptables", "-t", "nat", flag, chain], check=False, capture_output=True)

@@ -31,7 +31,8 @@ def main() -> int:
     parser.add_argument("--down", action="store_true", help="remove what the demo made, and nothing else")
     try:
         if parser.parse_args().down:
-            take_down()
+            for removed in take_down() or ["nothing: the demo made nothing that is still there"]:
+                print(f"removed {removed}")
         else:
             _run(find())
     except (DemoError, cluster.ClusterError, images.ImageError) as error:
@@ -56,7 +57,8 @@ def _run(found: Found) -> None:
     _step("kubectl get lfs,lm,lj")
     print(demo.kubectl("-n", NAMESPACE, "get", "lfs,lm,lj"))
     _step("Events")
-    print(demo.kubectl("-n", NAMESPACE, "get", "events", "--sort-by=.lastTimestamp", "-o", "custom-columns=KIND:.involvedObject.kind,REASON:.reason,MESSAGE:.message"))
+    columns = "custom-columns=KIND:.involvedObject.kind,TYPE:.type,REASON:.reason,COUNT:.count,MESSAGE:.message"
+    print(demo.kubectl("-n", NAMESPACE, "get", "events", "--field-selector=reportingComponent=labelplane", "--sort-by=.firstTimestamp", "-o", columns))
     _step("the first labels")
     print(demo.first_labels())
     print(f"done in {time.monotonic() - started:.0f} s; look around with KUBECONFIG={target.kubeconfig}, remove it with make cluster-down")

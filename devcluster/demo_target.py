@@ -5,32 +5,21 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from devcluster import cluster, images
+from devcluster.demo_record import Made, forget, recorded, recorded_at, state_folder, write_down
 from devcluster.find import Found
 from devcluster.folders import ClusterFolders, program
 from devcluster.project_images import IMAGES, JOB, OPERATOR
 
 KIND_CLUSTER = "labelplane"
-OWN_CLUSTER = "dev"
+OWN_CLUSTER = "demo"  # and never "dev", which is the user's own
 
 
 class DemoError(Exception):
     """The demo cannot go on; the message says why and what to do."""
-
-
-@dataclass
-class Made:
-    """What the demo made on a cluster that somebody named; what was there before is not in it."""
-
-    where: str
-    kubeconfig: str = ""
-    context: str | None = None
-    namespaces: list[str] = field(default_factory=list)
-    release: str | None = None  # namespace of the Helm release
-    crds: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -65,7 +54,13 @@ def prepare(found: Found) -> Target:
         return _kind()
     if found.kind == "assets":
         print("KUBEBUILDER_ASSETS holds an API server and no node, and the demo runs pods: a cluster is built instead", file=sys.stderr)
-    folders = cluster.up(OWN_CLUSTER)
+    return _built()
+
+
+def _built() -> Target:
+    folders = ClusterFolders(OWN_CLUSTER)
+    write_down(Made("built", str(folders.kubeconfig), cluster=OWN_CLUSTER))
+    cluster.up(OWN_CLUSTER)
     for image in IMAGES:
         images.build(image)
         images.load(folders, image.tag)
@@ -80,59 +75,57 @@ def _named(found: Found) -> Target:
 
 
 def _kind() -> Target:
-    """A kind cluster of our own, with a kubeconfig of its own: the user's is not touched."""
+    """A kind cluster of our own, with a kubeconfig of its own: the user's is not touched. One of that name that is there already is used, and stays."""
     engine = "docker" if shutil.which("docker") else "podman"
-    kubeconfig = state_folder() / "kind.kubeconfig"
+    kubeconfig, context = state_folder() / "kind.kubeconfig", f"kind-{KIND_CLUSTER}"
     kubeconfig.parent.mkdir(parents=True, exist_ok=True)
-    if KIND_CLUSTER not in output(["kind", "get", "clusters"]).split():
+    made = recorded_at("kind", kubeconfig, context)
+    if KIND_CLUSTER in output(["kind", "get", "clusters"]).split():
+        output(["kind", "export", "kubeconfig", "--name", KIND_CLUSTER, "--kubeconfig", str(kubeconfig)])
+    else:
+        made.cluster = KIND_CLUSTER
+        write_down(made)
         output(["kind", "create", "cluster", "--name", KIND_CLUSTER, "--kubeconfig", str(kubeconfig), "--wait", "120s"])
     for image in IMAGES:
         output([engine, "build", "-t", image.tag, "-f", str(image.containerfile), str(image.context)])
         output(["kind", "load", "docker-image", image.tag, "--name", KIND_CLUSTER])
-    return Target("kind", kubeconfig, f"kind-{KIND_CLUSTER}")
-
-
-def state_folder() -> Path:
-    """`$XDG_STATE_HOME/labelplane/demo`, or below `~/.local/state`."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "labelplane/demo"
-
-
-def record_path() -> Path:
-    return state_folder() / "made.json"
+    return Target("kind", kubeconfig, context)
 
 
 def note_before(target: Target, namespaces: tuple[str, ...], release: str, crds: tuple[str, ...]) -> None:
-    """Write down, before it is made, what is not there yet. A second run adds to the record of the first."""
-    before = recorded()
-    made = before if before and before.kubeconfig == str(target.kubeconfig) else Made(target.where, str(target.kubeconfig), target.context)
+    """Write down, before it is made, what is not there yet."""
+    made = recorded_at(target.where, target.kubeconfig, target.context)
     made.namespaces += [name for name in namespaces if name not in made.namespaces and not target.exists("namespace", name)]
     made.crds += [name for name in crds if name not in made.crds and not target.exists("crd", name)]
     installed = json.loads(target.helm("list", "--all-namespaces", "--filter", "^labelplane$", "-o", "json"))
     if not installed:
         made.release = release
-    record_path().parent.mkdir(parents=True, exist_ok=True)
-    record_path().write_text(json.dumps(asdict(made), indent=2))
+    write_down(made)
 
 
-def recorded() -> Made | None:
-    """What the last demo made; None when there is no record."""
-    return Made(**json.loads(record_path().read_text())) if record_path().exists() else None
-
-
-def take_down() -> None:
-    """Remove what the demo made, and nothing else."""
-    made = recorded()
-    if made is not None and made.where == "kind":
-        output(["kind", "delete", "cluster", "--name", KIND_CLUSTER, "--kubeconfig", made.kubeconfig])
-    elif made is not None and made.where == "named":
-        _take_down_named(made)
-    else:
-        cluster.down(OWN_CLUSTER)
+def take_down() -> list[str]:
+    """Remove what the demo made, everywhere it ran, and nothing else. Returns what was removed, in words."""
+    removed = []
+    for made in recorded():
+        removed.append(_take_down(made))
+        forget(made)
     shutil.rmtree(state_folder(), ignore_errors=True)
+    return removed
 
 
-def _take_down_named(made: Made) -> None:
-    target = Target("named", Path(made.kubeconfig), made.context)
+def _take_down(made: Made) -> str:
+    if made.cluster and made.where == "kind":
+        output(["kind", "delete", "cluster", "--name", made.cluster, "--kubeconfig", made.kubeconfig])
+    elif made.cluster:
+        cluster.down(made.cluster)
+    else:
+        return _take_down_objects(made)
+    return f"cluster {made.cluster} ({made.where})"
+
+
+def _take_down_objects(made: Made) -> str:
+    """What was made on a cluster that stays."""
+    target = Target(made.where, Path(made.kubeconfig), made.context)
     for namespace in made.namespaces:
         if namespace != made.release:
             target.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=120s")
@@ -142,6 +135,9 @@ def _take_down_named(made: Made) -> None:
         target.kubectl("delete", "namespace", made.release, "--ignore-not-found", "--timeout=120s")
     if made.crds:
         target.kubectl("delete", "crd", *made.crds, "--ignore-not-found", "--timeout=60s")
+    release = ["the Helm release labelplane"] if made.release else []
+    things = [*(f"namespace {name}" for name in made.namespaces), *release, *(f"CRD {name}" for name in made.crds)]
+    return f"{', '.join(things) or 'nothing'} on {made.kubeconfig}{f' ({made.context})' if made.context else ''}"
 
 
 def tool(name: str) -> str:

@@ -20,7 +20,7 @@ PAUSE_SOURCE = """
 #include <sys/wait.h>
 #include <unistd.h>
 static void on_child(int s) { (void)s; while (waitpid(-1, 0, WNOHANG) > 0) {} }
-static void on_end(int s) { (void)s; _exit(0); }
+static void on_end(int s) { _exit(128 + s); }
 int main(void) { signal(SIGCHLD, on_child); signal(SIGINT, on_end); signal(SIGTERM, on_end); for (;;) pause(); }
 """
 
@@ -40,7 +40,7 @@ class ImageError(Exception):
 
 
 def ensure_pause_image(folders: ClusterFolders) -> None:
-    """The sandbox image: a static program that waits and reaps."""
+    """The sandbox image: a static program that waits and reaps; ended by a signal it says so, so that a pod of it that is evicted has not succeeded."""
     if node.PAUSE_IMAGE in node.ctr(folders, "images", "ls", "-q").split():
         return
     with tempfile.TemporaryDirectory() as scratch:

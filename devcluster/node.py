@@ -11,7 +11,8 @@ from devcluster.go_build import folder_of
 from devcluster.processes import Component
 
 POD_RANGE = "10.244.0.0/24"
-PAUSE_IMAGE = "localhost/labelplane/pause:1"
+KUBELET_PORT = 10250
+PAUSE_IMAGE = "localhost/labelplane/pause:2"
 BASE_OF_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -125,6 +126,7 @@ def _kubelet(folders: ClusterFolders) -> dict[str, object]:
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,
         "resolvConf": "/etc/resolv.conf",
+        "port": KUBELET_PORT,
         "healthzPort": 0,
         "readOnlyPort": 0,
         "maxPods": 200,

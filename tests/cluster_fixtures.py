@@ -57,15 +57,15 @@ class RealCluster:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def wait(self, what: str, found: Callable[[], Any], *, timeout: float = 60.0) -> Any:
-        """Poll until `found` gives something true; its last answer is in the error."""
-        deadline, last = time.monotonic() + timeout, None
+    def wait(self, what: str, found: Callable[[], Any], *, timeout: float = 60.0, every: float = 0.3, last: Callable[[], object] | None = None) -> Any:
+        """Poll until `found` gives something true; what it, or `last`, gave last is in the error."""
+        deadline, answer = time.monotonic() + timeout, None
         while time.monotonic() < deadline:
-            last = found()
-            if last:
-                return last
-            time.sleep(0.3)
-        raise AssertionError(f"waited {timeout:.0f} s for {what}; last: {last}")
+            answer = found()
+            if answer:
+                return answer
+            time.sleep(every)
+        raise AssertionError(f"waited {timeout:.0f} s for {what}; last: {last() if last else answer}")
 
     def stop_component(self, name: str) -> None:
         processes.stop(self.folders, name)

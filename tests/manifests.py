@@ -65,6 +65,7 @@ def label_model(name: str = "rollout-risk", namespace: str = "default") -> Manif
             "goldData": {"uri": "configmap://gold/gold.csv", "format": "csv", "labelColumn": "gold"},
             "artifacts": {"uri": "pvc://lake/models/rollout-risk"},
             "algorithm": "auto",
+            "calibration": "auto",
             "parameters": {"seed": 0, "maxIterations": 100, "tolerance": 0.000001, "classBalance": "auto"},
         },
     }

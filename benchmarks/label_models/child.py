@@ -25,6 +25,7 @@ from benchmarks.label_models.generator import Parameters, oracle
 from benchmarks.label_models.memory import peak, reset_peak
 from benchmarks.label_models.methods import PLAIN, SNORKEL_BALANCE, Method, all_methods, with_balance
 from benchmarks.label_models.scoring import Scores, expected_hits, score
+from labeljob.scores import log_loss
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes, covered_rows
 
 FLOOR = "floor: one read of the matrix"
@@ -38,6 +39,7 @@ class OutOfTime(Exception):
 def time_task(task: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """CPU seconds of fit and predict of each method, in turns; a method above `slow_seconds` runs once. Then its scores."""
     votes, truth, classes = np.load(task["votes"]), np.load(task["truth"]), task["classes"]
+    fresh = (np.load(task["fresh_votes"]), np.load(task["fresh_truth"]))
     methods = _methods(task)
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in methods}
     scores: dict[str, Any] = {}
@@ -50,10 +52,11 @@ def time_task(task: dict[str, Any]) -> Iterator[dict[str, Any]]:
             if turn and sum(seconds[name][0]) > task["slow_seconds"]:
                 continue
             gc.collect()
-            fit, predict, P = _run(method, votes, classes)
+            fit, predict, P, state = _run(method, votes, classes)
             seconds[name].append((fit, predict))
-            scores[name] = scores.get(name) or _scored(P, truth, votes)
-            del P
+            if name not in scores:
+                scores[name] = _scored(P, truth, votes) | {"fresh": _fresh_log_loss(method, state, *fresh, classes)}
+            del P, state
     for name, taken in seconds.items():
         fit, predict = np.median(np.array(taken), axis=0)
         yield {"method": name, "fit": fit, "predict": predict, "rounds": len(taken), "scores": scores[name]}
@@ -68,7 +71,7 @@ def memory_task(task: dict[str, Any]) -> Iterator[dict[str, Any]]:
     gc.collect()
     before = reset_peak()
     _run(method, votes, task["classes"])
-    yield {"method": method.name, "memory": peak() - before}
+    yield {"method": method.name, "memory": peak() - before, "whole": peak()}
 
 
 def quality_task(task: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -80,7 +83,7 @@ def quality_task(task: dict[str, Any]) -> Iterator[dict[str, Any]]:
         try:
             with _limit(task["limit"]):
                 method.load()
-                fit, predict, P = _run(method, votes, classes)
+                fit, predict, P, _ = _run(method, votes, classes)
             yield {"method": name, "seconds": fit + predict, "scores": _scored(P, gold, votes)}
         except Exception as error:  # noqa: BLE001 a peer that fails is a result
             yield {"method": name, "error": f"{type(error).__name__}: {error}"[:200]}
@@ -103,11 +106,17 @@ def _cpu(run: Any) -> tuple[float, Any]:
     return time.process_time() - started, result
 
 
-def _run(method: Method, votes: Votes, classes: int) -> tuple[float, float, FloatArray]:
+def _run(method: Method, votes: Votes, classes: int) -> tuple[float, float, FloatArray, Any]:
+    """CPU seconds of fit and of predict, the probabilities, and the fitted state."""
     with contextlib.redirect_stdout(io.StringIO()):
         fit, state = _cpu(lambda: method.fit(votes, classes))
         predict, P = _cpu(lambda: method.predict(state, votes, classes))
-    return fit, predict, P
+    return fit, predict, P, state
+
+
+def _fresh_log_loss(method: Method, state: Any, votes: Votes, truth: IntArray, classes: int) -> float:
+    """Over all fresh rows; NaN for a method that only knows the rows it was fitted on."""
+    return log_loss(np.asarray(method.predict(state, votes, classes)), truth) if method.predicts else float("nan")
 
 
 def _read(votes: Votes) -> int:

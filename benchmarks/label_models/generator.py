@@ -97,9 +97,12 @@ def _copied(m: int, kind: str) -> tuple[FloatArray, FloatArray, IntArray, FloatA
     return accuracy, np.full(m, 0.7), parent, np.where(parent == NO_PARENT, 0.0, 0.9 if kind == "near-copies" else 1.0)
 
 
-def generate(cell: Cell) -> Generated:
-    """Draw a cell; the same cell gives the same votes. Works column by column, so that it needs little more than the matrix."""
-    parameters, random = parameters_of(cell), np.random.default_rng([cell.seed, 2])
+def generate(cell: Cell, *, fresh: bool = False) -> Generated:
+    """Draw a cell; the same cell gives the same votes, and `fresh` others from the same parameters.
+
+    Works column by column, so that it needs little more than the matrix.
+    """
+    parameters, random = parameters_of(cell), np.random.default_rng([cell.seed, 3 if fresh else 2])
     truth = random.choice(cell.classes, cell.rows, p=parameters.balance)
     votes = np.empty((cell.rows, cell.functions), dtype=np.int8)
     for j in range(cell.functions):

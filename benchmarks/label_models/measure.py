@@ -4,9 +4,9 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ from benchmarks.label_models.child import FLOOR, ORACLE
 from benchmarks.label_models.generator import Cell, Parameters, generate, oracle
 from benchmarks.label_models.methods import PLAIN, SNORKEL, SNORKEL_BALANCE, Method, all_methods, with_balance
 from benchmarks.label_models.peers import ROOT, child_environment
+from benchmarks.label_models.supervised import supervised_log_loss
 from labeljob.scores import log_loss
 from labeljob.votes import IntArray, Votes
 
 ROUNDS = 5
 SLOW_SECONDS = 3.0  # CPU seconds above which a method runs once rather than ROUNDS times
 LIMIT_SECONDS = 240
+FRESH_ROWS = 200_000  # that log loss is compared on
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,16 @@ class Line:
 
 @dataclass
 class Speed:
-    """One cell: its lines by method, the oracle's log loss, bytes of the matrix."""
+    """One cell: its lines by method, log losses on fresh rows, bytes of the matrix.
+
+    Attributes:
+        oracle: of the posterior that knows the parameters. supervised: of confusions counted on the true labels, by whether an abstain
+            is evidence.
+    """
 
     cell: Cell
-    oracle_log_loss: float
+    oracle: float
+    supervised: Mapping[bool, float]
     matrix_mb: float
     lines: dict[str, Line] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
@@ -104,11 +112,13 @@ def as_json(parameters: Parameters) -> dict[str, list[float]]:
 
 def speed(bench: Bench, cell: Cell, rounds: int = ROUNDS) -> Speed:
     """Time all methods in turns in one process, then the memory of each in a process of its own."""
-    made = generate(cell)
-    result = Speed(cell, log_loss(oracle(made.votes, made.parameters), made.truth), made.votes.nbytes / 1e6)
+    made, fresh = generate(cell), generate(replace(cell, rows=FRESH_ROWS), fresh=True)
+    supervised = {evidence: supervised_log_loss(made, fresh, cell.classes, evidence=evidence) for evidence in (False, True)}
+    result = Speed(cell, log_loss(oracle(fresh.votes, fresh.parameters), fresh.truth), supervised, made.votes.nbytes / 1e6)
     methods = list(bench.methods(cell.rows, cell.functions, cell.classes))
-    with on_disk(made.votes, made.truth) as files:
-        del made
+    with on_disk(made.votes, made.truth) as files, on_disk(fresh.votes, fresh.truth) as others:
+        del made, fresh
+        files |= {f"fresh_{name}": path for name, path in others.items()}
         for one in bench.run({"task": "time", "methods": methods, "classes": cell.classes, "rounds": rounds, "slow_seconds": SLOW_SECONDS, **files}):
             result.lines[one["method"]] = Line(one["fit"], one["predict"], one["rounds"], one["scores"])
             progress(f"{cell.name}: {one['method']}: {one['fit'] + one['predict']:.4f} s")
@@ -117,6 +127,15 @@ def speed(bench: Bench, cell: Cell, rounds: int = ROUNDS) -> Speed:
                 result.lines[name].memory = one["memory"]
                 progress(f"{cell.name}: {name}: +{one['memory']:.0f} MB")
     return result
+
+
+def whole_memory(bench: Bench, cell: Cell, methods: Sequence[str]) -> dict[str, float]:
+    """Peak resident memory of a process that loads the matrix, fits and predicts, in MB, by method."""
+    made = generate(cell)
+    with on_disk(made.votes, made.truth) as files:
+        del made
+        tasks = [{"task": "memory", "methods": [name], "classes": cell.classes, **files} for name in methods]
+        return {one["method"]: one["whole"] for task in tasks for one in bench.run(task)}
 
 
 def quality(bench: Bench, votes: Votes, gold: IntArray, classes: int, parameters: Parameters | None = None, leave_out: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
@@ -132,4 +151,4 @@ def progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-__all__ = ["FLOOR", "ORACLE", "PLAIN", "SNORKEL", "SNORKEL_BALANCE", "Bench", "Line", "Speed", "progress", "quality", "speed"]
+__all__ = ["FLOOR", "ORACLE", "PLAIN", "SNORKEL", "SNORKEL_BALANCE", "Bench", "Line", "Speed", "progress", "quality", "speed", "whole_memory"]

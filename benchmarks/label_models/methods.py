@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 
 from labeljob.label_model import LabelModel
-from labeljob.label_model.fitting import AlgorithmArgument
+from labeljob.label_model.arguments import AbstainArgument, AlgorithmArgument
 from labeljob.votes import ABSTAIN, FloatArray, Votes, covered_rows
 
 PLAIN = "NumPy majority vote"
@@ -30,6 +30,8 @@ class Method:
         most_rows: above this many rows it is left out unless asked for.
         two_classes: it takes only two classes.
         least_functions: it needs that many.
+        predicts: it gives probabilities for rows that it was not fitted on.
+        evidence: it reads an abstain as evidence.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Method:
     most_rows: int = 10_000_000
     two_classes: bool = False
     least_functions: int = 1
+    predicts: bool = True
+    evidence: bool = False
 
     @property
     def is_peer(self) -> bool:
@@ -61,11 +65,13 @@ def _plain(_: object, votes: Votes, classes: int) -> FloatArray:
     return np.asarray(counts / counts.sum(axis=1, keepdims=True))
 
 
-def _ours(algorithm: AlgorithmArgument) -> Method:
+def _ours(algorithm: AlgorithmArgument, abstain: AbstainArgument) -> Method:
+    """With `auto` the reading of an abstain is inferred; a fixed model is measured with both."""
     return Method(
-        f"Labelplane {algorithm}",
-        lambda votes, classes: LabelModel(classes, algorithm).fit(votes),
+        AUTO if algorithm == "auto" else f"Labelplane {algorithm}, {abstain}",
+        lambda votes, classes: LabelModel(classes, algorithm, abstain=abstain).fit(votes),
         lambda model, votes, _: np.asarray(model.predict_proba(votes)),
+        evidence=abstain == "evidence",
     )
 
 
@@ -105,7 +111,7 @@ def _crowd_kit(name: str, most_rows: int, **options: Any) -> Method:
         P[~covered_rows(votes)] = 1 / classes
         return P
 
-    return Method(f"crowd-kit {name}", fit, predict, ("crowdkit.aggregation",), most_rows)
+    return Method(f"crowd-kit {name}", fit, predict, ("crowdkit.aggregation",), most_rows, predicts=False)
 
 
 def _flying_squid() -> Method:
@@ -127,10 +133,12 @@ def _flying_squid() -> Method:
 
 def all_methods() -> dict[str, Method]:
     """Every method by name: the plain one, ours (auto and every algorithm), the peers."""
-    names: list[AlgorithmArgument] = sorted(get_args(AlgorithmArgument), key=lambda name: (name != "auto", name))
+    fixed: list[AlgorithmArgument] = sorted(name for name in get_args(AlgorithmArgument) if name != "auto")
+    readings: tuple[AbstainArgument, ...] = ("missing", "evidence")
     methods = [
         Method(PLAIN, lambda votes, classes: None, _plain),
-        *(_ours(name) for name in names),
+        _ours("auto", "auto"),
+        *(_ours(name, reading) for name in fixed for reading in readings),
         _snorkel(SNORKEL, 100),
         _snorkel("Snorkel, 500 epochs", 500),
         _crowd_kit("MajorityVote", 100_000),

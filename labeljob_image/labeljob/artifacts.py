@@ -1,9 +1,10 @@
 """The home of a model's versions: a folder on a volume, one directory a version, never changed once it is there (C5, F6).
 
-    home/v3/  model.json  functionset.json  functions.json  reference.json  lookups/*.parquet  taught.parquet    content
-              SHA256SUMS                                                                         digest of each of these
-              version.json                                                                       the ModelVersion record
-    home/index.json                                                                              all records, rebuilt from the directories
+    home/v3/  model.json  calibration.json  functionset.json  functions.json  reference.json  lookups/*.parquet    content
+              taught.json                                                 hashed ids of the gold rows that taught the model, if any did
+              SHA256SUMS                                                                                           digest of each of these
+              version.json                                                                                         the ModelVersion record
+    home/index.json                                                                      all records, rebuilt from the directories
 
 A version is written beside its place and renamed into it: the rename is the arbiter, since it fails where a version already stands. The
 digest of SHA256SUMS identifies the version; loading checks every file against it. Parameters are JSON and Parquet, never pickle.

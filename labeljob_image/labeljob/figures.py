@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from labeljob import scores
 from labeljob.ballots import disagreeing_rows
+from labeljob.contract.calibration import Interval
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import FunctionColumns
 from labeljob.errors import JobError
+from labeljob.gold import Matched
+from labeljob.gold_scores import Estimate, GoldScores, gold_scores
 from labeljob.label_model import FittedLabelModel, estimated_accuracy, weights
 from labeljob.labelled import Labelled, Voters
 from labeljob.votes import ABSTAIN, PARTIAL, BoolArray, FloatArray, IntArray, VoteBatch, Votes, covered_rows
@@ -20,45 +22,56 @@ Figure = float | None
 
 @dataclass
 class FunctionCounts:
-    """Counts of each function, int64 [n_functions] (`votes`: [n_functions, n_classes]).
+    """Counts of each function, int64 [n_functions] (`votes`: [n_functions, n_classes]), and of rows.
 
-    Overlaps and conflicts are among the functions that are no fallbacks. `partial` counts votes for several classes, which are not in `votes`.
+    Overlaps, conflicts, covered and conflicting rows are among the functions that are no fallbacks. `judged` counts gold rows that a function
+    votes on; `judged_weight` and `right_weight` are sums of their weights, float64, whole numbers where gold has no inclusion probabilities.
+    `partial` counts votes for several classes, which are not in `votes`.
     """
 
     voters: Voters
     classes: int
     rows: int = 0
+    covered: int = 0
+    conflicting: int = 0
     votes: IntArray = field(init=False)
     overlaps: IntArray = field(init=False)
     conflicts: IntArray = field(init=False)
     errors: IntArray = field(init=False)
-    right: IntArray = field(init=False)
     judged: IntArray = field(init=False)
     partial: IntArray = field(init=False)
+    judged_weight: FloatArray = field(init=False)
+    right_weight: FloatArray = field(init=False)
 
     def __post_init__(self) -> None:
         functions = len(self.voters.names)
         self.votes = np.zeros((functions, self.classes), dtype=np.int64)
-        for name in ("overlaps", "conflicts", "errors", "right", "judged", "partial"):
+        for name in ("overlaps", "conflicts", "errors", "judged", "partial"):
             setattr(self, name, np.zeros(functions, dtype=np.int64))
+        self.judged_weight, self.right_weight = np.zeros(functions), np.zeros(functions)
 
-    def add(self, batch: VoteBatch, gold: IntArray) -> None:
-        """Count a batch; gold is int64 [n_rows], -1 where it is not known."""
+    def add(self, batch: VoteBatch, gold: Matched) -> None:
+        """Count a batch and what is known of its rows."""
         regular = self.voters.regular
         voted = batch.votes != ABSTAIN
         among = voted[:, regular]
+        conflicting = disagreeing_rows(batch.votes[:, regular], self.voters.sets[regular])
         self.rows += len(voted)
+        self.covered += int(among.any(axis=1).sum())
+        self.conflicting += int(conflicting.sum())
         self.errors += batch.errors.sum(axis=0)
         self.overlaps[regular] += (among & (among.sum(axis=1, keepdims=True) > 1)).sum(axis=0)
-        self.conflicts[regular] += (among & disagreeing_rows(batch.votes[:, regular], self.voters.sets[regular])[:, None]).sum(axis=0)
+        self.conflicts[regular] += (among & conflicting[:, None]).sum(axis=0)
         for k in range(self.classes):
             self.votes[:, k] += (batch.votes == k).sum(axis=0)
         partial = batch.votes == PARTIAL
         self.partial += partial.sum(axis=0)
-        known = gold != ABSTAIN
+        known, weights = gold.known, gold.weights[gold.known]
+        classes = gold.classes[known]
+        right = (batch.votes[known] == classes[:, None]) | (partial[known] & self.voters.sets[:, classes].T)
         self.judged += voted[known].sum(axis=0)
-        right = (batch.votes[known] == gold[known, None]) | (partial[known] & self.voters.sets[:, gold[known]].T)
-        self.right += (voted[known] & right).sum(axis=0)
+        self.judged_weight += weights @ voted[known]
+        self.right_weight += weights @ right
 
     @property
     def cast(self) -> IntArray:
@@ -84,14 +97,18 @@ class FunctionCounts:
         regular = self.voters.regular
         accuracy, weight = (np.full(len(self.voters.names), np.nan) for _ in range(2))
         accuracy[regular], weight[regular] = estimated_accuracy(model), weights(model)
+        interval = np.full((len(self.voters.names), 2), np.nan)
+        interval[regular] = np.nan if model.accuracy_intervals is None else model.accuracy_intervals
         return FunctionColumns(
             polarity=[".".join(str(k) for k in np.flatnonzero(row)) for row in self.named()],
             coverage=self._thousandths(self.cast),
             overlaps=self._thousandths(self.overlaps),
             conflicts=self._thousandths(self.conflicts),
             error_rate=self._thousandths(self.errors),
-            estimated_accuracy=[None if math.isnan(value) else round(1000 * value) for value in accuracy.tolist()],
-            empirical_accuracy=[round(1000 * int(r) / int(n)) if n else None for r, n in zip(self.right, self.judged, strict=True)],
+            estimated_accuracy=_in_thousandths(accuracy),
+            accuracy_low=_in_thousandths(interval[:, 0]),
+            accuracy_high=_in_thousandths(interval[:, 1]),
+            empirical_accuracy=[round(1000 * r / n) if n else None for r, n in zip(self.right_weight.tolist(), self.judged_weight.tolist(), strict=True)],
             weight=[None if math.isnan(value) else round(value, 4) for value in weight.tolist()],
         )
 
@@ -112,12 +129,12 @@ class RunFigures:
     conflicting: int = 0
     confidence_sums: list[float] = field(default_factory=list)
     labels: IntArray = field(init=False)
-    known: list[tuple[Labelled, IntArray]] = field(default_factory=list)
+    known: list[tuple[Labelled, Matched]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.labels = np.zeros(self.classes, dtype=np.int64)
 
-    def add(self, votes: Votes, labelled: Labelled, gold: IntArray, counts: IntArray | None = None) -> None:
+    def add(self, votes: Votes, labelled: Labelled, counts: IntArray | None = None) -> None:
         """Count rows, or with `counts` distinct patterns that stand for so many rows each."""
         times = np.ones(len(votes), dtype=np.int64) if counts is None else counts
         regular = votes[:, self.voters.regular]
@@ -127,14 +144,18 @@ class RunFigures:
         self.confidence_sums.append(math.fsum((labelled.confidence * times)[labelled.covered].tolist()))
         chosen = labelled.labels != ABSTAIN
         self.labels += np.bincount(labelled.labels[chosen], weights=times[chosen], minlength=self.classes).astype(np.int64)
-        self.add_gold(labelled, gold)
 
-    def add_gold(self, labelled: Labelled, gold: IntArray) -> None:
-        """Keep the rows whose class is known."""
-        known = gold != ABSTAIN
-        if known.any():
-            parts = (getattr(labelled, name)[known] for name in ("probabilities", "labels", "confidence", "weight", "covered"))
-            self.known.append((Labelled(*parts), gold[known]))
+    def scale_to(self, rows: int, covered: int, conflicting: int) -> None:
+        """Put the counts of all rows in the place of those of a sample, and scale the sums over it; nothing changes when it was no sample."""
+        share = covered / max(self.covered, 1)
+        self.rows, self.covered, self.conflicting = rows, covered, conflicting
+        self.confidence_sums = [share * total for total in self.confidence_sums]
+        self.labels = np.rint(share * self.labels).astype(np.int64)
+
+    def add_gold(self, labelled: Labelled, gold: Matched) -> None:
+        """Keep rows whose class is known, as labelled by a calibrator that has not seen them (`held_out`)."""
+        if len(gold.classes):
+            self.known.append((labelled, gold))
 
     def metrics(self, gold_size: int | None) -> dict[str, Figure]:
         """Indicators by name; None where a ratio has no rows. Scores are there only with gold (`gold_size` given)."""
@@ -145,34 +166,40 @@ class RunFigures:
             "meanConfidence": _ratio(math.fsum(self.confidence_sums), self.covered),
         }
         if gold_size is not None:
-            figures |= self._scores(gold_size)
+            found = self.gold_scores()
+            figures |= {"goldRows": float(found.rows), "goldUnmatched": float(gold_size - found.rows)}
+            figures |= {name: _figure(estimate.value) for name, estimate in _estimates(found).items()}
         return figures
+
+    def intervals(self) -> dict[str, Interval]:
+        """95 % intervals of the scores that have one, by name."""
+        known = {name: one for name, one in _estimates(self.gold_scores()).items() if not math.isnan(one.low)}
+        return {name: Interval(low=round(one.low, 4), high=round(one.high, 4)) for name, one in known.items()}
 
     def label_distribution(self, names: list[str]) -> dict[str, float]:
         """Share of each class among rows that have a label; empty when none has."""
         total = int(self.labels.sum())
         return {name: round(int(count) / total, 9) for name, count in zip(names, self.labels, strict=True)} if total else {}
 
-    def _scores(self, gold_size: int) -> dict[str, Figure]:
-        probabilities, labels, covered, gold = self._known()
-        by_class = scores.class_scores(labels, gold, self.classes)
-        return {
-            "goldRows": float(len(gold)),
-            "goldUnmatched": float(gold_size - len(gold)),
-            "precision": _figure(by_class.macro_precision),
-            "recall": _figure(by_class.macro_recall),
-            "brier": _figure(scores.brier(probabilities[covered], gold[covered])),
-            "ece": _figure(scores.calibration_error(probabilities, gold, covered)),
-        }
+    def gold_scores(self) -> GoldScores:
+        """Scores of the rows whose class is known."""
+        labelled, gold = self.labelled_gold()
+        equal = bool((gold.weights == 1).all())
+        return gold_scores(labelled.probabilities, labelled.labels, labelled.covered, gold.classes, None if equal else gold.weights)
 
-    def _known(self) -> tuple[FloatArray, IntArray, "np.ndarray[tuple[int], np.dtype[np.bool_]]", IntArray]:
-        parts = self.known or [(_nothing(self.classes), np.empty(0, dtype=np.int64))]
-        return (
-            np.concatenate([part.probabilities for part, _ in parts]),
-            np.concatenate([part.labels for part, _ in parts]),
-            np.concatenate([part.covered for part, _ in parts]),
-            np.concatenate([gold for _, gold in parts]),
-        )
+    def labelled_gold(self) -> tuple[Labelled, Matched]:
+        """The rows whose class is known, in the order in which they came."""
+        parts = self.known or [(_nothing(self.classes), Matched(np.empty(0, dtype=np.int64), np.empty(0)))]
+        arrays = [np.concatenate([getattr(labelled, name) for labelled, _ in parts]) for name in ("probabilities", "labels", "confidence", "weight", "covered")]
+        return Labelled(*arrays), Matched(np.concatenate([gold.classes for _, gold in parts]), np.concatenate([gold.weights for _, gold in parts]))
+
+
+def _estimates(found: GoldScores) -> dict[str, Estimate]:
+    return {"precision": found.precision, "recall": found.recall, "brier": found.brier, "logLoss": found.log_loss, "ece": found.ece}
+
+
+def _in_thousandths(shares: FloatArray) -> list[int | None]:
+    return [None if math.isnan(value) else round(1000 * value) for value in shares.tolist()]
 
 
 def _nothing(classes: int) -> Labelled:

@@ -1,4 +1,4 @@
-"""Gold: rows whose true class is known, joined on the id column; it scores labels (M4, M5), and fits them only where `useGold: fit` asks for it."""
+"""Gold: rows whose true class is known, joined on the id column; it scores labels and calibrates them (M4, M5, M8), and teaches the model where asked to."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeljob import privacy
+from labeljob.contract.columns import ColumnType
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io.source import Source
 from labeljob.io.typed import ARROW_TYPES, holds
-from labeljob.votes import ABSTAIN, IntArray
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -22,58 +23,94 @@ class Gold:
     Attributes:
         ids: string or int64 [n_gold], unique, no nulls.
         classes: int64 [n_gold], class indices.
+        weights: float64 [n_gold], 1 / inclusion probability; 1 for all where none is declared.
     """
 
     ids: pa.Array
     classes: IntArray
+    weights: FloatArray
 
-    def match(self, ids: pa.Array) -> IntArray:
-        """The known class of each row, int64 [n_rows]; -1 where none is."""
+    def match(self, ids: pa.Array) -> "Matched":
+        """What is known of each row."""
         if not len(self.classes):
-            return np.full(len(ids), ABSTAIN, dtype=np.int64)
+            return nothing_known(len(ids))
         index = pc.fill_null(pc.index_in(ids, value_set=self.ids), -1).to_numpy()
-        return np.where(index < 0, ABSTAIN, self.classes[index])
+        return Matched(np.where(index < 0, ABSTAIN, self.classes[index]), np.where(index < 0, 1.0, self.weights[index]))
 
 
-    def without(self, ids: pa.Array | None) -> "Gold":
-        """The known classes of other rows than these, which a model has learned from."""
-        if ids is None:
-            return self
-        kept = pc.invert(pc.is_in(self.ids, value_set=ids))
-        return Gold(self.ids.filter(kept), self.classes[kept.to_numpy(zero_copy_only=False)])
+    def part(self, chosen: BoolArray) -> "Gold":
+        """Some of the known classes."""
+        return Gold(self.ids.filter(pa.array(chosen)), self.classes[chosen], self.weights[chosen])
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Gold of rows.
+
+    Attributes:
+        classes: int64 [n_rows], -1 where none is known; weights: float64 [n_rows], 1 where none is.
+    """
+
+    classes: IntArray
+    weights: FloatArray
+
+    @property
+    def known(self) -> BoolArray:
+        """Rows whose class is known, bool [n_rows]."""
+        return np.asarray(self.classes != ABSTAIN)
+
+    def part(self, chosen: BoolArray) -> "Matched":
+        """Some of the rows."""
+        return Matched(self.classes[chosen], self.weights[chosen])
+
+
+def nothing_known(rows: int) -> Matched:
+    """No gold for any of so many rows."""
+    return Matched(np.full(rows, ABSTAIN, dtype=np.int64), np.ones(rows))
 
 
 def no_gold(function_set: FunctionSet) -> Gold:
     """Nothing is known."""
-    return Gold(pa.array([], ARROW_TYPES[privacy.id_type(function_set)]), np.empty(0, dtype=np.int64))
+    return Gold(pa.array([], ARROW_TYPES[privacy.id_type(function_set)]), np.empty(0, dtype=np.int64), np.empty(0))
 
 
-def read_gold(source: Source, function_set: FunctionSet, label_column: str) -> Gold:
+def read_gold(source: Source, function_set: FunctionSet, label_column: str, probability_column: str | None = None) -> Gold:
     """Read and check the known classes; rows without a class are ignored.
 
     Raises:
-        JobError: GOLD_INVALID: a column is missing or of a wrong type, a null or duplicate id, a class that is not in the set.
+        JobError: GOLD_INVALID: a column is missing or of a wrong type, a null or duplicate id, a class that is not in the set, an inclusion
+            probability that is not above 0 and at most 1.
     """
     id_column, id_type = function_set.id_column, privacy.id_type(function_set)
-    _check_columns(source, {id_column: id_type, label_column: "string"})
-    parts = list(source.batches({id_column: id_type, label_column: "string"}))
-    ids = pa.chunked_array([part.batch.column(0) for part in parts], ARROW_TYPES[id_type])
-    labels = pa.chunked_array([part.batch.column(1) for part in parts], pa.string())
-    known = labels.is_valid()
-    ids, labels = ids.filter(known).combine_chunks(), labels.filter(known).combine_chunks()
+    wanted: dict[str, ColumnType] = {id_column: id_type, label_column: "string"} | ({probability_column: "float64"} if probability_column else {})
+    _check_columns(source, wanted)
+    parts = list(source.batches(wanted))
+    names = [id_column, label_column, *([probability_column] if probability_column else [])]
+    columns = [pa.chunked_array([part.batch.column(name) for part in parts], ARROW_TYPES[wanted[name]]) for name in names]
+    known = columns[1].is_valid()
+    ids, labels, *drawn = (column.filter(known).combine_chunks() for column in columns)
     unreadable = sum(part.unreadable.get(id_column, 0) for part in parts)
     classes = pc.index_in(labels, value_set=pa.array(function_set.classes))
     _check_values(ids, classes, unreadable, id_column, label_column, function_set)
-    return Gold(ids, classes.to_numpy(zero_copy_only=False).astype(np.int64))
+    weights = _weights(drawn[0], str(probability_column)) if drawn else np.ones(len(ids))
+    return Gold(ids, classes.to_numpy(zero_copy_only=False).astype(np.int64), weights)
 
 
-def _check_columns(source: Source, wanted: dict[str, str]) -> None:
+def _weights(probabilities: pa.Array, column: str) -> FloatArray:
+    p = pc.fill_null(probabilities, 0.0).to_numpy(zero_copy_only=False)
+    wrong = int(np.count_nonzero(~((p > 0) & (p <= 1))))
+    if wrong:
+        raise _invalid(f"{wrong} rows with a class have no {column} above 0 and at most 1: correct the gold data")
+    return np.asarray(1 / p)
+
+
+def _check_columns(source: Source, wanted: dict[str, ColumnType]) -> None:
     stored = source.types()
     for name, kind in wanted.items():
         if name not in stored:
             raise _invalid(f"column {name} is missing: correct spec.goldData")
         found = stored[name]
-        if found is not None and not holds(found, kind):  # type: ignore[arg-type]
+        if found is not None and not holds(found, kind):
             raise _invalid(f"column {name} has type {found} and must be {kind}: correct spec.goldData")
 
 

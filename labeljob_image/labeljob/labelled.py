@@ -1,4 +1,4 @@
-"""From votes to labelled rows: the label model where functions vote, declared accuracies where only fallbacks do (DESIGN §3)."""
+"""From votes to labelled rows: the label model, calibrated, where functions vote, declared accuracies where only fallbacks do (DESIGN §3)."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from labeljob.ballots import ordinary, outcomes, partial_sets, side_columns
+from labeljob.calibration import Calibrator, calibrated_where
 from labeljob.contract.function_set import FunctionSet
 from labeljob.label_model import FittedLabelModel, posterior
 from labeljob.label_model.side import side_posterior
@@ -70,15 +71,17 @@ class Labelled:
     covered: BoolArray
 
 
-def label_votes(model: FittedLabelModel, voters: Voters, votes: Votes, levels: Levels | None = None) -> Labelled:
+def label_votes(model: FittedLabelModel, voters: Voters, votes: Votes, levels: Levels | None, calibrator: Calibrator) -> Labelled:
     """Label rows; the answer for a row does not depend on the rows around it.
 
     Args:
-        votes: int8 [n_rows, n_functions], fallbacks included. levels: int16 [n_rows, n_soft], of the soft votes.
+        votes: int8 [n_rows, n_functions], fallbacks included. levels: int16 [n_rows, n_soft], of the soft votes; None where the set has none.
+        calibrator: of covered rows; the others keep the posterior given that all abstained, updated by fallbacks.
     """
     regular = votes[:, voters.regular]
     covered = covered_rows(regular)
     probabilities = side_posterior(model, ordinary(regular), outcomes(voters.side, regular, levels)) if model.side else posterior(model, regular)
+    probabilities = calibrated_where(calibrator, probabilities, covered)
     by_fallback = ~covered & covered_rows(votes)
     probabilities[by_fallback] = with_fallbacks(probabilities[by_fallback], votes[by_fallback], voters)
     labels = labels_from_probabilities(probabilities)

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,47 +10,57 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labeljob.ballots import side_columns
+from labeljob.calibration import CalibrationFormatError
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import FunctionColumns
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
+from labeljob.frozen_calibration import FrozenCalibration
+from labeljob.frozen_calibration import from_file as calibration_from
 from labeljob.label_model import FittedLabelModel, ModelFormatError, from_dict, to_dict
 from labeljob.labeling_functions.lookups import LookupData, from_arrow, function_set_digest, to_arrow
 
-TAUGHT = "taught.parquet"
+TAUGHT = "taught.json"
 
 
 @dataclass(frozen=True)
 class ModelArtifact:
-    """The frozen functions, their lookup tables by function name, the label model, and figures of the fit.
+    """The frozen functions, their lookup tables by function name, the label model, its calibration, and figures of the fit.
 
-    `taught`: ids of the gold rows that the model learned from, which therefore cannot score its labels; None where gold only scored.
+    `taught`: hashed ids of the gold rows that the model learned from, which therefore score none of its labels.
     """
 
     function_set: FunctionSet
     function_set_digest: str
     lookups: Mapping[str, LookupData]
     model: FittedLabelModel
+    calibration: FrozenCalibration
     functions: FunctionColumns
-    taught: pa.Array | None = None
+    taught: frozenset[str] = frozenset()
 
 
 def to_files(
-    function_set: FunctionSet, lookups: Mapping[str, LookupData], model: FittedLabelModel, functions: FunctionColumns, reference: object,
-    taught: pa.Array | None = None,
-) -> dict[str, bytes]:  # fmt: skip
-    """Relative path -> content; equal inputs give equal bytes."""
+    function_set: FunctionSet,
+    lookups: Mapping[str, LookupData],
+    model: FittedLabelModel,
+    calibration: object,
+    functions: FunctionColumns,
+    reference: object,
+    taught: Sequence[str] = (),
+) -> dict[str, bytes]:
+    """Relative path -> content; equal inputs give equal bytes. `calibration` and `reference` are JSON data; taught: see `ModelArtifact`."""
     declared = {"digest": function_set_digest(function_set, lookups), "canonical": function_set.canonical(), "spec": function_set.wire()}
     files = {
         "model.json": canonical_json(to_dict(model)),
+        "calibration.json": canonical_json(calibration),
         "functionset.json": canonical_json(declared),
         "functions.json": canonical_json(functions.wire()),
         "reference.json": canonical_json(reference),
     }
-    if taught is not None:
-        files[TAUGHT] = _parquet(pa.table({"id": taught}))
+    if taught:
+        files[TAUGHT] = canonical_json(sorted(taught))
     return files | {f"lookups/{name}.parquet": _parquet(to_arrow(lookup)) for name, lookup in lookups.items()}
 
 
@@ -64,10 +74,11 @@ def from_files(files: Mapping[str, bytes], uri: str) -> ModelArtifact:
         declared = json.loads(files["functionset.json"])
         function_set = FunctionSet.model_validate(declared["spec"])
         model = from_dict(json.loads(files["model.json"]))
+        calibration = _calibration(files, len(function_set.classes))
         lookups = _lookups(files)
         functions = FunctionColumns.model_validate_json(files["functions.json"])
-        taught = pq.read_table(io.BytesIO(files[TAUGHT])).column("id").combine_chunks() if TAUGHT in files else None
-    except (KeyError, ValueError, ModelFormatError, pa.ArrowException) as error:
+        taught = frozenset[str](json.loads(files.get(TAUGHT, b"[]")))
+    except (KeyError, ValueError, ModelFormatError, CalibrationFormatError, pa.ArrowException) as error:
         raise _mismatch(uri, f"cannot be read by this build ({type(error).__name__}): fit a new version") from None
     digest = function_set_digest(function_set, lookups)
     if digest != declared["digest"]:
@@ -76,7 +87,7 @@ def from_files(files: Mapping[str, bytes], uri: str) -> ModelArtifact:
     beside = [(column.function, column.soft) for column in side_columns(function_set)]
     if (model.functions, model.cardinality) != (regular, len(function_set.classes)) or [(table.function, table.soft) for table in model.side] != beside:
         raise _mismatch(uri, "was fitted with other functions or classes: fit a new version")
-    return ModelArtifact(function_set, digest, lookups, model, functions, taught)
+    return ModelArtifact(function_set, digest, lookups, model, calibration, functions, taught)
 
 
 def drift_reference(counts: FunctionCounts, figures: RunFigures, classes: list[str]) -> dict[str, object]:
@@ -90,6 +101,12 @@ def drift_reference(counts: FunctionCounts, figures: RunFigures, classes: list[s
         "partialRates": several,
         "labelDistribution": figures.label_distribution(classes),
     }
+
+
+def _calibration(files: Mapping[str, bytes], classes: int) -> FrozenCalibration:
+    """Versions from before there was calibration have none."""
+    content = files.get("calibration.json")
+    return FrozenCalibration() if content is None else calibration_from(json.loads(content), classes)
 
 
 def _lookups(files: Mapping[str, bytes]) -> dict[str, LookupData]:

@@ -54,7 +54,17 @@ class Installed:
             timeout=timeout,
         )
 
-    def events(self, namespace: str) -> list[tuple[str, str]]:
+    def event(self, namespace: str, reason: str, words: str = "", *, timeout: float = 20) -> None:
+        """Wait for an Event of ours with this reason and these words: it is posted after the status that it is about."""
+
+        def told() -> bool:
+            seen[:] = self._events(namespace)
+            return any(found == reason and words in text for found, text in seen)
+
+        seen: list[tuple[str, str]] = []
+        self.cluster.wait(f"an Event {reason} {words}", told, timeout=timeout, last=lambda: seen)
+
+    def _events(self, namespace: str) -> list[tuple[str, str]]:
         """(reason, message) of every Event in the namespace that Labelplane raised."""
         items = self.cluster.get(namespace, "events")["items"]
         ours = (item for item in items if item.get("reportingComponent", "").startswith("labelplane"))

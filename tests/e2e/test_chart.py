@@ -9,6 +9,7 @@ import yaml
 
 from devcluster.folders import program
 from devcluster.volumes import Volume
+from labelplane.settings import Settings
 from tests.cluster_fixtures import ROOT, RealCluster
 from tests.e2e.operator import Installed, image_values, install, ready_reason
 from tests.e2e.rollouts import function_set, three
@@ -51,6 +52,36 @@ def test_rendered_file_is_current(cluster: RealCluster) -> None:
     assert [one for one in yaml.safe_load_all(text) if one and one["kind"] != "Namespace"] == render()
 
 
+def test_one_operator_at_a_time_with_probes() -> None:
+    """One replica, replaced before its successor starts; liveness and readiness on the port that the probes are served on."""
+    (deployment,) = [one for one in render() if one["kind"] == "Deployment"]
+    spec, (container,) = deployment["spec"], deployment["spec"]["template"]["spec"]["containers"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    asked = {name: container[name]["httpGet"] for name in ("startupProbe", "readinessProbe", "livenessProbe")}
+    assert asked == {name: {"path": path, "port": "probes"} for name, path in zip(asked, ("/readyz", "/readyz", "/healthz"), strict=True)}
+    assert {"name": "probes", "containerPort": Settings("image").probe_port} in container["ports"]
+
+
+def test_the_operator_obeys_the_restricted_standard(operator: Installed) -> None:
+    """O10: the API server itself, asked to enforce it, finds no pod of the operator's namespace that would break it."""
+    label = "pod-security.kubernetes.io/enforce=restricted"
+    said = operator.cluster.kubectl("label", "--dry-run=server", "namespace", operator.namespace, label, check=False)
+    assert "labeled (server dry run)" in said
+    assert "violate" not in said
+
+
+def test_the_operators_image_is_light(operator: Installed) -> None:
+    """No numerics and nothing that opens data: neither installed nor in our own code."""
+    absent = ("numpy", "pandas", "pyarrow", "duckdb", "deltalake", "labeljob.run", "labeljob.io", "labeljob.label_model")
+    code = f"""
+import importlib.util
+print([name for name in {absent} if importlib.util.find_spec(name)])
+print(importlib.util.find_spec("labeljob.contract") is not None)
+"""
+    said = operator.cluster.kubectl("-n", operator.namespace, "exec", "deploy/labelplane", "--", "python", "-c", code)
+    assert said.split() == ["[]", "True"]
+
+
 def test_operator_has_no_right_to_read_secrets(operator: Installed) -> None:
     """O10: it holds no data credentials, and cannot read any."""
     who = "--as=system:serviceaccount:labelplane-system:labelplane"
@@ -74,6 +105,7 @@ def test_upgrade_keeps_resources_and_relabels_nothing(operator: Installed, names
 def test_namespaced_operator_serves_its_namespace_only(operator: Installed, cluster: RealCluster, namespace: str, lake: Volume) -> None:
     """The cluster-wide operator is scaled away; one with Roles only serves the listed namespace, and no other."""
     cluster.kubectl("-n", operator.namespace, "scale", "deploy/labelplane", "--replicas=0")
+    cluster.kubectl("-n", operator.namespace, "wait", "--for=delete", "pod", "-l", "app.kubernetes.io/name=labelplane", "--timeout=60s")
     flags = [flag for value in (*image_values(), f"watchNamespaces={{{namespace}}}", "crds.enabled=false") for flag in ("--set", value)]
     try:
         cluster.helm("install", "labelplane", str(CHART), "-n", namespace, "--wait", "--timeout", "120s", *flags)

@@ -1,5 +1,7 @@
 """What a person can do to a running pipeline: suspend, ask again, take hands off, set deadlines and lifetimes."""
 
+from typing import Any
+
 import pytest
 
 from devcluster.volumes import Volume
@@ -27,7 +29,7 @@ def test_suspending_stops_the_run(operator: Installed, namespace: str, lake: Vol
     operator.reason(namespace, "Labeling", timeout=180)
     operator.cluster.apply(label_job(namespace, suspend=True))
     operator.cluster.wait("no Job", lambda: not operator.cluster.get(namespace, "jobs", selector=f"{JOBS},labelplane.dev/step=label")["items"])
-    assert condition(operator.resource(namespace, "labeljob"), "Suspended") == "True"
+    operator.cluster.wait("Suspended", lambda: condition(operator.resource(namespace, "labeljob"), "Suspended") == "True")  # written after the Job has gone
 
 
 def test_break_glass(operator: Installed, namespace: str, lake: Volume) -> None:
@@ -96,13 +98,23 @@ def test_users_objects_are_not_touched(operator: Installed, namespace: str, lake
 
 
 def test_job_pods_hold_no_credentials(operator: Installed, namespace: str, lake: Volume) -> None:
-    """O10: no API token, no privilege, a read-only root, inputs read-only."""
+    """O10: no API token, no privilege, a read-only root; the API server enforces the restricted standard meanwhile."""
+    operator.cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     operator.cluster.apply(*three(namespace))
     operator.ready(namespace)
-    for pod in operator.cluster.get(namespace, "pods")["items"]:
+    pods = operator.cluster.get(namespace, "pods")["items"]
+    assert len(pods) >= 5
+    for pod in pods:
         spec, container = pod["spec"], pod["spec"]["containers"][0]
         assert spec["automountServiceAccountToken"] is False
         assert not any("serviceaccount" in mount["mountPath"] for mount in container["volumeMounts"])
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert container["securityContext"]["capabilities"]["drop"] == ["ALL"]
         assert spec["securityContext"]["runAsNonRoot"] is True
+        assert written(pod) == {"fit": {"lake"}, "label": {"lake"}}.get(pod["metadata"]["labels"]["labelplane.dev/step"], set())
+
+
+def written(pod: dict[str, Any]) -> set[str]:
+    """Claims that a pod may write."""
+    claims = {volume["name"]: volume["persistentVolumeClaim"]["claimName"] for volume in pod["spec"]["volumes"] if "persistentVolumeClaim" in volume}
+    return {claims[mount["name"]] for mount in pod["spec"]["containers"][0]["volumeMounts"] if mount["name"] in claims and not mount.get("readOnly")}

@@ -31,28 +31,25 @@ app.kubernetes.io/part-of: labelplane
 # Tell users where it stands; their specs and metadata are never written.
 - apiGroups: [labelplane.dev]
   resources: [labelingfunctionsets/status, labelmodels/status, labeljobs/status]
-  verbs: [get, patch, update]
+  verbs: [update]
 # Be their children's owner where the OwnerReferencesPermissionEnforcement admission plugin is on.
 - apiGroups: [labelplane.dev]
   resources: [labelingfunctionsets/finalizers, labelmodels/finalizers, labeljobs/finalizers]
   verbs: [update]
-# Run checks, fits and labeling, and clean them up.
+# Run checks, fits and labeling, put back a label that somebody took away, and clean them up.
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [get, list, watch, create, delete]
+  verbs: [get, list, watch, create, patch, delete]
 # Read results (termination messages) and the reasons why a pod does not start.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 # Hand a job its configuration: made, checked for its owner on a name conflict, and removed. Never listed or changed.
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create, delete]
-# Tell people what happened.
+# Tell people what happened, and count what happens again.
 - apiGroups: [""]
   resources: [events]
-  verbs: [create, patch]
-- apiGroups: [events.k8s.io]
-  resources: [events]
-  verbs: [create, patch]
+  verbs: [get, create, patch]
 {{- end }}

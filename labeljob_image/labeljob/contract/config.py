@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from labeljob.contract.base import Wire
+from labeljob.contract.calibration import CalibrationChoice
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset
 from labeljob.contract.function_set import FunctionSet
 
@@ -55,7 +56,9 @@ class FitTask(Wire):
     data: DatasetPin
     gold: DatasetPin | None = None
     gold_label_column: str | None = None
+    gold_probability_column: str | None = None
     algorithm: str
+    calibration: CalibrationChoice = "auto"
     parameters: dict[str, Any]
     artifacts: str
     version: int
@@ -69,6 +72,7 @@ class LabelTask(Wire):
     data: DatasetPin
     gold: DatasetPin | None = None
     gold_label_column: str | None = None
+    gold_probability_column: str | None = None
     artifacts: str
     model_name: str
     model_version: int

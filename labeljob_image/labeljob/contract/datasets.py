@@ -67,6 +67,15 @@ class GoldDataset(Dataset):
     label_column: Annotated[
         str, Field(min_length=1, max_length=253, description="The column that holds the true class; a null is ignored.")
     ]
+    inclusion_probability_column: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=253,
+            description="The column that holds the probability, above 0 and at most 1, with which the row was drawn for gold: a row weighs 1 / probability."
+            " When left out: all rows weigh the same.",
+        ),
+    ] = None
 
 
 class LookupTable(Wire):

@@ -22,8 +22,10 @@ class ReadingRequest(Wire):
     model_sha256: str
     algorithm: str | None = None
     why: str | None = None
+    calibration_why: str | None = None
     data: DatasetPin
     gold: DatasetPin | None = None
     gold_label_column: str | None = None
+    gold_probability_column: str | None = None
     row_id: str | None = None  # explain: the row
     page: str | None = None  # report: the HTML file to write

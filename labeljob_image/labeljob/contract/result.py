@@ -5,11 +5,13 @@ from typing import Literal
 from pydantic import Field
 
 from labeljob.contract.base import Wire
+from labeljob.contract.calibration import CalibrationRecord, Interval
 from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.reasons import JobReason
 
 MESSAGE_BYTES = 4096
 FUNCTION_LIMIT = 100
+DEPENDENT_LIMIT = 5
 
 
 class FunctionColumns(Wire):
@@ -25,8 +27,17 @@ class FunctionColumns(Wire):
     conflicts: list[int] = []
     error_rate: list[int] = []
     estimated_accuracy: list[int | None] = []
+    accuracy_low: list[int | None] = []  # 95 % interval of the estimated accuracy; empty when it was cut to fit
+    accuracy_high: list[int | None] = []
     empirical_accuracy: list[int | None] = []
     weight: list[float | None] = []
+
+
+class DependentPair(Wire):
+    """Two functions that repeat one another: the correlation of their votes that the class does not explain, 1 for copies."""
+
+    functions: list[str] = Field(min_length=2, max_length=2)
+    correlation: float
 
 
 class ModelVersion(Wire):
@@ -46,6 +57,10 @@ class ModelVersion(Wire):
     converged: bool
     fitted_at: str
     metrics: dict[str, float | None]
+    intervals: dict[str, Interval] = {}
+    dependent: list[DependentPair] = []  # strongest first; at most DEPENDENT_LIMIT
+    notes: list[str] = []  # what a person should know of this fit
+    calibration: CalibrationRecord | None = None  # absent from versions of before there was one
 
 
 class VersionLine(Wire):

@@ -1,6 +1,6 @@
 """A `JobResult` made to fit a pod's termination message: what matters least is cut first, and never the reason or a pin.
 
-    1. numbers rounded to 6 significant digits    2. functions cut to the worst 100, then fewer
+    1. numbers rounded to 6 significant digits    2. functions cut to the worst 100, then 75, then intervals, then functions again
     3. warnings and the history cut               4. the rarest classes of the label distribution cut
     5. the message of a failure trimmed
 Pure: no I/O.
@@ -14,7 +14,8 @@ from labeljob.contract.digests import canonical_json
 from labeljob.contract.result import FUNCTION_LIMIT, MESSAGE_BYTES, FunctionColumns, JobResult
 
 Wired = dict[str, Any]
-LISTS = ("polarity", "coverage", "overlaps", "conflicts", "errorRate", "estimatedAccuracy", "empiricalAccuracy", "weight")
+INTERVALS = ("accuracyLow", "accuracyHigh")
+LISTS = ("polarity", "coverage", "overlaps", "conflicts", "errorRate", "estimatedAccuracy", *INTERVALS, "empiricalAccuracy", "weight")
 
 
 def pack(result: JobResult, limit: int = MESSAGE_BYTES) -> bytes:
@@ -38,8 +39,10 @@ def worst(functions: FunctionColumns, keep: int) -> list[int]:
 
 
 def _cuts() -> Iterator[Callable[[Wired], None]]:
-    for keep in (FUNCTION_LIMIT, 75, 50):
+    for keep in (FUNCTION_LIMIT, 75):
         yield partial(_keep_functions, keep=keep)
+    yield _cut_intervals
+    yield partial(_keep_functions, keep=50)
     yield _cut_notes
     for keep in (30, 15):
         yield partial(_keep_functions, keep=keep)
@@ -57,7 +60,12 @@ def _keep_functions(wired: Wired, keep: int) -> None:
         if len(columns.coverage) > keep:
             chosen, index = worst(columns, keep), columns.index or list(range(len(columns.coverage)))
             lists = columns.wire()
-            holder[name] = {"index": [index[i] for i in chosen]} | {key: [lists[key][i] for i in chosen] for key in LISTS}  # type: ignore[index]
+            holder[name] = {"index": [index[i] for i in chosen]} | {key: [lists[key][i] for i in chosen] for key in LISTS if lists[key]}  # type: ignore[index]
+
+
+def _cut_intervals(wired: Wired) -> None:
+    for holder, name in _function_columns(wired):
+        holder[name] = {key: values for key, values in holder[name].items() if key not in INTERVALS}
 
 
 def _fewest(wired: Wired) -> int:
@@ -78,6 +86,10 @@ def _cut_notes(wired: Wired) -> None:
     for version in (wired.get("fit", {}).get("version"), wired.get("resolve", {}).get("current")):
         if version:
             version["why"] = version["why"][:120]
+            version["notes"] = [text[:120] for text in version.get("notes", [])[:1]]
+            version["dependent"] = version.get("dependent", [])[:2]
+            if "calibration" in version:
+                version["calibration"]["why"] = version["calibration"]["why"][:120]
 
 
 def _keep_classes(wired: Wired, keep: int) -> None:

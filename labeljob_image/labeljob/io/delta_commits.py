@@ -75,12 +75,15 @@ def last_record(table: DeltaTable, app_id: str) -> CommitRecord | None:
 
 def _opened(folder: Path, uri: str) -> DeltaTable | None:
     """None when a log has been begun but holds no version: a writer was killed, or is at work."""
-    try:
-        return DeltaTable(folder)
-    except DeltaError:
-        if not any((folder / "_delta_log").glob("*.json")):
-            return None
-        raise _conflict(uri, "its Delta log cannot be read") from None
+    for begun in (False, True):  # a first version may come between the look and the next line: then look again
+        try:
+            return DeltaTable(folder)
+        except DeltaError:
+            if not any((folder / "_delta_log").glob("*.json")):
+                return None
+            if begun:
+                raise _conflict(uri, "its Delta log cannot be read") from None
+    return None
 
 
 def _owner(table: DeltaTable) -> str | None:
@@ -106,8 +109,8 @@ def _record(entry: dict[str, Any], table_id: str) -> CommitRecord | None:
 
 
 def _holds_data(folder: Path) -> bool:
-    """Whether someone else's files are there; our own that no version names yet do not count."""
-    entries = (path for path in folder.iterdir() if path.name != "lost+found")
+    """Whether someone else's files are there; our own that no version names yet do not count, nor a log that was begun a moment ago."""
+    entries = (path for path in folder.iterdir() if path.name not in ("lost+found", "_delta_log"))
     return any(not (path.name.startswith("labels-") and path.suffix == ".parquet") for path in entries)
 
 

@@ -53,15 +53,20 @@ class DeltaWriter:
         self._files: list[DataFile] = []
 
     def write(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
-        """The rows as data files beside the table's; what this attempt wrote is removed when it fails."""
+        """The rows as data files beside the table's; what this attempt wrote is removed when it fails.
+
+        Another attempt that commits this sequence meanwhile takes the files away: there is nothing left to write, and `commit` finds its record.
+        """
         try:
             with writing(self._uri):
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._write(batches, schema)
                 flush_folder(self._folder)
-        except BaseException:
+        except BaseException as error:
             self.discard()
-            raise
+            if not (isinstance(error, FileNotFoundError) and self._overtaken()):
+                raise
+            self._files.clear()
 
     def commit(self, commit: Commit, functions: FunctionColumns, schema: pa.Schema) -> CommitRecord:
         """Make the files visible, or find that an earlier attempt at this sequence did.
@@ -165,6 +170,10 @@ class DeltaWriter:
             return done
         self.discard()
         return None
+
+    def _overtaken(self) -> bool:
+        """Whether another attempt has committed this sequence."""
+        return committed(open_output(self._folder, self._uri, self._app_id), self._uri, self._app_id, self._sequence) is not None
 
     def _make_durable(self) -> None:
         """The commit is on the disk too when the result says so."""

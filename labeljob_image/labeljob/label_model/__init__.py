@@ -1,7 +1,7 @@
 """The label model: votes in, probabilistic labels out, on mergeable statistics.
 
     L --from_votes--> VoteStatistics --fit_statistics--> FittedLabelModel --posterior(model, L)--> probabilities
-           merge(a, b)                    to_dict / from_dict (JSON)          contributions(model, row)
+     VoteReducer, merge(a, b)             to_dict / from_dict (JSON)          contributions(model, row)
 
 Free functions on arrays do the mathematics; `LabelModel` is a thin class around them. Only `model_file` opens files.
 """
@@ -10,15 +10,21 @@ from labeljob.label_model.api import LabelModel, MajorityLabelVoter, NotFittedEr
 from labeljob.label_model.contributions import contributions, without_each
 from labeljob.label_model.evidence import PartialClasses
 from labeljob.label_model.fitting import fit_statistics
+from labeljob.label_model.influence import Influence, influence
 from labeljob.label_model.model import FittedLabelModel, Member, estimated_accuracy, fallback_posterior, posterior, weights
 from labeljob.label_model.multi_label import MultiLabelModel, binary_votes
-from labeljob.label_model.semi_supervised import cross_fitted_proba
+from labeljob.label_model.reducer import VoteReducer
+from labeljob.label_model.sampling import Budget
+from labeljob.label_model.semi_supervised import cross_fitted_proba, with_known
 from labeljob.label_model.serialization import FORMAT_VERSION, ModelFormatError, from_dict, to_dict
 from labeljob.label_model.statistics import VoteStatistics, from_votes, merge, merge_all
+from labeljob.label_model.top import Top, posterior_top
 
 __all__ = [
     "FORMAT_VERSION",
+    "Budget",
     "FittedLabelModel",
+    "Influence",
     "LabelModel",
     "MajorityLabelVoter",
     "Member",
@@ -26,6 +32,8 @@ __all__ = [
     "MultiLabelModel",
     "NotFittedError",
     "PartialClasses",
+    "Top",
+    "VoteReducer",
     "VoteStatistics",
     "binary_votes",
     "contributions",
@@ -35,10 +43,13 @@ __all__ = [
     "fit_statistics",
     "from_dict",
     "from_votes",
+    "influence",
     "merge",
     "merge_all",
     "posterior",
+    "posterior_top",
     "to_dict",
     "weights",
+    "with_known",
     "without_each",
 ]

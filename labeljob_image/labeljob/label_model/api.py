@@ -6,17 +6,24 @@ from typing import Any, Literal, Self, overload
 
 import numpy as np
 
-from labeljob.label_model import model_file
+from labeljob.calibration import NONE, Calibration, Calibrator, calibrate, calibrated_where
+from labeljob.contract.calibration import CalibrationChoice
+from labeljob.gold_scores import GoldScores
+from labeljob.label_model import compact, model_file
+from labeljob.label_model.arguments import AbstainArgument, AlgorithmArgument
 from labeljob.label_model.conditional import conditional_probabilities, outcome_rates
 from labeljob.label_model.evidence import Evidence, PartialClasses, gather, partial_classes_of
-from labeljob.label_model.fitting import AlgorithmArgument, fit_statistics
+from labeljob.label_model.fitting import fit_statistics
+from labeljob.label_model.gold import held_out_scores, rows_of
 from labeljob.label_model.metrics import Scored, score
 from labeljob.label_model.model import FittedLabelModel, posterior, weights
-from labeljob.label_model.semi_supervised import split, with_codes
+from labeljob.label_model.patterns import votes_by_class
+from labeljob.label_model.semi_supervised import part_known
 from labeljob.label_model.serialization import ModelFormatError
 from labeljob.label_model.side import fit_with_side, side_posterior
-from labeljob.label_model.statistics import VoteStatistics, from_votes
+from labeljob.label_model.statistics import Totals, VoteStatistics, from_votes, reduce_votes
 from labeljob.label_model.tie_breaks import TieBreakPolicy, check_policy, labels_of
+from labeljob.label_model.top import Top, posterior_top
 from labeljob.label_model.training_arguments import check_cardinality, check_training_arguments
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes, covered_rows, validate_gold, validate_votes
 
@@ -31,28 +38,54 @@ class LabelModel:
     """Estimates the accuracy of every labeling function without gold and turns votes into probabilities.
 
     `model_` is the fitted value (`FittedLabelModel`), set by `fit`; predicting never changes it. `model_.algorithm` and `model_.why` say
-    what `auto` chose. Fitting the same votes gives the same bytes; `seed` (default 0) also fixes the tie-break policy `random`.
+    what `auto` chose. `calibrate` sets `calibration_` and `held_out_scores_`.
+
+    Fitting the same votes gives the same bytes; `seed` (default 0) also fixes the tie-break policy `random`.
 
     Args:
         cardinality: number of classes, at least 2; abstain is none of them.
         algorithm: see `docs/label-models.md`. seed: of the policy `random`; recorded in the model.
+        abstain: what an abstain says: `missing` nothing, `evidence` something, `auto` what the votes show; for all functions, or one for each.
         verbose, device: of Snorkel; checked and ignored. Nothing is printed, and all runs on the CPU.
         partial: what votes beyond the classes mean: cardinality + i is a vote for "one of the classes of set i".
     """
 
     model_: FittedLabelModel
     outcome_rates_: FloatArray
+    calibrator_: Calibrator = NONE
+    calibration_: Calibration
+    held_out_scores_: GoldScores
 
     def __init__(
-        self, cardinality: int = 2, algorithm: AlgorithmArgument = "auto", seed: int = 0, *, verbose: bool = True, device: Any = "cpu",
+        self,
+        cardinality: int = 2,
+        algorithm: AlgorithmArgument = "auto",
+        seed: int = 0,
+        abstain: AbstainArgument | Sequence[AbstainArgument] = "auto",
+        *,
+        verbose: bool = True,
+        device: Any = "cpu",
         partial: PartialClasses | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         check_training_arguments({"verbose": verbose, "device": device})
         self.cardinality, self.partial = check_cardinality(cardinality), partial
         self.algorithm: AlgorithmArgument = algorithm
         self.seed = seed
+        self.abstain = abstain
 
-    def fit(self, L_train: Any, Y_dev: Any = None, class_balance: Any = None, progress_bar: bool = True, *, soft: Any = None, gold: Any = None, **kwargs: Any) -> Self:
+    def fit(
+        self,
+        L_train: Any,
+        Y_dev: Any = None,
+        class_balance: Any = None,
+        progress_bar: bool = True,
+        *,
+        prior_accuracy: float | None = None,
+        start: FittedLabelModel | None = None,
+        soft: Any = None,
+        gold: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Fit on a label matrix.
 
         Args:
@@ -61,8 +94,9 @@ class LabelModel:
             class_balance: [n_classes] positive shares that sum to 1; learned when neither is given.
             soft: [n_rows, n_teachers, n_classes] probabilities of weak teachers, NaN where one says nothing; see `soft_votes`. Teachers
                 come after the functions of L in all figures, and predicting needs their probabilities of its rows.
-            gold: [n_rows] known classes of the rows of L_train, -1 unknown: evidence for what the functions are worth. For scores of these
-                rows that the fit has not seen: `cross_fitted_proba`. Y_dev is something else: it gives the class balance alone.
+            gold: [n_rows] known classes of rows of L_train, -1 unknown: evidence of what the functions are worth. Calibrate and score with other
+                gold, or with what `cross_fitted_proba` says of this. Y_dev is something else: it gives the class balance alone.
+            prior_accuracy, start: see `fit_statistics`; `start` is the `model_` of an earlier fit.
             seed: as that of the class, from here on.
             n_epochs, lr, l2, optimizer, optimizer_config, lr_scheduler, lr_scheduler_config, prec_init, log_freq, mu_eps, progress_bar,
                 verbose, device: of Snorkel; checked and ignored, because nothing here descends a gradient.
@@ -75,19 +109,58 @@ class LabelModel:
         if class_balance is None and Y_dev is not None:
             class_balance = balance_of(Y_dev, self.cardinality)
         seed = self.seed if kwargs.get("seed") is None else int(kwargs["seed"])
-        statistics, known = statistics_of(given, gold, self.cardinality)
+        statistics = statistics_of(given, self.cardinality, gold)
         self.model_ = fit_with_side(
-            statistics, given.votes.shape[1], given.columns, self.cardinality, given.abstain, known=known,
-            algorithm=self.algorithm, class_balance=class_balance, seed=seed,
+            statistics, given.votes.shape[1], given.columns, self.cardinality, self._readings(given),
+            algorithm=self.algorithm, class_balance=class_balance, seed=seed, prior_accuracy=prior_accuracy, start=start,
         )  # fmt: skip
-        self.seed, self.outcome_rates_ = seed, outcome_rates(given.votes, self.cardinality)
+        self.seed, self.outcome_rates_, self.calibrator_ = seed, outcome_rates(reduce_votes(given.votes) if given.columns else statistics, self.cardinality), NONE
         return self
 
+    def calibrate(self, L_gold: Any, Y_gold: Any, method: CalibrationChoice = "auto", sample_weight: Any = None, *, soft: Any = None) -> Self:
+        """Make the probabilities of the fitted model honest with gold; a later `fit` undoes it.
+
+        `calibration_.method` and `calibration_.why` say what was done, `held_out_scores_` what it is worth on rows that did not tune it.
+        Rows that nobody votes on tune nothing and are not calibrated. See `docs/label-models.md` for how much gold each method needs.
+
+        Args:
+            L_gold: [n_rows, n_functions]. Y_gold: [n_rows] class indices, -1 ignored.
+            method: auto, none, temperature, sigmoid or isotonic.
+            sample_weight: [n_rows] > 0, 1 / the probability with which a row was drawn for gold; None for equal ones.
+        Raises:
+            NotFittedError. VotesError: bad votes or gold. ValueError: an unknown method, or a weight that is not above 0 and finite.
+        """
+        probabilities, seen = self._uncalibrated(L_gold, soft)
+        gold = validate_gold(Y_gold, len(seen), self.cardinality)
+        judged = rows_of(seen, probabilities, gold, sample_weight, self.seed)
+        self.calibration_ = calibrate(judged.rows, method)
+        self.calibrator_ = self.calibration_.calibrator
+        self.held_out_scores_ = held_out_scores(judged, self.calibration_)
+        return self
+
+    def _readings(self, given: Evidence) -> list[AbstainArgument]:
+        """What the abstains of the functions say, and, after them, those of the teachers."""
+        asked = [self.abstain] * len(given.abstain) if isinstance(self.abstain, str) else list(self.abstain)
+        return [told if told != "auto" else wanted for told, wanted in zip(given.abstain, [*asked, *given.abstain[len(asked) :]], strict=True)]
+
     def predict_proba(self, L: Any, soft: Any = None) -> FloatArray:
-        """Probability of each class, float64 [n_rows, n_classes]; a row nobody votes on gets the posterior given that all abstained."""
+        """Probability of each class, float64 [n_rows, n_classes], calibrated after `calibrate`.
+
+        A row nobody votes on gets the posterior given that all abstained.
+        """
+        probabilities, seen = self._uncalibrated(L, soft)
+        return probabilities if self.calibrator_ is NONE else calibrated_where(self.calibrator_, probabilities, covered_rows(seen))
+
+    def _uncalibrated(self, L: Any, soft: Any = None) -> tuple[FloatArray, Votes]:
+        """(probabilities as the model gives them, votes and the outcomes beside them)."""
         model = self._for(L)
         given = gather(L, soft, self.cardinality, self.partial, model.side)
-        return side_posterior(model, given.votes, given.outcomes) if model.side else posterior(model, given.votes)
+        probabilities = side_posterior(model, given.votes, given.outcomes) if model.side else posterior(model, given.votes)
+        return probabilities, seen_of(given)
+
+    def predict_proba_top(self, L: Any, k: int = 5) -> Top:
+        """The k likeliest classes of each row, their probabilities, and what is left for the others: for many classes."""
+        return posterior_top(self._for(L), L, k)
 
     @overload
     def predict(
@@ -146,8 +219,8 @@ class LabelModel:
         return conditional_probabilities(self._fitted(), self.outcome_rates_)
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model as JSON with its SHA-256; floats keep every bit. The same model gives the same bytes."""
-        model_file.write_model(path, self._fitted(), self.outcome_rates_, self.seed)
+        """Write the fitted model and its calibrator as JSON with its SHA-256; floats keep every bit. The same model gives the same bytes."""
+        model_file.write_model(path, self._fitted(), self.outcome_rates_, self.seed, self.calibrator_)
 
     def load(self, path: str | Path) -> Self:
         """Become the model that `save` wrote, whatever the cardinality here.
@@ -155,9 +228,9 @@ class LabelModel:
         Raises:
             ModelFormatError: a pickle, a file that was changed, a newer format, or an algorithm that this class does not have.
         """
-        model, rates, seed = model_file.read_model(path)
+        model, rates, seed, calibrator = model_file.read_model(path)
         self._accept(model, path)
-        self.model_, self.outcome_rates_, self.seed, self.cardinality = model, rates, seed, model.cardinality
+        self.model_, self.outcome_rates_, self.seed, self.cardinality, self.calibrator_ = model, rates, seed, model.cardinality, calibrator
         self.partial = partial_classes_of(model.side)
         return self
 
@@ -190,13 +263,19 @@ class MajorityLabelVoter(LabelModel):
         return fit_statistics(from_votes(nothing, self.cardinality), self.cardinality, algorithm="majority-vote", seed=self.seed)
 
 
-def statistics_of(given: Evidence, gold: Any, cardinality: int) -> tuple[VoteStatistics, IntArray | None]:
-    """The statistics of votes and of the outcomes beside them, and with gold the known class of each pattern."""
-    rows: Votes = np.column_stack([given.votes, given.outcomes]).astype(np.int16) if given.columns else given.votes
-    if gold is None:
-        return from_votes(rows), None
-    known = validate_gold(gold, len(rows), cardinality)
-    return split(with_codes(rows, known, np.zeros(len(rows), dtype=np.int64)))[:2]
+def seen_of(given: Evidence) -> Votes:
+    """Votes, and the outcomes of side columns beside them."""
+    return np.column_stack([given.votes, given.outcomes]).astype(np.int16) if given.outcomes.shape[1] else given.votes
+
+
+def statistics_of(given: Evidence, cardinality: int, gold: Any = None) -> VoteStatistics:
+    """The statistics of votes, of the outcomes beside them and of what is known; all rows as they are where a model of one weight a function reads them once (`compact`)."""
+    votes = validate_votes(seen_of(given))
+    if gold is not None:
+        return part_known(votes, validate_gold(gold, len(votes), cardinality))
+    if compact.is_needed(votes.shape[1], cardinality):
+        return VoteStatistics(votes, np.ones(len(votes), dtype=np.int64), None, Totals(len(votes), votes_by_class(votes, cardinality), None))
+    return reduce_votes(votes)
 
 
 def balance_of(Y: Any, cardinality: int) -> FloatArray:

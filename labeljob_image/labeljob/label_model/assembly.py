@@ -1,41 +1,52 @@
 """From fitted members to the `FittedLabelModel` that is kept, with what a person should know of the fit."""
 
+from collections.abc import Callable
 from typing import get_args
 
 import numpy as np
 
+from labeljob.label_model import generative, glad, mace, triplet
 from labeljob.label_model.committee import Finding, Fitted, latent, with_subtypes
 from labeljob.label_model.fits import Bench, right_votes
+from labeljob.label_model.known_rows import start_at
 from labeljob.label_model.model import FittedLabelModel, Member, prior_of_classes
 from labeljob.label_model.selection import Abstain, Algorithm, Reason
 from labeljob.votes import FloatArray
 
 ADVERSARIAL = 0.4  # share of votes by functions that are worse than chance, above which no guard against a flipped solution can be trusted
 SAME = 0.995  # agreement with majority vote from which a fit says that it adds nothing
-ALONE: dict[str, Algorithm] = {"coin": "one-coin", "confusions": "hierarchical-dawid-skene", "subtypes": "ebcc"}
+ALONE: dict[Algorithm, Callable[[Bench], Fitted]] = {
+    "one-coin": lambda bench: latent("coin", 1.0, bench.coins(np.ones(len(bench.evidence)))),
+    "hierarchical-dawid-skene": lambda bench: latent("confusions", 1.0, bench.confusions(np.ones(len(bench.evidence)))),
+    "ebcc": lambda bench: with_subtypes(bench, np.ones(len(bench.evidence))),
+    "generative": generative.fit,
+    "triplet": triplet.fit,
+    "mace": mace.fit,
+    "glad": glad.fit,
+}
+NAMES: dict[str, Algorithm] = {"coin": "one-coin", "confusions": "hierarchical-dawid-skene", "subtypes": "ebcc"}  # of members of committees
 
 
 def fit_alone(algorithm: Algorithm, bench: Bench) -> Fitted:
-    """The model of one algorithm that is a member of committees."""
-    plain = np.ones(len(bench.evidence))
-    if algorithm == "one-coin":
-        return latent("coin", 1.0, bench.coins(plain))
-    if algorithm == "hierarchical-dawid-skene":
-        return latent("confusions", 1.0, bench.confusions(plain))
-    if algorithm == "ebcc":
-        return with_subtypes(bench, plain)
-    raise ValueError(f"{algorithm!r} is not fitted alone")
+    """The model of one algorithm as a member."""
+    return ALONE[algorithm](bench)
+
+
+def _named(member: Member) -> Algorithm:
+    name = NAMES.get(member.name, member.name)
+    assert name in get_args(Algorithm)  # noqa: S101 a name of ours
+    return name  # type: ignore[return-value]
 
 
 def from_finding(finding: Finding, bench: Bench, abstain: tuple[Abstain, ...]) -> FittedLabelModel:
     """A log-linear model for one member whose states are the classes; a committee for all else."""
-    posterior = sum_of(finding.members)
+    posterior = start_at(sum_of(finding.members), bench.observed.known)
     only = finding.members[0] if len(finding.members) == 1 else None
     members = tuple(one.member for one in finding.members)
     log_linear = only is not None and len(only.member.classes) == bench.classes
     assert finding.reason in get_args(Reason)  # noqa: S101 a name of ours
     return FittedLabelModel(
-        algorithm=ALONE[only.member.name] if only else "committee",
+        algorithm=_named(only.member) if only else "committee",
         reason=finding.reason,  # type: ignore[arg-type]
         why=finding.why,
         class_balance=np.asarray(sum(one.share * prior_of_classes(one, bench.classes) for one in members)),
@@ -80,7 +91,7 @@ def notes_of(bench: Bench, posterior: FloatArray) -> tuple[str, ...]:
     chance = 1 / bench.classes
     worse = float(bench.votes[voting & (np.nan_to_num(accuracy, nan=1.0) < chance)].sum() / max(bench.votes.sum(), 1.0))
     found = []
-    if worse > ADVERSARIAL:
+    if worse > ADVERSARIAL and bench.observed.known is None:
         found.append(f"{worse:.0%} of the votes come from functions that look worse than chance: then right and wrong cannot be told apart without gold")
     same = _same_as_majority(bench, posterior)
     if same >= SAME:

@@ -1,19 +1,21 @@
 """`auto`: models that read the same votes differently, asked together when the votes show that no single one is true.
 
-                     votes fit "independent given the class"?
-                    yes |                               | no, or too few pairs to tell
-        coin or confusion, by BIC            probabilities averaged over a committee
-        (as good as the truth)               (hard rows, habits of functions, copies: each member is wrong elsewhere)
+    abstains are evidence ──────────────▶ rules: four readings of an abstain, averaged
+    else: votes nearly coincide, and stay so given the class ──▶ near-copies: a coin and confusions, discounted
+    else: too few pairs vote together ───▶ few overlaps: four cautious models, averaged
+    else: independent given the class ───▶ a coin or a confusion for each function, by BIC (as good as the truth)
+    else ────────────────────────────────▶ a crowd: seven models that fail in different ways, averaged
 
 **The check.** The root mean square of the coin's residual correlations (`dependence`) beyond chance, which is 1 / rows of a pair: 0 when functions
 are independent given the class. And the dispersion of a row's log-likelihood around what the model expects, 1 when no row is harder than
 another. Both are sizes of an effect, so that a fit on twice the rows is judged alike.
 
-**Crowds** (every abstain missing): a coin that allows uninformative rows; confusions shrunk to coins, with their discounts, once as they are
-and once at half the evidence; a flat vote; and subtypes from STARTS random starts, because they often end in different places. Where
-dependence is material (mean discount below MATERIAL) only a coin and confusions, both discounted: what was wrong is explained.
-**Rules** (some abstain is evidence): a weighted vote, which ignores abstains; Dawid-Skene with abstains; a coin whose rate of voting depends
-on the class; and a flat vote.
+**Crowds**: a coin that allows uninformative rows; confusions shrunk to coins, with their discounts, once as they are and once at half the
+evidence; a flat vote; and subtypes from STARTS random starts, because they often end in different places.
+**Rules**: a weighted vote, which ignores abstains; Dawid-Skene with abstains; a coin whose rate of voting depends on the class; a flat vote.
+**Near-copies**: where dependence is material (a vote counts less than MATERIAL on average) discounts explain what was wrong. FLAT_SHARE of a
+flat vote bounds what a wrong guess at who copies whom can cost.
+**Few overlaps**: a weighted vote, a flat vote, confusions shrunk to coins, and subtypes.
 
 Averaging probabilities of models of different kinds: Bates & Granger (1969) for forecasts; Hoeting et al. (1999), section 4, with equal weights
 because the likelihood picks wrongly among models that are all wrong.
@@ -29,13 +31,14 @@ from labeljob.label_model.dependence import Dependence
 from labeljob.label_model.fits import Bench
 from labeljob.label_model.latent_class import LatentClasses
 from labeljob.label_model.model import Member
-from labeljob.label_model.packing import sum_tables
 from labeljob.votes import ABSTAIN, FloatArray
 
 MISFIT = 0.1
 DISPERSED = 1.12
 LEAST_PAIRS = 5
+NEARLY = 0.9  # mean raw discount below which near-copies are looked for
 MATERIAL = 0.8
+FLAT_SHARE = 0.1
 HALF = 0.5
 CONFUSION_CLASSES = 25  # above, confusions have more rates than votes can tell
 SUBTYPE_CLASSES = 10
@@ -71,11 +74,23 @@ def deliberate(bench: Bench) -> Finding:
         return Finding((_weighted(bench, plain, 0.5), latent("coin", 0.5, fitted)), None, "ManyClasses", why)
     if bench.evidence.any():
         return _of_rules(bench)
+    found = _near_copies(bench)
+    if found is not None:
+        return _of_copies(bench, found)
     coins = bench.coins(plain)
     misfit, pairs, dispersion = fit_of(bench, coins)
-    if pairs >= LEAST_PAIRS and misfit < MISFIT and dispersion < DISPERSED:
-        return _by_likelihood(bench, coins, misfit)
-    return _of_crowd(bench, coins, misfit, pairs)
+    if pairs < LEAST_PAIRS:
+        return _of_few_overlaps(bench)
+    return _by_likelihood(bench, coins, misfit) if misfit < MISFIT and dispersion < DISPERSED else _of_crowd(bench, misfit)
+
+
+def _near_copies(bench: Bench) -> Dependence | None:
+    """Dependence so strong that it, and nothing else, decides what the labels are; asked for only where votes nearly coincide."""
+    raw = dependence.raw_discount(dependence.sample_of(bench.statistics), bench.classes, bench.evidence)
+    if raw @ bench.votes >= NEARLY * bench.votes.sum():
+        return None
+    found = _dependence(bench, bench.confusions)
+    return found if found.strength(bench.votes) < MATERIAL else None
 
 
 def fit_of(bench: Bench, coins: LatentClasses) -> tuple[float, int, float]:
@@ -97,7 +112,7 @@ def _dispersion(bench: Bench, coins: LatentClasses) -> float:
     tables = np.zeros((len(votes), 1 + bench.classes, 2 * bench.classes))
     tables[:, 1:, : bench.classes] = log_votes - mean[:, None, :]
     tables[:, 1:, bench.classes :] = variance[:, None, :]
-    sums = sum_tables(bench.observed.packed, tables)
+    sums = bench.observed.log_sums(tables)
     deviation, expected = sums[: bench.classes], np.maximum(sums[bench.classes :], 1e-9)
     rows = bench.observed.covered
     squared = (coins.posterior * deviation**2 / expected).sum(axis=0)
@@ -114,35 +129,48 @@ def _by_likelihood(bench: Bench, coins: LatentClasses, misfit: float) -> Finding
     return Finding((latent(name, 1.0, chosen),), None, "Independent", why)
 
 
-def _of_crowd(bench: Bench, coins: LatentClasses, misfit: float, pairs: int) -> Finding:
-    found = _dependence(bench, bench.confusions)
-    material = found.strength(bench.votes) < MATERIAL
-    discount, plain = found.discount, np.ones(len(found.discount))
-    if material:
-        members = [latent("coin", 1.0, bench.coins(discount)), latent("confusions", 1.0, bench.confusions(discount))]
-    else:
-        members = [
-            latent("coin", 1.0, bench.coins(plain, uninformative=True)),
-            latent("confusions", 1.0, bench.confusions(discount)),
-            latent("confusions at half the evidence", 1.0, bench.confusions(plain * HALF)),
-            _flat(bench, coins, plain),
-            *(with_subtypes(bench, plain, start) for start in range(STARTS if bench.classes <= SUBTYPE_CLASSES else 0)),
-        ]
-    cause = f"residual correlations of {misfit:.2f}" if pairs >= LEAST_PAIRS else "too few functions vote together to tell"
-    why = f"no single model fits these votes ({cause}): {len(members)} models are averaged"
-    return Finding(_equal(members), found, "Committee", why + (", functions that repeat one another discounted" if material else ""))
+def _of_copies(bench: Bench, found: Dependence) -> Finding:
+    members = [
+        latent("coin", 0.5 - FLAT_SHARE / 2, bench.coins(found.discount)),
+        latent("confusions", 0.5 - FLAT_SHARE / 2, bench.confusions(found.discount)),
+        _flat(bench, FLAT_SHARE, found.discount),
+    ]
+    why = f"functions repeat one another: a vote counts {found.strength(bench.votes):.2f} on average; a coin and a confusion for each function, so discounted, are averaged"
+    return Finding(tuple(members), found, "NearCopies", why)
+
+
+def _of_few_overlaps(bench: Bench) -> Finding:
+    plain = np.ones(len(bench.evidence))
+    starts = STARTS if bench.classes <= SUBTYPE_CLASSES else 0
+    members = [_weighted(bench, plain, 1.0), _flat(bench, 1.0, plain), latent("confusions", 1.0, bench.confusions(plain))]
+    members += [with_subtypes(bench, plain, start, 1 / starts) for start in range(starts)]
+    why = f"too few functions vote together to tell how they depend: {len(members)} cautious models are averaged"
+    return Finding(_shared(members), None, "FewOverlaps", why)
+
+
+def _of_crowd(bench: Bench, misfit: float) -> Finding:
+    found, plain = _dependence(bench, bench.confusions), np.ones(len(bench.evidence))
+    members = [
+        latent("coin", 1.0, bench.coins(plain, uninformative=True)),
+        latent("confusions", 1.0, bench.confusions(found.discount)),
+        latent("confusions at half the evidence", 1.0, bench.guarded(Bench.confusions, plain * HALF)),
+        _flat(bench, 1.0, plain),
+        *(with_subtypes(bench, plain, start) for start in range(STARTS if bench.classes <= SUBTYPE_CLASSES else 0)),
+    ]
+    why = f"no single model fits these votes (residual correlations of {misfit:.2f}): {len(members)} models are averaged"
+    return Finding(_shared(members), found, "Committee", why)
 
 
 def _of_rules(bench: Bench) -> Finding:
-    found = _dependence(bench, bench.rules)
+    found = _dependence(bench, lambda discount: bench.guarded(Bench.rules, discount))
     members = [
         _weighted(bench, found.discount, 1.0),
-        latent("dawid-skene", 1.0, bench.rules(found.discount)),
+        latent("dawid-skene", 1.0, bench.guarded(Bench.rules, found.discount)),
         latent("coin", 1.0, bench.coins(found.discount)),
-        _flat(bench, bench.coins(np.ones(len(found.discount))), found.discount),
+        _flat(bench, 1.0, found.discount),
     ]
     why = f"rules whose abstains are evidence: {len(members)} readings of them are averaged"
-    return Finding(_equal(members), found, "CommitteeOfRules", why)
+    return Finding(_shared(members), found, "CommitteeOfRules", why)
 
 
 def _dependence(bench: Bench, fit: Callable[[FloatArray], LatentClasses]) -> Dependence:
@@ -150,8 +178,10 @@ def _dependence(bench: Bench, fit: Callable[[FloatArray], LatentClasses]) -> Dep
     return dependence.find_dependence(sample, bench.classes, bench.evidence, lambda discount: fit(discount).posterior[:, sample.chosen])
 
 
-def _equal(fits: Sequence[Fitted]) -> tuple[Fitted, ...]:
-    return tuple(replace(fit, member=replace(fit.member, share=1 / len(fits))) for fit in fits)
+def _shared(fits: Sequence[Fitted]) -> tuple[Fitted, ...]:
+    """Shares that sum to 1."""
+    total = sum(fit.member.share for fit in fits)
+    return tuple(replace(fit, member=replace(fit.member, share=fit.member.share / total)) for fit in fits)
 
 
 def latent(name: str, share: float, fitted: LatentClasses) -> Fitted:
@@ -161,11 +191,10 @@ def latent(name: str, share: float, fitted: LatentClasses) -> Fitted:
     return Fitted(Member(name, share, fitted.log_prior, fitted.log_weights, classes), fitted.posterior, fitted.iterations, fitted.converged)
 
 
-def with_subtypes(bench: Bench, discount: FloatArray, start: int = 0) -> Fitted:
+def with_subtypes(bench: Bench, discount: FloatArray, start: int = 0, share: float = 1.0) -> Fitted:
     """EBCC as a member, from one of its random starts."""
-    first = bench.start(discount) if bench.known is None else bench.coins(discount).posterior
-    made = subtypes.run(bench.observed, first, discount, bench.balance, bench.max_iterations, bench.seed + start)
-    return Fitted(Member("subtypes", 1.0, made.log_prior, made.log_weights, made.classes), made.posterior, made.iterations, made.converged)
+    made = subtypes.run(bench.observed, bench.begin(discount), discount, bench.balance, bench.max_iterations, bench.seed + start)
+    return Fitted(Member("subtypes", share, made.log_prior, made.log_weights, made.classes), made.posterior, made.iterations, made.converged)
 
 
 def _weighted(bench: Bench, discount: FloatArray, share: float) -> Fitted:
@@ -174,19 +203,20 @@ def _weighted(bench: Bench, discount: FloatArray, share: float) -> Fitted:
     return _closed("weighted-vote", share, bench, weights)
 
 
-def _flat(bench: Bench, coins: LatentClasses, discount: FloatArray) -> Fitted:
+def _flat(bench: Bench, share: float, discount: FloatArray) -> Fitted:
     """All votes alike, and so weak that a typical row whose votes agree is about as sure as two votes of typical functions."""
+    coins = bench.coins(np.ones(len(discount)))
     accuracy = np.exp(coins.parameters.log_confusion)[:, 0, 0] @ bench.votes / bench.votes.sum()
     accuracy = float(np.clip(accuracy, (1 + 0.1 * (bench.classes - 1)) / bench.classes, 0.99))
     typical = float(bench.votes @ discount / max(float(bench.observed.covered.sum()), 1.0))
     weight = 2 * np.log(accuracy * (bench.classes - 1) / (1 - accuracy)) / max(typical, 2.0)
     weights = np.zeros((len(discount), 1 + bench.classes, bench.classes))
     weights[:, 1:] = np.eye(bench.classes) * weight * discount[:, None, None]
-    return _closed("flat vote", 1.0, bench, weights)
+    return _closed("flat vote", share, bench, weights)
 
 
 def _closed(name: str, share: float, bench: Bench, weights: FloatArray) -> Fitted:
     balance = np.full(bench.classes, 1 / bench.classes) if bench.balance is None else bench.balance
-    joint = sum_tables(bench.observed.packed, weights) + np.log(balance)[:, None]
+    joint = bench.observed.log_sums(weights) + np.log(balance)[:, None]
     posterior = np.exp(joint - joint.max(axis=0))
     return Fitted(Member(name, share, np.log(balance), weights, np.arange(bench.classes)), posterior / posterior.sum(axis=0), 0, True)

@@ -3,14 +3,15 @@
 import numpy as np
 
 from labeljob.label_model.model import FittedLabelModel
+from labeljob.label_model.statistics import VoteStatistics, vote_counts
 from labeljob.label_model.weighted_vote import one_coin_log_weights, prior_accuracy
-from labeljob.votes import ABSTAIN, FloatArray, Votes
+from labeljob.votes import FloatArray
 
 
-def outcome_rates(votes: Votes, cardinality: int) -> FloatArray:
+def outcome_rates(statistics: VoteStatistics, cardinality: int) -> FloatArray:
     """How often each function abstains (0) and votes for each class (1 + class), float64 [n_functions, 1 + n_classes]; rows sum to 1."""
-    counts = [np.bincount(column.astype(np.int64) - ABSTAIN, minlength=1 + cardinality) for column in votes.T]
-    return np.asarray(np.array(counts) / votes.shape[0], dtype=np.float64)
+    votes = vote_counts(statistics, cardinality)
+    return np.concatenate([statistics.rows - votes.sum(axis=1, keepdims=True), votes], axis=1) / statistics.rows
 
 
 def conditional_probabilities(model: FittedLabelModel, rates: FloatArray) -> FloatArray:
@@ -20,8 +21,12 @@ def conditional_probabilities(model: FittedLabelModel, rates: FloatArray) -> Flo
     *vote* is given the class; how often the function votes is then its share of rows in the fit, the same for every class.
 
     Args:
-        rates: float64 [n_functions, 1 + n_classes], as `outcome_rates` of the votes that were fitted.
+        rates: float64 [n_functions, 1 + n_classes], as `outcome_rates` of the statistics that were fitted.
+    Raises:
+        ValueError: so many classes and functions that the model has no such table (see `compact`).
     """
+    if model.coins is not None:
+        raise ValueError(f"{model.functions} functions and {model.cardinality} classes: P(outcome | class) would not fit in memory; see model.accuracies")
     log_weights = model.log_weights
     if model.algorithm == "majority-vote":
         known = np.where(np.isnan(model.accuracies), prior_accuracy(model.cardinality), model.accuracies)

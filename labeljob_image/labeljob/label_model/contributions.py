@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from labeljob.label_model.model import FittedLabelModel, Member, posterior, prior_of_classes, votes_of
+from labeljob.label_model.model import FittedLabelModel, Member, posterior, posterior_of_sums, prior_of_classes, votes_of
 from labeljob.votes import ABSTAIN, FloatArray, IntArray
 
 ORDERS = 8  # random orders of the functions, and each of them backwards
@@ -26,6 +26,8 @@ def contributions(model: FittedLabelModel, row: Any) -> FloatArray:
     if model.algorithm == "majority-vote":
         named = votes[:, None] == np.arange(model.cardinality)
         return np.asarray(named / max(np.count_nonzero(votes != ABSTAIN), 1))
+    if model.coins is not None:
+        return np.where(votes[:, None] == np.arange(model.cardinality), model.coins[:, None], 0.0)
     if not model.members:
         return np.asarray(model.log_weights[np.arange(model.functions), votes - ABSTAIN])
     return _averaged(model, votes)
@@ -37,10 +39,13 @@ def without_each(model: FittedLabelModel, row: Any) -> FloatArray:
     if model.algorithm == "majority-vote":
         asked = np.where(np.eye(model.functions, dtype=bool), ABSTAIN, votes)
         return posterior(model, asked)
+    if model.coins is not None:
+        added = contributions(model, votes)
+        return posterior_of_sums(model, (added.sum(axis=0) - added).T).T
     result = np.zeros((model.functions, model.cardinality))
     for member in members_of(model):
         outcomes = member.log_weights[np.arange(model.functions), votes - ABSTAIN]
-        result += member.share * _classes(member, member.log_prior + outcomes.sum(axis=0) - outcomes, model.cardinality)
+        result += member.share * classes_of(member, member.log_prior + outcomes.sum(axis=0) - outcomes, model.cardinality)
     return result
 
 
@@ -58,13 +63,13 @@ def _averaged(model: FittedLabelModel, votes: IntArray) -> FloatArray:
             path = np.zeros((model.functions + 1, model.cardinality))
             for member, outcome in zip(model.members, outcomes, strict=True):
                 joint = member.log_prior + np.concatenate([np.zeros((1, outcome.shape[1])), np.cumsum(outcome[one], axis=0)])
-                path += member.share * _classes(member, joint, model.cardinality)
+                path += member.share * classes_of(member, joint, model.cardinality)
             path[0] = model.class_balance
             added[one] += np.diff(np.log(np.maximum(path, np.finfo(np.float64).tiny)), axis=0)
     return added / (2 * ORDERS)
 
 
-def _classes(member: Member, joint: FloatArray, classes: int) -> FloatArray:
+def classes_of(member: Member, joint: FloatArray, classes: int) -> FloatArray:
     """Class probabilities float64 [n, n_classes] from joint log probabilities of states, float64 [n, n_states]."""
     states = np.exp(joint - joint.max(axis=1, keepdims=True))
     states /= states.sum(axis=1, keepdims=True)

@@ -18,12 +18,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeljob.label_model.known_rows import clamp
-from labeljob.label_model.packing import PackedVotes, outcome_counts, pack, sum_tables
-from labeljob.votes import BoolArray, FloatArray, IntArray, Votes
+from labeljob.label_model.acceleration import Anderson
+from labeljob.label_model.expectation import Expectation, Expected
+from labeljob.label_model.packing import PackedVotes, WeightedVotes, outcome_counts, sum_tables, weigh
+from labeljob.votes import BoolArray, FloatArray, Votes
 
 BALANCE_ROWS = 1.0  # pseudo-rows for each class in a learned class balance
 FLOOR = 1e-9  # smallest prior rate of an outcome, so that no probability is ever zero
+PART, MANY_TERMS = 2048, 1 << 18  # at least so many patterns are fitted first where a round over all adds up so many numbers
+PART_TOLERANCE = 1e-3  # nats a row at which that is enough
+ROUNDING = 1e-12  # relative: an objective that is lower by less is not lower
+LEAST_LOG = -700.0  # nats below the likeliest that a mixture of steps may put an outcome
 
 
 @dataclass(frozen=True)
@@ -54,23 +59,28 @@ class Parameters:
 
 @dataclass(frozen=True)
 class EmResult:
-    """Where EM ended. `trace` is the penalised log likelihood in nats, one value for each iteration; it never falls."""
+    """Where EM ended.
+
+    Attributes:
+        rows: float64 [n_classes], expected rows of each class at the last E step that was kept, of those whose class is not known.
+        iterations: E steps. trace: the penalised log likelihood in nats at those that were kept; it never falls.
+    """
 
     parameters: Parameters
+    rows: FloatArray
     iterations: int
     converged: bool
     trace: tuple[float, ...]
 
 
-def make_prior(patterns: Votes, counts: FloatArray, evidence: BoolArray, classes: int, odds: float, votes: float) -> Prior:
+def make_prior(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, evidence: BoolArray, classes: int, odds: float, votes: float) -> Prior:
     """The better-than-random prior of the module's docstring.
 
     Args:
-        patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns]; evidence: bool [n_functions].
+        patterns: int8 [n_patterns, n_functions], or packed; counts: float64 [n_patterns]; evidence: bool [n_functions].
         odds: how much likelier a vote is when it names the class; votes: pseudo-votes of each function for each class.
     """
-    everyone = np.broadcast_to(counts, (1, len(counts)))
-    observed = outcome_counts(pack(patterns, 1 + classes), everyone)[:, :, 0]
+    observed = weigh(patterns, counts, 1 + classes).outcomes
     cast = observed[:, 1:].sum(axis=1)
     pooled = (observed[:, 1:].sum(axis=0) + 1) / (cast.sum() + classes)
     rates = observed + np.concatenate([[0.0], pooled])
@@ -90,21 +100,17 @@ def log_joint(packed: PackedVotes, parameters: Parameters) -> FloatArray:
     return sum_tables(packed, parameters.log_confusion) + parameters.log_balance[:, None]
 
 
-def log_normaliser(joint: FloatArray) -> FloatArray:
-    """log-sum-exp over classes, float64 [n_rows], from float64 [n_classes, n_rows]."""
-    top = joint.max(axis=0)
-    total = np.zeros_like(top)
-    for of_class in joint:  # class by class: the order of the sum, and so the last bit, is the same for any number of rows
-        total += np.exp(of_class - top)
-    normaliser: FloatArray = top + np.log(total)
-    return normaliser
-
-
 def e_step(packed: PackedVotes, parameters: Parameters) -> tuple[FloatArray, FloatArray]:
     """(posterior float64 [n_classes, n_rows], log p(row) float64 [n_rows]); Dawid & Skene 2.5."""
     joint = log_joint(packed, parameters)
-    evidence = log_normaliser(joint)
-    return np.exp(joint - evidence), evidence
+    top = joint.max(axis=0)
+    joint -= top
+    np.exp(joint, out=joint)
+    total = np.zeros_like(top)
+    for of_class in joint:  # class by class: the order of the sum, and so the last bit, is the same for any number of rows
+        total += of_class
+    joint /= total
+    return joint, top + np.log(total)
 
 
 def m_step(packed: PackedVotes, expected: FloatArray, problem: "Problem") -> Parameters:
@@ -113,12 +119,17 @@ def m_step(packed: PackedVotes, expected: FloatArray, problem: "Problem") -> Par
     Args:
         expected: float64 [n_classes, n_rows], posterior times the pattern's count.
     """
+    return maximise(Expected(outcome_counts(packed, expected), expected.sum(axis=1)), problem)
+
+
+def maximise(expected: Expected, problem: "Problem") -> Parameters:
+    """The most probable parameters; see `m_step`."""
     prior, start = problem.prior, problem.start
-    mass = np.where(prior.confusion > 0, outcome_counts(packed, expected) + prior.confusion, 0.0)
+    mass = np.where(prior.confusion > 0, expected.outcomes + prior.confusion, 0.0)
     log_confusion = np.where(problem.held[:, None, None], start.log_confusion, _log_shares(mass))
     if problem.balance_is_given:
         return Parameters(start.log_balance, log_confusion)
-    rows = expected.sum(axis=1) + prior.balance
+    rows = expected.rows + prior.balance
     return Parameters(np.log(rows / rows.sum()), log_confusion)
 
 
@@ -159,22 +170,81 @@ def log_prior_density(parameters: Parameters, problem: Problem) -> float:
 
 
 def run_em(
-    patterns: Votes, counts: FloatArray, problem: Problem, max_iterations: int, tolerance: float, known: IntArray | None = None
+    patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, problem: Problem, max_iterations: int, tolerance: float, known: Expected | None = None
 ) -> EmResult:
-    """EM until the objective rises by at most `tolerance` nats a row, or `max_iterations`. Inputs are not changed.
+    """EM until a round raises the (expected) objective by at most `tolerance` nats a row, or `max_iterations`; with 0 it takes them all.
+
+    Many patterns are first fitted by a part of them, to start near the end; what is reported is of the rounds over all. Inputs are not
+    changed.
 
     Args:
-        patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns]; known: as of `known_rows.clamp`.
+        patterns: int8 [n_patterns, n_functions], or packed; counts: float64 [n_patterns].
+        known: what further rows say whose class is known: a constant of every M step.
     """
-    classes = np.arange(problem.prior.confusion.shape[2])
-    packed = pack(patterns, problem.prior.confusion.shape[1])
-    parameters, trace, converged = problem.start, list[float](), False
-    if known is not None and (known != -1).any():  # what the known rows alone teach: votes that mislead most of the time must not choose the start
-        parameters = m_step(packed, (classes[:, None] == known) * counts, problem)
-    while not converged and len(trace) < max_iterations:
-        posterior, evidence = clamp(*e_step(packed, parameters), known, classes, np.exp(parameters.log_balance))
-        trace.append(float(evidence @ counts) + log_prior_density(parameters, problem))
-        converged = len(trace) > 1 and trace[-1] - trace[-2] <= tolerance * float(counts.sum())
-        if not converged:
-            parameters = m_step(packed, posterior * counts, problem)
-    return EmResult(parameters, len(trace), converged, tuple(trace))
+    rows = weigh(patterns, counts, problem.prior.confusion.shape[1])
+    start = problem.start
+    if rows.packed.rows > 2 * PART and rows.packed.rows * start.log_confusion[:, 0].size > MANY_TERMS:
+        start = _climb(_part(rows), start, problem, max_iterations, max(tolerance, PART_TOLERANCE), known).parameters
+    return _climb(rows, start, problem, max_iterations, tolerance, known)
+
+
+def _part(rows: WeightedVotes) -> WeightedVotes:
+    """Evenly spaced rows that stand for all, a repeated pattern as often as it falls on the grid."""
+    grid = np.floor(np.cumsum(rows.counts) * (max(PART, rows.packed.rows // 8) / rows.total) + 0.5)
+    hits = np.diff(grid, prepend=0.0)
+    chosen = hits > 0
+    return rows.take(chosen, hits[chosen] * (rows.total / hits.sum()))
+
+
+def _climb(rows: WeightedVotes, start: Parameters, problem: Problem, max_iterations: int, tolerance: float, known: Expected | None) -> EmResult:
+    """Rounds of EM, mixed with earlier ones (`acceleration`); a mixture that lowers the objective is dropped for the plain step."""
+    here, plain, mixer = start, None, Anderson()
+    found, trace, converged, iterations = np.zeros(0), list[float](), False, 0
+    expectation, least = Expectation(rows, len(start.log_balance)), tolerance * (rows.total + (0.0 if known is None else float(known.rows.sum())))
+    while not converged and iterations < max_iterations:
+        iterations += 1
+        expected, likelihood = expectation.of(here.log_balance, here.log_confusion)
+        objective, among = likelihood + log_prior_density(here, problem), expected.rows
+        if known is not None:
+            expected = Expected(expected.outcomes + known.outcomes, expected.rows + known.rows)
+            objective += log_likelihood_of_known(here, known)
+        if plain is not None and objective < trace[-1] - ROUNDING * abs(trace[-1]):
+            here, plain = plain, None
+            mixer.forget()
+            continue
+        step, found = maximise(expected, problem), among
+        converged = tolerance > 0 and expected_rise(here, step, expected, problem) <= least
+        trace.append(objective)
+        mixed = None if converged else mixer.propose(_as_vector(here), _as_vector(step))
+        here, plain = (step, None) if mixed is None else (_as_parameters(mixed, problem), step)
+    return EmResult(plain or here, found, iterations, converged, tuple(trace))
+
+
+def log_likelihood_of_known(parameters: Parameters, known: Expected) -> float:
+    """log p(class, row) in nats of rows whose class is known, summed."""
+    return float((known.outcomes * parameters.log_confusion).sum()) + float(known.rows @ parameters.log_balance)
+
+
+def expected_rise(here: Parameters, step: Parameters, expected: Expected, problem: Problem) -> float:
+    """By how much the M step raises the expected objective, in nats; the objective itself rises by at least that."""
+    mass = (expected.outcomes + problem.prior.confusion) * ~problem.held[:, None, None]
+    rise = float((mass * (step.log_confusion - here.log_confusion)).sum())
+    return rise + float((expected.rows + problem.prior.balance) @ (step.log_balance - here.log_balance))
+
+
+def _as_vector(parameters: Parameters) -> FloatArray:
+    return np.concatenate([parameters.log_balance, parameters.log_confusion.ravel()])
+
+
+def _as_parameters(vector: FloatArray, problem: Problem) -> Parameters:
+    """The parameters of a mixture: distributions again, and what is held or given as it was."""
+    start, classes = problem.start, len(problem.start.log_balance)
+    balance, confusion = vector[:classes], vector[classes:].reshape(start.log_confusion.shape)
+    top = confusion.max(axis=1, keepdims=True)
+    exists = problem.prior.confusion > 0
+    shares = _log_shares(np.where(exists, np.exp(np.maximum(confusion - top, LEAST_LOG)), 0.0))
+    log_confusion = np.where(problem.held[:, None, None], start.log_confusion, shares)
+    if problem.balance_is_given:
+        return Parameters(start.log_balance, log_confusion)
+    rows = np.exp(np.maximum(balance - balance.max(), LEAST_LOG))
+    return Parameters(np.log(rows / rows.sum()), log_confusion)

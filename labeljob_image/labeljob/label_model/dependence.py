@@ -8,8 +8,8 @@ of the indicators "i votes c" and "j votes c", given the hidden class, over the 
 independent given the class, 1 for copies, .9 for a copy that draws 10 % of its votes anew. Where an abstain is missing only rows on which
 both vote count; where it is evidence all rows do.
 
-**Discount.** d_i = 1 / (1 + sum_j p_ij rho_ij), the inverse of the design effect of a cluster (Kish 1965, section 5.4): n copies count as one
-voter together, n equally correlated functions as n / (1 + (n - 1) rho). p_ij is the share of i's votes beside one of j's. Only what is
+**Discount.** d_i = 1 / (1 + sum_j p_ij rho_ij s_ij), s_ij = max(min(rho_ij / ALIKE, 1), d_j), after the design effect of a cluster (Kish 1965, section 5.4): n copies count as
+one voter together, and count once against others that are mildly like them. p_ij is the share of i's votes beside one of j's. Only what is
 beyond chance counts: rho less NOISE standard errors, 1 / sqrt(rows of the pair).
 
 **Why the first discount matters.** Votes cannot tell "seven copies of one weak function and five good ones" from "seven good functions that
@@ -26,12 +26,13 @@ import numpy as np
 from labeljob.label_model.statistics import VoteStatistics
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, Votes
 
-FIRST_POWER = 3.0
+FIRST_POWER = 2.0
 NOISE = 3.0
 LEAST_ROWS = 5.0  # a pair that votes together on fewer rows says nothing
 FIRST_ROWS = 20.0
 ROUNDS = 12
 SETTLED = 0.02
+ALIKE = 0.5  # residual correlation from which two functions share one vote in full
 PAIR_PATTERNS = 1 << 14  # pairs are measured on at most about this many patterns, evenly spaced in canonical order
 SHOWN = 0.1  # a pair is named from this residual correlation on
 
@@ -63,7 +64,7 @@ class Sample:
 def sample_of(statistics: VoteStatistics) -> Sample:
     """Every pattern, or evenly spaced ones when there are too many."""
     chosen = slice(None, None, -(-len(statistics.counts) // PAIR_PATTERNS) or 1)
-    counts = statistics.counts[chosen].astype(np.float64)
+    counts = statistics.weights[chosen]
     return Sample(statistics.patterns[chosen], counts * (statistics.rows / max(counts.sum(), 1.0)), chosen)
 
 
@@ -74,10 +75,11 @@ def raw_discount(sample: Sample, classes: int, evidence: BoolArray) -> FloatArra
     return np.asarray(1 / (1 + (pairs.beside * strength).sum(axis=1)))
 
 
-def discount_of(pairs: Pairs) -> FloatArray:
-    """float64 [n_functions] in (0, 1]: the inverse design effect of each function."""
+def discount_of(pairs: Pairs, before: FloatArray) -> FloatArray:
+    """float64 [n_functions] in (0, 1]: the inverse design effect of each function; before: the discounts so far."""
     beyond = np.clip(pairs.correlation - NOISE / np.sqrt(np.maximum(pairs.rows, 1.0)), 0, 1)
-    return np.asarray(1 / (1 + (pairs.beside * beyond).sum(axis=1)))
+    share = np.maximum(np.minimum(beyond / ALIKE, 1.0), before)  # a function mildly like seven copies is like one: they count as much as they still do
+    return np.asarray(1 / (1 + (pairs.beside * beyond * share).sum(axis=1)))
 
 
 def residual_pairs(sample: Sample, posterior: FloatArray, classes: int, evidence: BoolArray) -> Pairs:
@@ -141,7 +143,7 @@ def find_dependence(sample: Sample, classes: int, evidence: BoolArray, posterior
     discount = raw_discount(sample, classes, evidence)
     for turn in range(ROUNDS):
         pairs = residual_pairs(sample, posterior_given(discount), classes, evidence)
-        wanted = discount_of(pairs)
+        wanted = discount_of(pairs, discount)
         moved = float(np.abs(wanted - discount).max())
         discount = wanted if turn == 0 else np.sqrt(discount * wanted)
         if moved < SETTLED:

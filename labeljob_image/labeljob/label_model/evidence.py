@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from labeljob.label_model.fitting import AbstainArgument
+from labeljob.label_model.arguments import AbstainArgument
 from labeljob.label_model.side_tables import Outcomes, SideColumn, SideTable, named_classes, partial_column, soft_column
 from labeljob.label_model.soft_votes import Grid, levels_of, validate_soft_votes, votes_of_levels
 from labeljob.votes import ABSTAIN, INT8_CLASSES, BoolArray, Votes, VotesError, validate_votes

@@ -3,7 +3,7 @@
     p(state | row, class) = p(state | row) [state is of that class] / sum        log p(row, class) = log p(row) + log of that sum
 
 So the known rows teach the parameters and the others are read with them: semi-supervised EM (Nigam, McCallum, Thrun & Mitchell 2000), each
-known row counting as one row. EM starts at what the known rows alone teach. Where the model itself is wrong, many unknown rows outweigh few
+known row counting as one row: in the M step it is a constant. EM starts at what the known rows alone teach. Where the model itself is wrong, many unknown rows outweigh few
 known ones: gold chooses between explanations of the votes, and does not mend an assumption that they break.
 """
 
@@ -39,7 +39,7 @@ def clamp(states: FloatArray, evidence: FloatArray, known: IntArray | None, clas
 
 
 def start_at(start: FloatArray, known: IntArray | None) -> FloatArray:
-    """A first posterior, float64 [n_classes, n_patterns], with certainty where the class is known."""
+    """A posterior, float64 [n_classes, n_patterns], with certainty where the class is known."""
     if known is None:
         return start
     return np.where(known == ABSTAIN, start, np.arange(len(start))[:, None] == known)

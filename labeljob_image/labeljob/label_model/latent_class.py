@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from labeljob.label_model.known_rows import clamp, start_at
-from labeljob.label_model.packing import PackedVotes, outcome_counts, sum_tables
+from labeljob.label_model.observed import Observed
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray
 
 BALANCE_ROWS = 1.0  # pseudo-rows for each class in a learned class balance
@@ -81,25 +81,6 @@ class LatentClasses:
     trace: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class Observed:
-    """Distinct rows as EM reads them.
-
-    Attributes:
-        packed: patterns. counts: float64 [n_patterns].
-        covered: float64 [n_patterns], counts of the rows that somebody votes on, else 0.
-        vote_rates: float64 [n_functions], share of rows a function votes on. shares: float64 [n_classes], of all votes, all positive.
-        known: int64 [n_patterns], the class of the pattern's rows or -1; None when no class is known.
-    """
-
-    packed: PackedVotes
-    counts: FloatArray
-    covered: FloatArray
-    vote_rates: FloatArray
-    shares: FloatArray
-    known: IntArray | None = None
-
-
 def hidden_states(parameters: Parameters, structure: Structure, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(log prior [n_states], log weights [n_functions, 1 + n_classes, n_states]): the classes, then the uninformative state if there is one."""
     functions, classes = parameters.propensity.shape
@@ -119,38 +100,55 @@ def hidden_states(parameters: Parameters, structure: Structure, shares: FloatArr
 
 def run(observed: Observed, structure: Structure, start: FloatArray, max_iterations: int, tolerance: float) -> LatentClasses:
     """EM from `start`, a posterior float64 [n_classes, n_patterns], until the objective rises by at most `tolerance` nats a row."""
-    classes = start.shape[0]
-    if observed.known is not None:  # a known row says how common its class is, though nobody votes on it
-        observed = replace(observed, covered=np.where(observed.known != ABSTAIN, observed.counts, observed.covered))
-    start, of_state = start_at(start, observed.known), np.append(np.arange(classes), [ABSTAIN] * structure.uninformative).astype(np.int64)
-    share = FIRST_UNINFORMATIVE if structure.uninformative else 0.0
-    states = start if not structure.uninformative else np.vstack([start * (1 - share), np.full((1, start.shape[1]), share)])
-    if observed.known is not None and (observed.known != ABSTAIN).any():
-        states = _taught(observed, states, structure, of_state)
+    classes, states = start.shape[0], _states(start_at(start, observed.known), structure)
+    of_state = classes_of_states(classes, structure)
     trace, converged, parameters, likelihood = list[float](), False, None, 0.0
     while not converged and len(trace) < max_iterations:
         parameters = m_step(observed, states, structure)
         log_prior, log_weights = hidden_states(parameters, structure, observed.shares)
-        states, evidence = clamp(*_e_step(observed.packed, log_prior, log_weights), observed.known, of_state, observed.shares)
+        states, evidence = clamp(*_e_step(observed, log_prior, log_weights), observed.known, of_state, observed.shares)
         likelihood = float(evidence @ observed.counts)
         trace.append(likelihood + log_prior_density(parameters, structure))
         converged = len(trace) > 1 and trace[-1] - trace[-2] <= tolerance * float(observed.counts.sum())
     assert parameters is not None  # noqa: S101 at least one iteration
-    posterior = start_at(states[:classes] + (states[classes:] * np.exp(parameters.log_balance)[:, None] if structure.uninformative else 0.0), observed.known)
+    posterior = states[:classes] + (states[classes:] * np.exp(parameters.log_balance)[:, None] if structure.uninformative else 0.0)
+    posterior = start_at(posterior, observed.known)
     return LatentClasses(parameters, log_prior, log_weights, posterior, likelihood, len(trace), converged, tuple(trace))
 
 
-def _taught(observed: Observed, states: FloatArray, structure: Structure, of_state: IntArray) -> FloatArray:
-    """A first posterior of the states from what the known rows alone teach: votes that mislead most of the time must not choose the start."""
-    given = observed.known != ABSTAIN
+def _states(start: FloatArray, structure: Structure) -> FloatArray:
+    """A first posterior of the states, float64 [n_states, n_patterns], from one of the classes."""
+    if not structure.uninformative:
+        return start
+    return np.vstack([start * (1 - FIRST_UNINFORMATIVE), np.full((1, start.shape[1]), FIRST_UNINFORMATIVE)])
+
+
+def classes_of_states(classes: int, structure: Structure) -> IntArray:
+    """int64 [n_states]; -1 for the state that says nothing of the class."""
+    return np.append(np.arange(classes), [ABSTAIN] * structure.uninformative).astype(np.int64)
+
+
+def taught(observed: Observed, structure: Structure, start: FloatArray) -> FloatArray:
+    """The classes of the patterns by what the known rows alone teach, float64 [n_classes, n_patterns]: votes that mislead must not choose where EM starts.
+
+    Args:
+        start: like the answer, of which only the known rows are read.
+    """
+    given = 0.0 if observed.known is None else observed.known != ABSTAIN
     known_rows = replace(observed, counts=observed.counts * given, covered=observed.covered * given)
-    first = hidden_states(m_step(known_rows, states, structure), structure, observed.shares)
-    return clamp(*_e_step(observed.packed, *first), observed.known, of_state, observed.shares)[0]
+    plain = replace(structure, uninformative=False)
+    return _e_step(observed, *hidden_states(m_step(known_rows, start_at(start, observed.known), plain), plain, observed.shares))[0]
 
 
-def _e_step(packed: PackedVotes, log_prior: FloatArray, log_weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+def log_loss_of_known(observed: Observed, log_prior: FloatArray, log_weights: FloatArray, of_state: IntArray) -> float:
+    """-log p(class | votes) in nats, summed over the rows whose class is known."""
+    states, evidence = _e_step(observed, log_prior, log_weights)
+    return float((evidence - clamp(states, evidence, observed.known, of_state, observed.shares)[1]) @ observed.counts)
+
+
+def _e_step(observed: Observed, log_prior: FloatArray, log_weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(posterior of the states float64 [n_states, n_patterns], log p(row) float64 [n_patterns])."""
-    joint = sum_tables(packed, log_weights) + log_prior[:, None]
+    joint = observed.log_sums(log_weights) + log_prior[:, None]
     top = joint.max(axis=0)
     scaled = np.exp(joint - top)
     total = scaled.sum(axis=0)
@@ -162,14 +160,14 @@ def posterior_of_prior(observed: Observed, structure: Structure, balance: FloatA
     confusion = structure.prior / structure.prior.sum(axis=1, keepdims=True)
     propensity = structure.voting / (structure.voting + structure.abstaining)
     centre = Parameters(np.log(balance), np.log(np.maximum(confusion, FLOOR)), np.clip(propensity, FLOOR, 1 - FLOOR), 0.0)
-    return _e_step(observed.packed, *hidden_states(centre, structure, observed.shares))[0]
+    return _e_step(observed, *hidden_states(centre, structure, observed.shares))[0]
 
 
 def m_step(observed: Observed, states: FloatArray, structure: Structure) -> Parameters:
     """The most probable parameters given the posterior of the states, float64 [n_states, n_patterns]."""
     classes = structure.prior.shape[1]
     expected = states[:classes] * observed.counts
-    votes = outcome_counts(observed.packed, expected)[:, 1:, :]
+    votes = observed.outcome_counts(expected)[:, 1:, :]
     mass = votes + structure.prior
     confusion = coin_confusion(mass) if structure.coin else mass / mass.sum(axis=1, keepdims=True)
     rows = expected.sum(axis=1) + structure.voting + structure.abstaining

@@ -2,15 +2,20 @@
 
 import numpy as np
 
-from labeljob.votes import FloatArray, Votes
+from labeljob.label_model.packing import PackedVotes, one_each, pack, sum_tables
+from labeljob.votes import BoolArray, FloatArray, Votes
 
 
-def tally(patterns: Votes, classes: int) -> FloatArray:
-    """Votes for each class, float64 [n_classes, n_rows], from int8 [n_rows, n_functions]."""
-    counts = np.empty((classes, patterns.shape[0]))
-    for k in range(classes):
-        counts[k] = np.count_nonzero(patterns == k, axis=1)
-    return counts
+def tally(patterns: Votes | PackedVotes, classes: int, functions: BoolArray | None = None) -> FloatArray:
+    """Votes for each class, float64 [n_classes, n_rows].
+
+    Args:
+        patterns: int8 [n_rows, n_functions] or the same packed. functions: bool [n_functions], whose votes count; None for all.
+    """
+    packed = patterns if isinstance(patterns, PackedVotes) else pack(patterns, 1 + classes)
+    if functions is None or functions.all():
+        return packed.tallies
+    return sum_tables(packed, one_each(packed.layout.columns, classes) * functions[:, None, None])
 
 
 def vote_shares(tallies: FloatArray, uncovered: FloatArray) -> FloatArray:
@@ -26,16 +31,15 @@ def vote_shares(tallies: FloatArray, uncovered: FloatArray) -> FloatArray:
     return np.where(total > 0, tallies / np.maximum(total, 1), uncovered[:, None])
 
 
-def class_shares(patterns: Votes, counts: FloatArray, classes: int, smoothing: float = 10.0) -> FloatArray:
+def class_shares(patterns: Votes | PackedVotes, counts: FloatArray, classes: int, functions: BoolArray | None = None, smoothing: float = 10.0) -> FloatArray:
     """Class balance by soft majority vote over covered rows.
 
     Args:
-        patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns]; smoothing: pseudo-rows for each class.
+        patterns, functions: as `tally`; counts: float64 [n_patterns]; smoothing: pseudo-rows for each class.
     Returns:
         float64 [n_classes], all positive; uniform when nobody votes.
     """
-    tallies = tally(patterns, classes)
-    weights = counts * (tallies.sum(axis=0) > 0)
-    expected = vote_shares(tallies, np.full(classes, 1 / classes)) @ weights + smoothing
+    tallies = tally(patterns, classes, functions)
+    expected = tallies @ (counts / np.maximum(tallies.sum(axis=0), 1)) + smoothing
     balance: FloatArray = expected / expected.sum()
     return balance

@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from labeljob.label_model.majority_vote import tally, vote_shares
-from labeljob.label_model.packing import pack, sum_tables
+from labeljob.label_model.posteriors import normalised, state_posterior, vote_share_posterior
 from labeljob.label_model.selection import Abstain, Algorithm, Reason
 from labeljob.label_model.side_tables import SideTable
+from labeljob.label_model.sums import class_sums
 from labeljob.label_model.weighted_vote import one_coin_log_weights
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes, VotesError, validate_votes
 
-CHUNK_ROWS = 1 << 16
+CHUNK_ROWS = 1 << 14
+COMPACT_CELLS = 1 << 20
 SMALLEST = float(np.finfo(np.float64).tiny)
 
 
@@ -60,6 +61,9 @@ class FittedLabelModel:
         dependent: pairs of functions (i < j) that repeat one another and their residual correlation, strongest first.
         notes: what a person should know of this fit.
         side: what soft and partial votes mean; see `side`. `posterior` knows only their columns in the label matrix.
+        accuracy_intervals: float64 [n_functions, 2], 95 % interval of each accuracy (see `intervals`); None before it is computed.
+        coins: float64 [n_functions], what a vote adds to the class that it names (nats; votes for majority vote), of a model with too many classes
+            for a table of rates (see `compact`): then `log_weights` is empty. Else None.
     """
 
     algorithm: Algorithm
@@ -77,9 +81,11 @@ class FittedLabelModel:
     dependent: tuple[tuple[int, int, float], ...] = ()
     notes: tuple[str, ...] = ()
     side: tuple[SideTable, ...] = ()
+    accuracy_intervals: FloatArray | None = None
+    coins: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        for array in (self.class_balance, self.log_weights, self.accuracies, self.discounts):
+        for array in (self.class_balance, self.log_weights, self.accuracies, self.discounts, self.accuracy_intervals, self.coins):
             if array is not None:
                 array.setflags(write=False)
 
@@ -105,35 +111,46 @@ def posterior(model: FittedLabelModel, L: Any) -> FloatArray:
         VotesError: bad votes, or another number of functions than the model was fitted on.
     """
     votes = votes_of(model, L)
-    probabilities = np.empty((votes.shape[0], model.cardinality))
-    for start in range(0, votes.shape[0], CHUNK_ROWS):
-        chunk = votes[start : start + CHUNK_ROWS]
-        probabilities[start : start + CHUNK_ROWS] = _posterior_of_chunk(model, chunk).T
-    return probabilities
-
-
-def _posterior_of_chunk(model: FittedLabelModel, votes: Votes) -> FloatArray:
+    if model.coins is not None:
+        return _posterior_of_coins(model, votes)
     if model.algorithm == "majority-vote":
-        return vote_shares(tally(votes, model.cardinality), model.class_balance)
-    packed = pack(votes, 1 + model.cardinality)
+        return vote_share_posterior(votes, model.class_balance)
     if not model.members:
-        return normalised(sum_tables(packed, model.log_weights) + np.log(model.class_balance)[:, None])
-    total = np.zeros((model.cardinality, votes.shape[0]))
-    for member in model.members:
-        total += member.share * classes_of_states(member, sum_tables(packed, member.log_weights) + member.log_prior[:, None], model.cardinality)
-    return total
-
-
-def classes_of_states(member: Member, joint: FloatArray, classes: int) -> FloatArray:
-    """Probability of each class, float64 [n_classes, n_rows], from a member's joint log probability of its states, float64 [n_states, n_rows]."""
-    probabilities, states = np.zeros((classes, joint.shape[1])), normalised(joint)
-    balance = prior_of_classes(member, classes)
-    for of_state, k in zip(states, member.classes, strict=True):
-        if k == ABSTAIN:
-            probabilities += of_state * balance[:, None]
-        else:
-            probabilities[k] += of_state
+        return state_posterior(votes, np.log(model.class_balance), model.log_weights)
+    probabilities = np.zeros((votes.shape[0], model.cardinality))
+    for start in range(0, votes.shape[0], CHUNK_ROWS):
+        for member in model.members:
+            _add_member(member, votes[start : start + CHUNK_ROWS], probabilities[start : start + CHUNK_ROWS])
     return probabilities
+
+
+def _posterior_of_coins(model: FittedLabelModel, votes: Votes) -> FloatArray:
+    assert model.coins is not None  # noqa: S101 for the type
+    probabilities = np.empty((votes.shape[0], model.cardinality))
+    size = max(1, COMPACT_CELLS // model.cardinality)
+    for start in range(0, votes.shape[0], size):
+        sums = class_sums(votes[start : start + size], model.coins, model.cardinality)
+        probabilities[start : start + size] = posterior_of_sums(model, sums.T).T
+    return probabilities
+
+
+def posterior_of_sums(model: FittedLabelModel, sums: FloatArray) -> FloatArray:
+    """The posterior float64 [n_classes, n_rows] of a model with `coins` from the sums of a row's votes, likewise."""
+    if model.algorithm == "majority-vote":
+        total = sums.sum(axis=0)
+        return np.where(total > 0, sums / np.where(total > 0, total, 1), model.class_balance[:, None])
+    return normalised(sums + np.log(model.class_balance)[:, None])
+
+
+def _add_member(member: Member, votes: Votes, probabilities: FloatArray) -> None:
+    """Add a member's share to float64 [n_rows, n_classes], state by state: the last bit does not depend on the rows around."""
+    states = state_posterior(votes, member.log_prior, member.log_weights)
+    balance = prior_of_classes(member, probabilities.shape[1])
+    for of_state, k in zip(states.T, member.classes, strict=True):
+        if k == ABSTAIN:
+            probabilities += member.share * of_state[:, None] * balance
+        else:
+            probabilities[:, k] += member.share * of_state
 
 
 def prior_of_classes(member: Member, classes: int) -> FloatArray:
@@ -141,15 +158,6 @@ def prior_of_classes(member: Member, classes: int) -> FloatArray:
     known = member.classes != ABSTAIN
     balance = np.bincount(member.classes[known], weights=np.exp(member.log_prior[known]), minlength=classes)
     return np.asarray(balance / balance.sum())
-
-
-def normalised(joint: FloatArray) -> FloatArray:
-    """exp(joint) scaled to sum to 1 over classes, without overflow; float64 [n_classes, n_rows] in and out."""
-    scaled = np.exp(joint - joint.max(axis=0))
-    total = np.zeros(joint.shape[1])
-    for of_class in scaled:  # in class order: the same last bit for any number of rows
-        total += of_class
-    return np.asarray(scaled / total)
 
 
 def fallback_posterior(model: FittedLabelModel, L: Any, accuracies: FloatArray) -> FloatArray:
@@ -164,9 +172,7 @@ def fallback_posterior(model: FittedLabelModel, L: Any, accuracies: FloatArray) 
     """
     votes = validate_votes(L, model.cardinality)
     abstained = posterior(model, np.full((1, model.functions), ABSTAIN))[0]
-    packed = pack(votes, 1 + model.cardinality)
-    joint = sum_tables(packed, one_coin_log_weights(accuracies, model.cardinality)) + np.log(np.maximum(abstained, SMALLEST))[:, None]
-    return normalised(joint).T
+    return state_posterior(votes, np.log(np.maximum(abstained, SMALLEST)), one_coin_log_weights(accuracies, model.cardinality))
 
 
 def votes_of(model: FittedLabelModel, L: Any) -> Votes:
@@ -189,6 +195,8 @@ def weights(model: FittedLabelModel) -> FloatArray:
     """
     if model.algorithm == "majority-vote":
         return np.ones(model.functions)
+    if model.coins is not None:
+        return model.coins.copy()
     votes, K = model.log_weights[:, 1:, :], model.cardinality
     own = np.diagonal(votes, axis1=1, axis2=2)
     margin = (own - (votes.sum(axis=2) - own) / (K - 1)) if K > 1 else own

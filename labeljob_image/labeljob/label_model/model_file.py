@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from labeljob.calibration import NONE, CalibrationFormatError, Calibrator
+from labeljob.calibration import from_dict as calibrator_from
+from labeljob.calibration import to_dict as calibrator_to
 from labeljob.contract.digests import canonical_json, digest_of
 from labeljob.io.durable import replace_file
 from labeljob.label_model.model import FittedLabelModel
@@ -14,18 +17,25 @@ from labeljob.label_model.serialization import ModelFormatError, from_dict, to_d
 from labeljob.votes import FloatArray
 
 KIND = "labelplane label model"
-FILE_VERSION = 1
+FILE_VERSION = 2  # 1 had no calibrator
 PICKLE = b"\x80"
 
 
-def write_model(path: str | Path, model: FittedLabelModel, rates: FloatArray, seed: int) -> None:
+def write_model(path: str | Path, model: FittedLabelModel, rates: FloatArray, seed: int, calibrator: Calibrator) -> None:
     """Write the file, all of it or nothing. `rates` as `outcome_rates`; `seed` is that of the tie breaks."""
-    content = {"kind": KIND, "fileVersion": FILE_VERSION, "seed": seed, "model": to_dict(model), "outcomeRates": rates.tolist()}
+    content = {
+        "kind": KIND,
+        "fileVersion": FILE_VERSION,
+        "seed": seed,
+        "model": to_dict(model),
+        "outcomeRates": rates.tolist(),
+        "calibrator": calibrator_to(calibrator),
+    }
     replace_file(Path(path), canonical_json(content | {"sha256": digest_of(content)}) + b"\n")
 
 
-def read_model(path: str | Path) -> tuple[FittedLabelModel, FloatArray, int]:
-    """(model, rates, seed) of a file that `write_model` wrote.
+def read_model(path: str | Path) -> tuple[FittedLabelModel, FloatArray, int, Calibrator]:
+    """(model, rates, seed, calibrator) of a file that `write_model` wrote.
 
     Raises:
         ModelFormatError: a pickle, no such file of ours, a newer format, or content that was changed. FileNotFoundError.
@@ -41,7 +51,16 @@ def read_model(path: str | Path) -> tuple[FittedLabelModel, FloatArray, int]:
     rates = np.array(content["outcomeRates"], dtype=np.float64)
     if rates.shape != (model.functions, 1 + model.cardinality):
         raise ModelFormatError(f"{path}: outcomeRates has shape {rates.shape}")
-    return model, rates, int(content["seed"])
+    return model, rates, int(content["seed"]), _calibrator(content, model.cardinality, path)
+
+
+def _calibrator(content: Mapping[str, Any], classes: int, path: str | Path) -> Calibrator:
+    if content.get("fileVersion") == 1:
+        return NONE
+    try:
+        return calibrator_from(content.get("calibrator", {}), classes)
+    except CalibrationFormatError as wrong:
+        raise ModelFormatError(f"{path}: {wrong}") from None
 
 
 def _content(path: Path) -> Mapping[str, Any]:

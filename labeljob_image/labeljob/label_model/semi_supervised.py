@@ -1,73 +1,87 @@
-"""Gold as evidence: a fit that takes rows with a known class at their word, and scores that never come from rows it was fitted on.
+"""Gold as evidence: a fit that takes rows with a known class at their word, and probabilities that never come from a fit that has seen the row's class.
 
-    rows [code, votes ...]   code: -1 unknown, else class * FOLDS + fold   ->  one `VoteStatistics`, merged like any other
-        all codes known                    ->  the model that serves
-        the codes of one fold taken out    ->  the model that scores that fold            (FOLDS times)
+    statistics of the other rows --with_known(rows, classes)--> statistics that a fit learns from, what is known being a constant of its M step
+        all classes known                       ->  the model that serves
+        the classes of one fold taken out       ->  the model that scores that fold, its rows being rows of unknown class      (`folds` times)
 
-The fold of a row is given by whoever knows its identity, so that every shard, order and rerun gives the same folds.
+Known rows are kept whole: no sample, and no merge, loses one. They need not be drawn at random as long as what decided which rows are known is in
+the votes: then the likelihood of the votes and the known classes is the same (Little & Rubin 2002, "Statistical Analysis with Missing Data", section 6.2:
+missing at random), and inclusion probabilities, which scores need, play no part here.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from labeljob.calibration.folds import FOLDS, stratified_folds
+from labeljob.label_model.fitting import fit_statistics
 from labeljob.label_model.model import FittedLabelModel, posterior
-from labeljob.label_model.side import fit_with_side
-from labeljob.label_model.side_tables import SideColumn
-from labeljob.label_model.statistics import VoteStatistics, from_votes
-from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes, validate_gold, validate_votes
+from labeljob.label_model.patterns import distinct
+from labeljob.label_model.statistics import VoteStatistics, add_totals, reduce_votes, totals_of
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes, VotesError, validate_gold, validate_votes
 
-FOLDS = 5
+Fit: TypeAlias = Callable[[VoteStatistics], FittedLabelModel]
 
 
-def with_codes(rows: Votes, gold: IntArray, folds: IntArray) -> VoteStatistics:
-    """Statistics of rows [votes, outcomes of side columns] that keep apart what is known.
+def with_known(statistics: VoteStatistics, rows: Votes, classes: IntArray) -> VoteStatistics:
+    """The statistics of more rows, whose classes are known; the inputs are not changed.
 
     Args:
-        gold: int64 [n_rows], the class or -1. folds: int64 [n_rows], 0 to FOLDS - 1; of no account where gold is -1.
+        rows: [n_known, n_functions], votes and outcomes of side columns as in `statistics`, which are of other rows.
+        classes: int64 [n_known], the class or -1.
+    Raises:
+        VotesError: other functions; or some rows of the statistics are known already.
     """
-    codes = np.where(gold == ABSTAIN, ABSTAIN, gold * FOLDS + folds)
-    return from_votes(np.column_stack([codes, rows]))
+    if statistics.functions != rows.shape[1]:
+        raise VotesError(f"statistics of {statistics.functions} and rows of {rows.shape[1]} labeling functions cannot be put together")
+    if statistics.told is not None:
+        raise VotesError("some rows of the statistics are known already: add all that is known at once")
+    if not len(rows):
+        return statistics
+    wide = np.result_type(statistics.patterns, rows) == np.int16
+    together, counts = distinct(np.column_stack([classes, rows]).astype(np.int16), int(max(classes.max(), rows.max())) + 2)
+    apart: Votes = together[:, 1:].copy() if wide else together[:, 1:].astype(np.int8)
+    known = VoteStatistics(apart, counts, None, None, statistics.budget)
+    totals = None if statistics.totals is None else add_totals(statistics.totals, totals_of(known), statistics.budget)
+    patterns: Votes = np.concatenate([statistics.patterns, known.patterns])
+    numbers = np.concatenate([statistics.counts, counts])
+    return VoteStatistics(patterns, numbers, statistics.sample, totals, statistics.budget, together[:, 0].astype(np.int64))
 
 
-def split(statistics: VoteStatistics) -> tuple[VoteStatistics, IntArray, IntArray]:
-    """(statistics without the codes, known class int64 [n_patterns], fold int64 [n_patterns]); -1 where nothing is known."""
-    codes = statistics.patterns[:, 0].astype(np.int64)
-    rows = statistics.patterns[:, 1:]
-    narrow = rows.astype(np.int8) if rows.max(initial=0) < 127 else rows
-    return VoteStatistics(narrow, statistics.counts), np.where(codes < 0, ABSTAIN, codes // FOLDS), np.where(codes < 0, ABSTAIN, codes % FOLDS)
+def fold_models(statistics: VoteStatistics, rows: Votes, classes: IntArray, folds: IntArray, fit: Fit) -> dict[int, FittedLabelModel]:
+    """For each fold, the model fitted without its classes.
+
+    Args:
+        statistics: of the rows of unknown class. rows, classes: as of `with_known`. folds: int64 [n_known].
+    """
+    return {fold: fit(with_known(statistics, rows, np.where(folds == fold, ABSTAIN, classes))) for fold in np.unique(folds).tolist()}
 
 
-Fit = Callable[[VoteStatistics, IntArray | None], FittedLabelModel]
-
-
-def fit_of(functions: int, columns: Sequence[SideColumn], cardinality: int, **arguments: Any) -> Fit:
-    """`fit_with_side` with everything but the statistics and the known classes."""
-    return lambda statistics, known: fit_with_side(statistics, functions, columns, cardinality, known=known, **arguments)
-
-
-def fold_models(statistics: VoteStatistics, fit: Fit) -> Iterator[tuple[int, FittedLabelModel]]:
-    """(fold, the model fitted without the gold of that fold) for each fold that has any; its rows stay, as rows of unknown class."""
-    rows, known, folds = split(statistics)
-    for fold in np.unique(folds[folds != ABSTAIN]).tolist():
-        yield fold, fit(rows, np.where(folds == fold, ABSTAIN, known))
+def part_known(votes: Votes, classes: IntArray) -> VoteStatistics:
+    """The statistics of a bare matrix of which some classes are known, int64 [n_rows], -1 where not."""
+    known = classes != ABSTAIN
+    return with_known(reduce_votes(votes[~known]), votes[known], classes[known])
 
 
 def cross_fitted_proba(L: Any, gold: Any, cardinality: int, *, seed: int = 0, **arguments: Any) -> FloatArray:
-    """What a fit with gold says of each gold row when it has not seen that row's gold, float64 [n_rows, n_classes]; NaN where there is none.
+    """What a fit with gold says of each gold row when it has not seen that row's class, float64 [n_rows, n_classes]; NaN where no class is known.
 
     Args:
         L: [n_rows, n_functions]. gold: [n_rows], -1 unknown. seed: of the folds, which hold each class evenly. arguments: of `fit_statistics`.
     """
     votes = validate_votes(L, cardinality)
-    known = validate_gold(gold, votes.shape[0], cardinality)
-    shuffled = np.random.default_rng(seed).permutation(len(known))
-    order = shuffled[np.argsort(known[shuffled], kind="stable")]
-    folds = np.empty(len(known), dtype=np.int64)
-    folds[order] = np.arange(len(known)) % FOLDS
-    probabilities = np.full((len(known), cardinality), np.nan)
-    for fold, model in fold_models(with_codes(votes, known, folds), fit_of(votes.shape[1], (), cardinality, seed=seed, **arguments)):
-        rows = (known != ABSTAIN) & (folds == fold)
-        probabilities[rows] = posterior(model, votes[rows])
+    known: BoolArray = validate_gold(gold, votes.shape[0], cardinality) != ABSTAIN
+    classes, rows = validate_gold(gold, votes.shape[0], cardinality)[known], votes[known]
+    folds = stratified_folds(np.random.default_rng(seed).permutation(len(rows)), classes, FOLDS)
+    others = reduce_votes(votes[~known])
+
+    def fit(statistics: VoteStatistics) -> FittedLabelModel:
+        return fit_statistics(statistics, cardinality, seed=seed, **arguments)
+
+    said = np.empty((len(rows), cardinality))
+    for fold, model in fold_models(others, rows, classes, folds, fit).items():
+        said[folds == fold] = posterior(model, rows[folds == fold])
+    probabilities = np.full((len(votes), cardinality), np.nan)
+    probabilities[known] = said
     return probabilities

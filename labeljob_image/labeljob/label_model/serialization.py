@@ -36,7 +36,13 @@ def to_dict(model: FittedLabelModel) -> dict[str, Any]:
         "dependent": [list(pair) for pair in model.dependent],
         "notes": list(model.notes),
         "side": [_side(table) for table in model.side],
+        "accuracyIntervals": _pairs(model.accuracy_intervals),
+        "coins": None if model.coins is None else model.coins.tolist(),
     }
+
+
+def _pairs(intervals: FloatArray | None) -> list[list[float] | None] | None:
+    return None if intervals is None else [None if np.isnan(pair).any() else pair.tolist() for pair in intervals]
 
 
 def _side(table: SideTable) -> dict[str, Any]:
@@ -73,7 +79,7 @@ def _read(data: Mapping[str, Any]) -> FittedLabelModel:
         reason=data["reason"],
         why=data["why"],
         class_balance=_floats(data["classBalance"]),
-        log_weights=_floats(data["logWeights"]),
+        log_weights=_floats(data["logWeights"]) if data["logWeights"] else np.empty((0, 0, 0)),
         abstain=tuple(data["abstain"]),
         accuracies=_floats(accuracies),
         iterations=data["iterations"],
@@ -84,7 +90,13 @@ def _read(data: Mapping[str, Any]) -> FittedLabelModel:
         dependent=tuple((int(i), int(j), float(value)) for i, j, value in data["dependent"]),
         notes=tuple(str(note) for note in data["notes"]),
         side=tuple(_read_side(table) for table in data["side"]),
+        accuracy_intervals=_read_pairs(data["accuracyIntervals"]),
+        coins=None if data["coins"] is None else _floats(data["coins"]),
     )
+
+
+def _read_pairs(data: Any) -> FloatArray | None:
+    return None if data is None else _floats([[np.nan, np.nan] if pair is None else pair for pair in data])
 
 
 def _read_side(data: Mapping[str, Any]) -> SideTable:
@@ -116,16 +128,18 @@ def _side_fits(table: SideTable, functions: int, classes: int) -> bool:
 
 
 def _check(model: FittedLabelModel) -> None:
-    classes, functions = model.class_balance.size, len(model.abstain)
+    classes, functions, compact = model.class_balance.size, len(model.abstain), model.coins is not None
     problems = (
         (model.algorithm not in get_args(Algorithm), f"unknown algorithm {model.algorithm!r}"),
         (model.reason not in get_args(Reason), f"unknown reason {model.reason!r}"),
         (any(reading not in get_args(Abstain) for reading in model.abstain), "unknown reading of an abstain"),
         (model.class_balance.ndim != 1 or classes < 2, "classBalance is not a list of at least two shares"),
-        (model.log_weights.shape != (functions, 1 + classes, classes), f"logWeights has shape {model.log_weights.shape}"),
+        (model.log_weights.shape != ((0, 0, 0) if compact else (functions, 1 + classes, classes)), f"logWeights has shape {model.log_weights.shape}"),
         (model.accuracies.shape != (functions,), f"accuracies has shape {model.accuracies.shape}"),
         (not np.isfinite(model.log_weights).all() or not (model.class_balance > 0).all(), "a weight or share is not finite"),
         (model.discounts is not None and model.discounts.shape != (functions,), "discounts has not one value for each function"),
+        (model.accuracy_intervals is not None and model.accuracy_intervals.shape != (functions, 2), "accuracyIntervals has not one pair for each function"),
+        (model.coins is not None and not (model.coins.shape == (functions,) and np.isfinite(model.coins).all()), "coins has not one value for each function"),
         *((not _fits(member, functions, classes), f"its member {member.name} does not fit its functions and classes") for member in model.members),
         *((not _side_fits(table, functions, classes), f"its side table of function {table.function} does not fit") for table in model.side),
     )

@@ -17,54 +17,58 @@ from typing import Any
 import numpy as np
 
 from labeljob.label_model import weighted_vote
+from labeljob.label_model.arguments import AbstainArgument
 from labeljob.label_model.dependence import discount_of, raw_discount, residual_pairs, sample_of
-from labeljob.label_model.fitting import AbstainArgument, fit_statistics
+from labeljob.label_model.fitting import fit_statistics
 from labeljob.label_model.majority_vote import tally
 from labeljob.label_model.model import FittedLabelModel, posterior
+from labeljob.label_model.patterns import distinct
 from labeljob.label_model.selection import LEAST_FUNCTIONS
 from labeljob.label_model.side_em import SMALLEST, Problem, balance_of_rows, by_centres, learned, make_problem, sum_tables_of
 from labeljob.label_model.side_tables import Outcomes, SideColumn, SideTable, named_classes
-from labeljob.label_model.statistics import VoteStatistics, distinct_patterns
-from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes
+from labeljob.label_model.statistics import VoteStatistics
+from labeljob.votes import ABSTAIN, FloatArray, Votes
 
 DISCOUNT_ROUNDS = 4
 
 
 def fit_with_side(
-    statistics: VoteStatistics, functions: int, columns: Sequence[SideColumn], cardinality: int, abstain: Sequence[AbstainArgument] | None = None,
-    *, known: IntArray | None = None, **arguments: Any,
-) -> FittedLabelModel:  # fmt: skip
+    statistics: VoteStatistics, functions: int, columns: Sequence[SideColumn], cardinality: int, abstain: Sequence[AbstainArgument] | None = None, **arguments: Any
+) -> FittedLabelModel:
     """Fit a label model and the tables of its side columns.
 
     Args:
         statistics: of rows [votes of `functions` functions, outcomes of the side columns]: soft votes by their likeliest class, partial ones -1.
         columns: the side columns, in the order of their outcomes.
         abstain: as of `fit_statistics`; a side column's is missing in the label matrix.
-        known: int64 [n_patterns], the known class or -1. arguments: others of `fit_statistics`.
+        arguments: others of `fit_statistics`.
     Raises:
         As `fit_statistics`.
     """
     if not columns:
-        return fit_statistics(statistics, cardinality, abstain=abstain, known=known, **arguments)
+        return fit_statistics(statistics, cardinality, abstain=abstain, **arguments)
     votes: Votes = statistics.patterns[:, :functions].copy()
     outcomes = statistics.patterns[:, functions:].astype(np.int16)
-    enough = _enough(_silenced(votes, columns), statistics.counts.astype(np.float64), cardinality)
-    ordinary, of_ordinary = _distinct(_silenced(votes, columns) if enough else votes, statistics.counts, known)
+    ordinary = _grouped(votes, statistics)
     readings = _readings(functions, columns, abstain)
-    base = fit_statistics(ordinary, cardinality, abstain=readings, known=of_ordinary, **arguments)
+    if _enough(_silenced(votes, columns), statistics.weights, cardinality):
+        ordinary = _grouped(_silenced(votes, columns), statistics)
+    base = fit_statistics(ordinary, cardinality, abstain=readings, **arguments)
     if base.algorithm == "majority-vote" and arguments.get("algorithm", "auto") == "auto":
-        votes_alone = fit_statistics(ordinary, cardinality, abstain=readings, known=of_ordinary, **(arguments | {"algorithm": "weighted-vote"}))
+        votes_alone = fit_statistics(ordinary, cardinality, abstain=readings, **(arguments | {"algorithm": "weighted-vote"}))
         base = replace(votes_alone, reason=base.reason, why=f"{base.why}: weighted vote beside soft or partial votes")
-    return _with_tables(base, votes, outcomes, statistics.counts.astype(np.float64), columns, arguments | {"known": known})
+    return _with_tables(base, votes, outcomes, statistics, columns, arguments)
 
 
-def _distinct(votes: Votes, counts: IntArray, known: IntArray | None) -> tuple[VoteStatistics, IntArray | None]:
-    """Distinct rows of votes, apart for each known class, and these classes."""
+def _grouped(votes: Votes, statistics: VoteStatistics) -> VoteStatistics:
+    """Statistics of other votes on the rows of `statistics`, each pattern with its rows, apart for each known class."""
+    rows = np.maximum(np.rint(statistics.weights), 1).astype(np.int64)
+    known, outcomes = statistics.known, int(votes.max(initial=ABSTAIN)) + 2
     if known is None:
-        return distinct_patterns(votes, counts), None
-    together = distinct_patterns(np.column_stack([known, votes]).astype(np.int16), counts)
-    apart: Votes = together.patterns[:, 1:].copy()
-    return VoteStatistics(apart.astype(np.int8) if votes.dtype == np.int8 else apart, together.counts), together.patterns[:, 0].astype(np.int64)
+        return VoteStatistics(*distinct(votes, outcomes, rows), None, None, statistics.budget)
+    together, counts = distinct(np.column_stack([known, votes]).astype(np.int16), max(int(known.max()) + 2, outcomes), rows)
+    apart: Votes = together[:, 1:].copy()
+    return VoteStatistics(apart.astype(np.int8) if votes.dtype == np.int8 else apart, counts, None, None, statistics.budget, together[:, 0].astype(np.int64))
 
 
 def _enough(votes: Votes, counts: FloatArray, classes: int) -> bool:
@@ -81,14 +85,15 @@ def _readings(functions: int, columns: Sequence[SideColumn], abstain: Sequence[A
 
 
 def _with_tables(
-    base: FittedLabelModel, votes: Votes, outcomes: Outcomes, counts: FloatArray, columns: Sequence[SideColumn], arguments: dict[str, Any]
+    base: FittedLabelModel, votes: Votes, outcomes: Outcomes, statistics: VoteStatistics, columns: Sequence[SideColumn], arguments: dict[str, Any]
 ) -> FittedLabelModel:
+    counts = statistics.weights
     if base.algorithm == "majority-vote":
         tables, expected = [np.log(np.maximum(column.stated, SMALLEST)) for column in columns], None
     else:
         ordinary = _silenced(votes, columns)
         problem = make_problem(posterior(base, ordinary), counts * (ordinary != ABSTAIN).any(axis=1), outcomes, counts, columns)
-        problem = replace(problem, known=arguments["known"], only=arguments.get("class_balance") is None and not (votes != ABSTAIN).any())
+        problem = replace(problem, known=statistics.known, only=arguments.get("class_balance") is None and not (votes != ABSTAIN).any())
         tables, expected, base = _discounted(base, problem, votes, columns, arguments.get("max_iterations", 100), arguments.get("tolerance", 1e-6))
     side = tuple(_table(base, column, weights, of, counts) for column, weights, of in zip(columns, tables, outcomes.T, strict=True))
     accuracies, log_weights = base.accuracies.copy(), base.log_weights.copy()
@@ -116,13 +121,13 @@ def _discounted(
         tables, expected = learned(problem, by_centres(problem) if problem.only else posterior(base, votes).T, rounds, tolerance)
         return tables, expected, replace(base, class_balance=balance_of_rows(expected, problem.counts)) if problem.only else base
     teachers, evidence = [column.function for column in columns if column.soft], np.array([reading == "evidence" for reading in base.abstain])
-    sample = sample_of(VoteStatistics(votes, problem.counts.astype(np.int64)))
+    sample = sample_of(VoteStatistics(votes, np.maximum(np.rint(problem.counts), 1).astype(np.int64), None, None))
     found, expected = raw_discount(sample, base.cardinality, evidence), posterior(base, votes).T
     for _ in range(DISCOUNT_ROUNDS):
         discounts = np.ones(len(columns))
         discounts[soft] = found[teachers]
         tables, expected = learned(replace(problem, discounts=discounts), expected, rounds, tolerance)
-        found = np.sqrt(found * discount_of(residual_pairs(sample, expected[:, sample.chosen], base.cardinality, evidence)))
+        found = np.sqrt(found * discount_of(residual_pairs(sample, expected[:, sample.chosen], base.cardinality, evidence), found))
     known = np.ones(base.functions) if base.discounts is None else base.discounts.copy()
     known[teachers] = discounts[soft]
     return tables, expected, replace(base, discounts=known)

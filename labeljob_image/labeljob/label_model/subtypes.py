@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeljob.label_model.known_rows import clamp
-from labeljob.label_model.latent_class import Observed
-from labeljob.label_model.packing import outcome_counts, sum_tables
+from labeljob.label_model.observed import Observed
 from labeljob.votes import FloatArray, IntArray
 
 SUBTYPES = 3
@@ -52,16 +51,15 @@ def run(
     classes, patterns = start.shape
     of_class = np.repeat(np.arange(classes), subtypes)
     split = np.random.default_rng(seed).dirichlet(np.ones(subtypes), (classes, patterns)).transpose(0, 2, 1)
-    states = (start[:, None, :] * split).reshape(classes * subtypes, patterns)
-    nothing, balances = np.zeros(patterns), np.full(classes, 1 / classes)
-    states, _ = clamp(states, nothing, observed.known, of_class, balances)
+    nothing, alike = np.zeros(patterns), np.full(classes, 1 / classes)
+    states, _ = clamp((start[:, None, :] * split).reshape(classes * subtypes, patterns), nothing, observed.known, of_class, alike)
     moved, iterations = np.inf, 0
     while moved > SETTLED and iterations < max_iterations:
-        counts = outcome_counts(observed.packed, states * observed.covered)[:, 1:, :]
+        counts = observed.outcome_counts(states * observed.covered)[:, 1:, :]
         log_prior, votes = _expected_logs(counts, states @ observed.covered, of_class, discount)
         log_prior = log_prior if balance is None else _with_balance(log_prior, balance)
         log_weights = np.concatenate([np.zeros_like(votes[:, :1]), votes], axis=1)
-        after, _ = clamp(_normalised(sum_tables(observed.packed, log_weights) + log_prior[:, None]), nothing, observed.known, of_class, balances)
+        after, _ = clamp(_normalised(observed.log_sums(log_weights) + log_prior[:, None]), nothing, observed.known, of_class, alike)
         moved, states, iterations = float(np.abs(after - states).max()), after, iterations + 1
     posterior = states.reshape(classes, subtypes, patterns).sum(axis=1)
     right = counts[:, of_class, np.arange(len(of_class))].sum(axis=1)

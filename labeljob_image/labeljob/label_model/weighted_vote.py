@@ -6,15 +6,16 @@ towards the pooled agreement so that a function with few overlapping votes is ne
 """
 
 import numpy as np
+import numpy.typing as npt
 
-from labeljob.label_model.majority_vote import tally
-from labeljob.votes import ABSTAIN, BoolArray, FloatArray, Votes
+from labeljob.label_model.packing import PackedVotes, WeightedVotes, outcome_counts_by_state, weigh
+from labeljob.votes import BoolArray, FloatArray, IntArray, Votes
 
 SHRINKAGE = 10.0  # pseudo-votes at the pooled agreement
 PRIOR_ADVANTAGE = 0.4  # before any evidence a vote is right with probability (1 + PRIOR_ADVANTAGE * (K - 1)) / K: 0.7 for two classes
 PRIOR_VOTES = 20.0  # weight of that belief in the pooled agreement
 LEAST_ADVANTAGE = 0.05  # a vote never counts against the class that it names; recognising that is left to a confusion
-PATTERNS = 1 << 17  # agreement is measured on at most about this many patterns, evenly spaced in canonical order
+PATTERNS = 1 << 17  # `selection` compares rates on at most about this many patterns, evenly spaced in canonical order
 
 
 def prior_accuracy(classes: int) -> float:
@@ -38,42 +39,42 @@ def one_coin_log_weights(accuracies: FloatArray, classes: int) -> FloatArray:
     return weights
 
 
-def agreement(patterns: Votes, counts: FloatArray, classes: int) -> tuple[FloatArray, FloatArray]:
+def agreement(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, classes: int) -> tuple[FloatArray, FloatArray]:
     """How often each function votes with the plurality of the others; a t-fold tie that includes its vote counts 1/t.
 
+    Without its own vote only a class that leads alone can still lead, by a margin of two alone and by one in a tie with the next.
+
     Args:
-        patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns].
+        patterns: int8 [n_patterns, n_functions], or packed; counts: float64 [n_patterns].
     Returns:
         (agreeing, comparable): float64 [n_functions] each, weighted rows; comparable rows have another vote.
     """
-    stride = -(-len(counts) // PATTERNS) or 1
-    patterns, counts = patterns[::stride], counts[::stride] * stride
-    tallies = tally(patterns, classes)
-    agreeing, comparable = np.zeros(patterns.shape[1]), np.zeros(patterns.shape[1])
-    for j, votes in enumerate(patterns.T):
-        agreeing[j], comparable[j] = _agreement_of_one(votes, tallies, counts)
-    return agreeing, comparable
+    rows = weigh(patterns, counts, 1 + classes)
+    leader, margin, runners_up, total = _standing(rows.packed.tallies)
+    lone = total == 1  # nobody to compare with: counted as a state of its own
+    credit = rows.counts * np.where(margin >= 2, 1.0, np.where(margin == 1, 1.0 / (1.0 + runners_up), 0.0))
+    credit[lone], leader[lone] = rows.counts[lone], classes
+    by_leader = outcome_counts_by_state(rows.packed, credit, leader, 1 + classes)[:, 1:]
+    return np.einsum("jkk->j", by_leader[:, :, :classes]), rows.outcomes[:, 1:].sum(axis=1) - by_leader[:, :, classes].sum(axis=1)
 
 
-def _agreement_of_one(votes: Votes, tallies: FloatArray, counts: FloatArray) -> tuple[float, float]:
-    rows = np.flatnonzero(votes != ABSTAIN)
-    chosen, position = votes[rows], np.arange(len(rows))
-    others = tallies[:, rows]
-    others[chosen, position] -= 1
-    best = others.max(axis=0)
-    ties = np.count_nonzero(others == best, axis=0)
-    weight = counts[rows] * (best > 0)
-    credit = (others[chosen, position] == best) / ties
-    return float(credit @ weight), float(weight.sum())
+def _standing(tallies: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray, IntArray, FloatArray]:
+    """(leading class, its lead over the next, classes that are one vote behind it, all votes), [n_rows] each, from [n_classes, n_rows]."""
+    leader, first, second = np.zeros(tallies.shape[1], dtype=np.intp), tallies[0].copy(), np.full(tallies.shape[1], -1.0)
+    for k, votes in enumerate(tallies[1:], start=1):
+        ahead = votes > first
+        np.maximum(second, np.minimum(votes, first), out=second)
+        np.maximum(first, votes, out=first)
+        leader[ahead] = k
+    return leader, first - second, np.count_nonzero(tallies == first - 1, axis=0), tallies.sum(axis=0)
 
 
-def shrunk_accuracies(agreeing: FloatArray, comparable: FloatArray, classes: int, one_sided: BoolArray) -> FloatArray:
-    """Agreement of each function, shrunk towards the pooled one, float64 [n_functions]; above random, below 1.
+def shrunk_accuracies(agreeing: FloatArray, comparable: FloatArray, classes: int, one_sided: BoolArray, pooled: float) -> FloatArray:
+    """Agreement of each function, shrunk towards the pooled accuracy, float64 [n_functions]; above random, below 1.
 
     How often a one-sided function agrees says how common its class is among the other votes, not how right it is: it gets the pooled
     agreement (one_sided: bool [n_functions]).
     """
-    pooled = pooled_agreement(agreeing, comparable, classes)
     least = (1 + LEAST_ADVANTAGE * (classes - 1)) / classes
     own = np.maximum((agreeing + SHRINKAGE * pooled) / (comparable + SHRINKAGE), least)
     return np.where(one_sided, max(pooled, least), own)

@@ -31,6 +31,7 @@ ARROW_TYPES: Mapping[ColumnType, Any] = {
 ROWS_NAME = f"{RESERVED_PREFIX}rows"
 ROWS = identifier(ROWS_NAME)
 MAX_EXPRESSION_DEPTH = 250
+AGAIN = 0.05  # seconds between interrupts
 DUCKDB_TYPES: Mapping[str, str] = {
     "string": "VARCHAR",
     "int64": "BIGINT",
@@ -96,25 +97,29 @@ def create_empty_rows(connection: Any, columns: tuple[Column, ...]) -> None:
 @contextmanager
 def time_limit(connection: Any, limits: TimeLimits) -> Iterator[threading.Event]:
     """Interrupts the connection's statement when its time is up; the event tells whether it did."""
-    fired = threading.Event()
-
-    def interrupt() -> None:
-        fired.set()
-        connection.interrupt()
-
-    timers = [threading.Timer(limits.statement, interrupt)]
-    if limits.hung is not None:
-        timers.append(threading.Timer(limits.statement + limits.grace, limits.hung))
-    for timer in timers:
-        timer.daemon = True
-        timer.start()
+    fired, done = threading.Event(), threading.Event()
+    watcher = threading.Thread(target=_watch, args=(connection, limits, fired, done), daemon=True)
+    watcher.start()
     try:
         yield fired
     finally:
-        for timer in timers:
-            timer.cancel()
-        for timer in timers:
-            timer.join()
+        done.set()
+        watcher.join()
+
+
+def _watch(connection: Any, limits: TimeLimits, fired: threading.Event, done: threading.Event) -> None:
+    """Interrupts again and again once the time is up: DuckDB forgets an interrupt that comes before the statement has begun."""
+    if done.wait(limits.statement):
+        return
+    fired.set()
+    waited = 0.0
+    while not done.is_set():
+        connection.interrupt()
+        done.wait(AGAIN)
+        waited += AGAIN
+        if limits.hung is not None and waited >= limits.grace and not done.is_set():
+            limits.hung()
+            return
 
 
 def fetch(connection: Any, statement: str, limits: TimeLimits) -> dict[str, npt.NDArray[Any]]:

@@ -1,6 +1,7 @@
 """Why a row has its label: each function's vote, what it adds, the prior, and the posterior (O6, X10).
 
-For the weighted vote and Dawid-Skene: log prior + sum of contributions = log posterior up to the normaliser, exactly.
+For the weighted vote and Dawid-Skene: log prior + sum of contributions = log posterior up to the normaliser, exactly; calibration comes
+after, and is shown after.
 """
 
 import math
@@ -12,6 +13,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from labeljob.ballots import ordinary, outcomes
+from labeljob.calibration import NONE
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io.content import pin_broken
@@ -37,7 +39,7 @@ def explain(table: Path, artifact: ModelArtifact, row_id: str, uri: str, version
     if votes.shape[1] != len(voters.names):
         raise pin_broken(uri, "the row was labelled with other functions than this model version has")
     levels = np.array([row["levels"]], dtype=np.int16) if row.get("levels") is not None else None
-    labelled = label_votes(artifact.model, voters, votes, levels)
+    labelled, uncalibrated = (label_votes(artifact.model, voters, votes, levels, one) for one in (artifact.calibration.calibrator, NONE))
     added = np.full((len(voters.names), len(classes)), np.nan)
     added[voters.regular] = _contributions(artifact.model, voters, votes[:, voters.regular], levels)
     return {
@@ -47,7 +49,9 @@ def explain(table: Path, artifact: ModelArtifact, row_id: str, uri: str, version
         "covered": row["covered"],
         "prior": _by_class(classes, artifact.model.class_balance),
         "functions": _functions(artifact, votes[0], levels, added),
-        "posterior": _by_class(classes, labelled.probabilities[0]),
+        "posterior": _by_class(classes, uncalibrated.probabilities[0]),
+        "calibration": artifact.calibration.calibrator.method if labelled.covered[0] else "none",
+        "calibrated": _by_class(classes, labelled.probabilities[0]),
         "stored": row["probabilities"],
         "agrees": bool(np.allclose(labelled.probabilities[0], [row["probabilities"][name] for name in classes], rtol=0, atol=1e-6)),
     }

@@ -11,12 +11,15 @@ from deltalake import DeltaTable
 
 from labeljob.analysis import conflict_matrix
 from labeljob.ballots import ordinary, partial_conflicts
-from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reading import ReadingRequest
 from labeljob.figures import FunctionCounts, RunFigures
-from labeljob.gold import Gold
+from labeljob.gold import Gold, Matched
+from labeljob.held_out import judged
 from labeljob.io.content import pin_broken
+from labeljob.label_model import VoteStatistics, from_votes, merge, merge_all
+from labeljob.label_model.soft_votes import Levels
 from labeljob.labelled import Labelled, voters_of
+from labeljob.model_artifact import ModelArtifact
 from labeljob.steps.commit import output_schema
 from labeljob.votes import ABSTAIN, IntArray, VoteBatch, Votes
 
@@ -32,6 +35,7 @@ class Labels:
         conflicts: int64 [n_functions, n_functions], rows on which two functions disagree.
         confidence: int64 [n_classes, BINS], covered rows by label and confidence over [1/K, 1].
         confusion: int64 [n_classes, n_classes + 1], gold class by label; the last column is no label.
+        statistics: votes for one class of the functions that are no fallbacks.
         unsure: the covered rows of least confidence, as (confidence, id, label).
     """
 
@@ -41,6 +45,7 @@ class Labels:
     confidence: IntArray
     confusion: IntArray
     gold_rows: int
+    statistics: VoteStatistics
     unsure: list[tuple[float, str, str | None]] = field(default_factory=list)
 
     def metrics(self) -> dict[str, float | None]:
@@ -48,12 +53,13 @@ class Labels:
         return self.figures.metrics(self.gold_rows or None)
 
 
-def read_labels(table: Path, request: ReadingRequest, function_set: FunctionSet, gold: Gold) -> Labels:
-    """Count a version of the output.
+def read_labels(table: Path, request: ReadingRequest, artifact: ModelArtifact, gold: Gold) -> Labels:
+    """Count a version of the output. Gold rows are scored as the run scored them: by calibrators that have not seen them.
 
     Raises:
         JobError: PIN_BROKEN: the rows have other functions or classes than the model version.
     """
+    function_set = artifact.function_set
     voters, classes = voters_of(function_set), list(function_set.classes)
     functions = len(voters.names)
     labels = Labels(
@@ -63,12 +69,16 @@ def read_labels(table: Path, request: ReadingRequest, function_set: FunctionSet,
         confidence=np.zeros((len(classes), BINS), dtype=np.int64),
         confusion=np.zeros((len(classes), len(classes) + 1), dtype=np.int64),
         gold_rows=len(gold.classes),
+        statistics=merge_all([], max(len(voters.regular), 1)),
     )
     for batch in _batches(DeltaTable(table, version=request.output_version), output_schema(function_set)):
         votes = _votes(batch, functions, request.output)
         labelled = _labelled(batch, classes)
         ids = batch.column(function_set.id_column)
         _add(labels, ids, votes, labelled, gold.match(ids), classes)
+        scored, known = judged(artifact.model, voters, votes, _levels(batch), ids, artifact.calibration, gold)
+        labels.figures.add_gold(scored, known)
+        np.add.at(labels.confusion, (known.classes, scored.labels), 1)  # no label is -1: the last column
     return labels
 
 
@@ -85,6 +95,14 @@ def _votes(batch: pa.RecordBatch, functions: int, uri: str) -> Votes:
     return np.ascontiguousarray(values.to_numpy(zero_copy_only=False), dtype=np.int8).reshape(len(batch), functions)
 
 
+def _levels(batch: pa.RecordBatch) -> Levels | None:
+    """The levels of soft votes, int16 [n_rows, n_soft]; None where the set has none."""
+    if "levels" not in batch.schema.names:
+        return None
+    values = batch.column("levels").flatten().to_numpy(zero_copy_only=False)
+    return np.ascontiguousarray(values, dtype=np.int16).reshape(len(batch), -1)
+
+
 def _labelled(batch: pa.RecordBatch, classes: list[str]) -> Labelled:
     probabilities = batch.column("probabilities")
     columns = [probabilities.field(name).to_numpy(zero_copy_only=False) for name in classes]
@@ -94,16 +112,17 @@ def _labelled(batch: pa.RecordBatch, classes: list[str]) -> Labelled:
     return Labelled(np.column_stack(columns).astype(np.float64), chosen, confidence.astype(np.float64), weight, covered)
 
 
-def _add(labels: Labels, ids: pa.Array, votes: Votes, labelled: Labelled, known: IntArray, classes: list[str]) -> None:
+def _add(labels: Labels, ids: pa.Array, votes: Votes, labelled: Labelled, known: Matched, classes: list[str]) -> None:
     labels.functions.add(VoteBatch(votes, np.zeros(votes.shape, dtype=bool)), known)
-    labels.figures.add(votes, labelled, known)
+    labels.figures.add(votes, labelled)
     labels.conflicts += conflict_matrix(ordinary(votes)) + partial_conflicts(votes, labels.functions.voters.sets)
+    regular = labels.functions.voters.regular
+    if len(regular):
+        labels.statistics = merge(labels.statistics, from_votes(ordinary(votes[:, regular]), len(classes)))
     shown = labelled.covered & (labelled.labels != ABSTAIN)
     place = (labelled.confidence[shown] - 1 / len(classes)) / (1 - 1 / len(classes))
     index = np.clip((place * BINS).astype(np.int64), 0, BINS - 1)
     np.add.at(labels.confidence, (labelled.labels[shown], index), 1)
-    judged = known != ABSTAIN
-    np.add.at(labels.confusion, (known[judged], labelled.labels[judged]), 1)  # no label is -1: the last column
     labels.unsure = sorted([*labels.unsure, *_least_sure(ids, labelled, classes)])[:UNSURE]
 
 

@@ -1,5 +1,6 @@
 """A run's report as one HTML page: no script, no link out, every word of a user's escaped."""
 
+import math
 from importlib.resources import files
 from typing import Any
 
@@ -7,12 +8,17 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from labeljob.contract.calibration import Interval
 from labeljob.contract.functions import LabelingFunction
 from labeljob.contract.reading import ReadingRequest
+from labeljob.gold_scores import Estimate, GoldScores
+from labeljob.label_model import influence
 from labeljob.model_artifact import ModelArtifact
 from labeljob.reading import plots
+from labeljob.reading.dependence_plot import dependence_plot
 from labeljob.reading.labels import Labels
 from labeljob.said import partial_text
+from labeljob.votes import FloatArray
 
 PAIRS = 10
 TILES = (
@@ -27,31 +33,45 @@ TILES = (
 )
 
 
-def page(request: ReadingRequest, artifact: ModelArtifact, labels: Labels) -> str:
-    """The page. Equal inputs give equal text."""
+def page(request: ReadingRequest, artifact: ModelArtifact, labels: Labels, left_out: int = 0) -> str:
+    """The page. Equal inputs give equal text. `left_out`: gold rows that taught the model and score nothing here."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files("labeljob.reading").joinpath("report.html.j2").read_text(encoding="utf-8"))
-    drawn = plots.known_rows(labels) if plots.has_gold(labels) else None
+    found = labels.figures.gold_scores()
     return template.render(
         request=request,
         set=artifact.function_set,
         tiles=_tiles(labels),
+        calibration=artifact.calibration.calibrator.method,
         functions=_functions(artifact, labels),
         pairs=_pairs(labels),
+        dependent=_dependent(artifact, labels),
+        dependence_plot=_dependence_graph(artifact, labels),
+        notes=artifact.model.notes,
         unsure=[{"id": row, "label": label, "confidence": f"{confidence:.3f}"} for confidence, row, label in labels.unsure],
-        confusion=_confusion(artifact, labels) if drawn else [],
+        confusion=_confusion(artifact, labels) if found.covered else [],
+        class_scores=_class_scores(artifact, found) if found.covered else [],
         coverage_plot=Markup(plots.coverage_plot(labels, artifact.function_set)),  # noqa: S704 SVG of our own, its text escaped by the renderer
         confidence_plot=Markup(plots.confidence_plot(labels, artifact.function_set)),  # noqa: S704
         conflict_plot=Markup(plots.conflict_plot(labels)) if labels.conflicts.any() else None,  # noqa: S704
         distribution_plot=Markup(plots.distribution_plot(labels, artifact.function_set)),  # noqa: S704
-        reliability_plot=Markup(plots.reliability_plot(*drawn)) if drawn else None,  # noqa: S704
-        gold_rows=int(sum(len(gold) for _, gold in labels.figures.known)),
+        reliability_plot=Markup(plots.reliability_plot(found.reliability, len(found.classes))) if found.covered else None,  # noqa: S704
+        gold_rows=found.rows,
+        left_out=left_out,
     )
 
 
 def _tiles(labels: Labels) -> list[dict[str, str]]:
-    metrics = labels.metrics()
-    return [{"title": title, "what": what, "value": _number(metrics[name])} for name, title, what in TILES if metrics.get(name) is not None]
+    metrics, intervals = labels.metrics(), labels.figures.intervals()
+    return [
+        {"title": title, "what": what + _between(intervals.get(name)), "value": _number(metrics[name])}
+        for name, title, what in TILES
+        if metrics.get(name) is not None
+    ]
+
+
+def _between(interval: Interval | None) -> str:
+    return "" if interval is None else f"; 95 %: {interval.low:.3f} to {interval.high:.3f}"
 
 
 def _number(value: float | None) -> str:
@@ -62,6 +82,7 @@ def _number(value: float | None) -> str:
 
 def _functions(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:
     function_set, columns = artifact.function_set, labels.functions.columns(artifact.model)
+    flips = _flips(artifact, labels)
     return [
         {
             "name": function.name,
@@ -74,12 +95,26 @@ def _functions(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:
             "conflicts": _percent(columns.conflicts[i]),
             "errors": _percent(artifact.functions.error_rate[i]),
             "estimated": _percent(columns.estimated_accuracy[i]),
+            "interval": _interval(columns.accuracy_low[i], columns.accuracy_high[i]),
             "empirical": _percent(columns.empirical_accuracy[i]),
             "judged": int(labels.functions.judged[i]),
             "weight": "–" if columns.weight[i] is None else f"{columns.weight[i]:.2f}",
+            "flips": "–" if np.isnan(flips[i]) else f"{flips[i]:.1%}".replace("%", " %"),
         }
         for i, function in enumerate(function_set.enabled_functions)
     ]
+
+
+def _flips(artifact: ModelArtifact, labels: Labels) -> FloatArray:
+    """Share of the rows that would have another label without each function, float64 [n_functions]; NaN for fallbacks and without rows.
+
+    NaN beside soft and partial votes, too: patterns of votes for one class do not hold them, and an answer without them is another model's.
+    """
+    voters = labels.functions.voters
+    shares = np.full(len(voters.names), np.nan)
+    if len(voters.regular) and labels.statistics.rows and not artifact.model.side:
+        shares[voters.regular] = influence(artifact.model, labels.statistics).flips
+    return shares
 
 
 def _votes_for(function: LabelingFunction, classes: list[str], labels: Labels, i: int) -> str:
@@ -92,12 +127,50 @@ def _percent(thousandths: int | None) -> str:
     return "–" if thousandths is None else f"{thousandths / 10:.1f} %"
 
 
+def _interval(low: int | None, high: int | None) -> str:
+    return "" if low is None or high is None else f"{low / 10:.1f}–{high / 10:.1f}"
+
+
+def _class_scores(artifact: ModelArtifact, found: GoldScores) -> list[dict[str, str]]:
+    def share(one: Estimate) -> str:
+        return "–" if math.isnan(one.value) else f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
+
+    def number(value: float) -> str:
+        return "–" if math.isnan(value) else f"{value:.3f}"
+
+    return [
+        {"name": name, "rows": f"{one.rows:,}", "precision": share(one.precision), "recall": share(one.recall), "brier": number(one.brier), "ece": number(one.ece)}
+        for name, one in zip(artifact.function_set.classes, found.classes, strict=True)
+    ]
+
+
 def _pairs(labels: Labels) -> list[dict[str, object]]:
     """The pairs of functions that disagree on most rows."""
     names, upper = labels.functions.voters.names, np.triu(labels.conflicts, 1)
     order = np.argsort(-upper, axis=None, kind="stable")[:PAIRS]
     found = [tuple(int(x) for x in np.unravel_index(at, upper.shape)) for at in order]
     return [{"one": names[i], "other": names[j], "rows": f"{upper[i, j]:,}"} for i, j in found if upper[i, j]]
+
+
+def _dependent(artifact: ModelArtifact, labels: Labels) -> list[dict[str, str]]:
+    """Functions that repeat one another, by name, and what a vote of each then counts."""
+    model, names = artifact.model, _regular(labels)
+    counts = np.ones(len(names)) if model.discounts is None else model.discounts
+    return [
+        {"one": names[i], "other": names[j], "correlation": f"{value:.2f}", "counts": f"{counts[i]:.2f} and {counts[j]:.2f}"}
+        for i, j, value in model.dependent[:PAIRS]
+    ]
+
+
+def _dependence_graph(artifact: ModelArtifact, labels: Labels) -> Markup | None:
+    pairs = list(artifact.model.dependent)
+    return Markup(dependence_plot(_regular(labels), pairs)) if pairs else None  # noqa: S704
+
+
+def _regular(labels: Labels) -> list[str]:
+    """Names of the functions that the model knows: all but fallbacks."""
+    voters = labels.functions.voters
+    return [voters.names[place] for place in voters.regular]
 
 
 def _confusion(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:

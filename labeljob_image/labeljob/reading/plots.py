@@ -9,8 +9,8 @@ import vl_convert
 
 from labeljob.contract.function_set import FunctionSet
 from labeljob.reading.labels import BINS, Labels
-from labeljob.scores import reliability_curve, wilson_interval
-from labeljob.votes import ABSTAIN, FloatArray, IntArray
+from labeljob.scores import Reliability, wilson_interval
+from labeljob.votes import FloatArray, IntArray
 
 COLOURS = ["#3b6fb6", "#d1603d", "#4b9a73", "#a05fa8", "#c9a227", "#5a6b7b", "#8c564b", "#e07ba0"]
 MOST_FUNCTIONS = 40  # a plot with more is not read
@@ -33,7 +33,7 @@ def coverage_plot(labels: Labels, function_set: FunctionSet) -> str:
         y=alt.Y("function:N", title=None, sort=[names[i] for i in shown]),
         color=_by_class("class", classes),
     )  # fmt: skip
-    return _svg(chart, width=430, height={"step": 20})
+    return svg(chart, width=430, height={"step": 20})
 
 
 def confidence_plot(labels: Labels, function_set: FunctionSet) -> str:
@@ -53,7 +53,7 @@ def confidence_plot(labels: Labels, function_set: FunctionSet) -> str:
         y2="top:Q",
         color=_by_class("label", classes),
     )  # fmt: skip
-    return _svg(chart, width=430, height=PLOT_HEIGHT)
+    return svg(chart, width=430, height=PLOT_HEIGHT)
 
 
 def conflict_plot(labels: Labels) -> str:
@@ -68,15 +68,14 @@ def conflict_plot(labels: Labels) -> str:
         y=alt.Y("b:N", title=None, sort=order),
         color=alt.Color("share:Q", title="rows in conflict", scale=alt.Scale(range=CONFLICT, domainMin=0, interpolate="rgb"), legend=alt.Legend(format=".1%")),
     )  # fmt: skip
-    return _svg(chart, width={"step": 21}, height={"step": 21})
+    return svg(chart, width={"step": 21}, height={"step": 21})
 
 
-def reliability_plot(probabilities: FloatArray, gold: IntArray, covered: Any) -> str:
+def reliability_plot(curve: Reliability, classes: int) -> str:
     """Confidence against accuracy on gold; a point's size is its rows, its bar the 95 % Wilson interval."""
-    curve = reliability_curve(probabilities, gold, covered)
     low, high = wilson_interval(curve.accuracy, curve.rows)
     frame = pd.DataFrame({"confidence": curve.confidence, "accuracy": curve.accuracy, "low": low, "high": high, "rows": curve.rows})
-    start = 1 / probabilities.shape[1]
+    start = 1 / classes
     scale = alt.Scale(domain=[min(start, float(low.min(initial=1.0))), 1.0], nice=False)
     honest = pd.DataFrame({"confidence": [start, 1.0], "accuracy": [start, 1.0]})
     x, y = alt.X("confidence:Q", scale=alt.Scale(domain=[start, 1.0], nice=False)), alt.Y("accuracy:Q", scale=scale, title="accuracy on gold")
@@ -84,7 +83,7 @@ def reliability_plot(probabilities: FloatArray, gold: IntArray, covered: Any) ->
     bars = alt.Chart(frame).mark_rule(color=COLOURS[0], opacity=0.5, strokeWidth=2).encode(x=x, y=alt.Y("low:Q", scale=scale, title="accuracy on gold"), y2="high:Q")
     size = alt.Size("rows:Q", title="gold rows", scale=alt.Scale(range=[30, 300]), legend=alt.Legend(values=_legend_values(curve.rows)))
     points = alt.Chart(frame).mark_circle(color=COLOURS[0], opacity=1).encode(x=x, y=y, size=size)
-    return _svg(ideal + bars + points, width=430, height=260)
+    return svg(ideal + bars + points, width=430, height=260)
 
 
 def distribution_plot(labels: Labels, function_set: FunctionSet) -> str:
@@ -98,22 +97,7 @@ def distribution_plot(labels: Labels, function_set: FunctionSet) -> str:
         y=alt.Y("label:N", title=None, sort=names),
         color=alt.Color("label:N", legend=None, scale=alt.Scale(domain=names, range=[*_colours(classes), "#c4cbd3"])),
     )  # fmt: skip
-    return _svg(chart, width=430, height={"step": step})
-
-
-def known_rows(labels: Labels) -> tuple[FloatArray, IntArray, Any]:
-    """(probabilities, gold, covered) of the rows whose class is known."""
-    known = labels.figures.known
-    return (
-        np.concatenate([part.probabilities for part, _ in known]),
-        np.concatenate([gold for _, gold in known]),
-        np.concatenate([part.covered for part, _ in known]),
-    )
-
-
-def has_gold(labels: Labels) -> bool:
-    """Whether any covered row's class is known."""
-    return any((gold[part.covered] != ABSTAIN).any() for part, gold in labels.figures.known)
+    return svg(chart, width=430, height={"step": step})
 
 
 def _by_class(field: str, classes: list[str]) -> alt.Color:
@@ -128,12 +112,13 @@ def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _legend_values(rows: IntArray) -> list[int]:
+def _legend_values(rows: IntArray | FloatArray) -> list[int]:
     """The smallest and the largest number of rows that a point stands for."""
     return sorted({int(rows.min(initial=1)), int(rows.max(initial=1))})
 
 
-def _svg(chart: Any, **size: Any) -> str:
+def svg(chart: Any, **size: Any) -> str:
+    """The chart in the style of the page."""
     words = {"labelFont": FONT, "titleFont": FONT, "titleFontWeight": "normal"}
     axis = words | {"labelFontSize": 11, "titleFontSize": 11, "labelColor": INK, "titleColor": INK, "gridColor": "#e8ecf0", "labelLimit": 240}
     view = {"stroke": None}

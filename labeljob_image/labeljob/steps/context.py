@@ -36,10 +36,12 @@ class StepContext:
         return read_table(table, self.locations)
 
 
-def gold_of(pin: DatasetPin | None, label_column: str | None, function_set: FunctionSet, context: StepContext) -> Gold:
+def gold_of(
+    pin: DatasetPin | None, label_column: str | None, probability_column: str | None, function_set: FunctionSet, context: StepContext
+) -> Gold:
     """The known classes of a task, none when it has no gold."""
     if pin is None:
         return no_gold(function_set)
     if label_column is None:
         raise JobError(JobReason.CONFIG_INVALID, "goldLabelColumn is missing beside gold: the operator writes both")
-    return read_gold(open_pinned(pin, context.locations), function_set, label_column)
+    return read_gold(open_pinned(pin, context.locations), function_set, label_column, probability_column)

@@ -1,11 +1,10 @@
-"""The fit step: contract check, votes, statistics, label model, one new version (C3, F3, F6, X9).
+"""The fit step: contract check, votes, statistics, label model, calibration, one new version (C3, F3, F6, M8, X9, X11).
 
-    pinned data -> contract check -> votes -> statistics -> label model -> v<N>/
-                     SchemaBroken     FunctionsFailing  NoCoverage
+    pinned data -> contract check -> votes -> statistics -> label model -> calibration -> v<N>/
+                     SchemaBroken     FunctionsFailing  NoCoverage        gold
 """
 
-import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,50 +13,51 @@ import pyarrow.compute as pc
 
 from labeljob.artifacts import ArtifactHome
 from labeljob.ballots import ballots_of, ordinary, outcomes
+from labeljob.contract.calibration import CalibrationRecord
 from labeljob.contract.config import FitTask
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
-from labeljob.contract.result import FitResult, FunctionColumns, ModelVersion
+from labeljob.contract.result import DEPENDENT_LIMIT, DependentPair, FitResult, FunctionColumns, ModelVersion
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
-from labeljob.gold import Gold
+from labeljob.frozen_calibration import id_hashes, to_file
+from labeljob.gold import Gold, Matched, nothing_known
+from labeljob.gold_in_fit import Calibrated, Fitted, GoldVotes, calibrated, fit_with_gold
+from labeljob.held_out import of_rows
 from labeljob.io.content import pin_broken
 from labeljob.io.datasets import open_pinned
-from labeljob.label_model import FittedLabelModel, VoteStatistics, from_votes, merge, merge_all
-from labeljob.label_model.semi_supervised import FOLDS, fit_of, fold_models, split, with_codes
+from labeljob.label_model import FittedLabelModel, VoteReducer, VoteStatistics
+from labeljob.label_model.arguments import check_prior_accuracy
+from labeljob.label_model.side import fit_with_side
 from labeljob.label_model.soft_votes import Levels
 from labeljob.labeling_functions.lookups import LookupData, function_set_digest
 from labeljob.labelled import Voters, label_votes, voters_of
 from labeljob.logs import now_text
 from labeljob.model_artifact import drift_reference, to_files
+from labeljob.row_ids import hashed_ids
 from labeljob.schema import check_contract
 from labeljob.steps.check import read_lookups
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.evaluate import vote_batches
-from labeljob.votes import ABSTAIN, IntArray, VoteBatch, Votes
+from labeljob.votes import ABSTAIN, Votes
 
-Known = tuple[pa.Array, Votes, Levels, IntArray]  # rows whose class is known: ids, votes, levels, classes
+TAUGHT_NOTHING = "goldData taught nothing: majority vote has nothing to learn"
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What one pass over the data leaves: its size does not depend on the number of rows (G9) but for distinct patterns and gold.
+    """What one pass over the data leaves: its size does not depend on the number of rows (G9) but for gold.
 
     Attributes:
-        statistics: of rows [ordinary votes of the functions that are no fallbacks, outcomes of the side columns]; see `ballots`.
-            With `useGold: fit`, rows [code, …]: see `semi_supervised`.
-        gold_votes: int8 [n_gold, n_functions], gold_levels: int16 [n_gold, n_soft], gold_classes and gold_folds: int64 [n_gold], in order of id.
-        learns: whether gold is evidence.
+        statistics: of rows [ordinary votes of the functions that are no fallbacks, outcomes of the side columns]; see `ballots`. Where gold is
+            evidence, of the rows without gold.
+        gold: the rows with gold.
     """
 
     voters: Voters
     counts: FunctionCounts
     statistics: VoteStatistics
-    gold_votes: Votes
-    gold_levels: Levels | None
-    gold_classes: IntArray
-    gold_folds: IntArray
-    learns: bool
+    gold: GoldVotes
 
 
 def run_fit(task: FitTask, context: StepContext) -> FitResult:
@@ -66,10 +66,12 @@ def run_fit(task: FitTask, context: StepContext) -> FitResult:
     if (standing := home.find(task.fit_digest)) is not None:
         return _found(home, standing)
     lookups = _pinned_lookups(task, context)
-    gold = gold_of(task.gold, task.gold_label_column, task.function_set, context)
+    gold = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context)
     evaluated = _evaluate(task, lookups, gold, context)
-    model, scorers = _fit(task, evaluated)
-    return _publish(task, context, home, lookups, gold, evaluated, model, scorers)
+    fitted = _fit(task, evaluated)
+    seed = int(task.parameters.get("seed", 0))
+    after = calibrated(fitted, evaluated.voters, evaluated.gold, task.calibration, seed, has_gold=task.gold is not None)
+    return _publish(task, context, home, lookups, gold, evaluated, fitted, after)
 
 
 def _found(home: ArtifactHome, version: ModelVersion) -> FitResult:
@@ -92,42 +94,36 @@ def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: Gold, context
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
     voters = voters_of(function_set)
     counts = FunctionCounts(voters, len(function_set.classes))
-    learns = _learns_from_gold(task)
-    statistics = merge_all([], max(len(voters.regular) + len(voters.side), 1) + learns)
-    known: list[Known] = []
+    reducer = VoteReducer(max(len(voters.regular) + len(voters.side), 1), _outcomes(voters, len(function_set.classes)))
+    known, learns = list[GoldVotes](), _learns(task)
     for ids, batch in vote_batches(source, rows, function_set, lookups, context, context.log.progress("vote", rows)):
-        classes = gold.match(ids)
-        counts.add(batch, classes)
+        matched = gold.match(ids)
+        counts.add(batch, matched)
         counts.check_errors(function_set, rows)
+        chosen = matched.known
         if len(voters.regular):
-            rows_of = _rows_of(voters, batch)
-            part = with_codes(rows_of, classes, fold_of(ids, classes)) if learns else from_votes(rows_of, None if voters.side else len(function_set.classes))
-            statistics = merge(statistics, part)
-        if (chosen := classes != ABSTAIN).any():
-            levels = np.empty((len(ids), 0), dtype=np.int16) if batch.levels is None else batch.levels
-            known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], levels[chosen], classes[chosen]))
+            others = ~chosen if learns else np.ones(len(ids), dtype=bool)
+            reducer.add(evidence_of(voters, batch.votes, batch.levels)[others], hashed_ids(ids)[others])
+        if chosen.any():
+            known.append(GoldVotes(ids.filter(pa.array(chosen)), batch.votes[chosen], of_rows(batch.levels, chosen), matched.part(chosen)))
     _require_coverage(counts)
-    return Evaluated(voters, counts, statistics, *_in_id_order(known, len(voters.names)), learns)
+    return Evaluated(voters, counts, reducer.statistics(), _in_id_order(known, gold.ids.type, len(voters.names)))
 
 
-def _learns_from_gold(task: FitTask) -> bool:
+def _learns(task: FitTask) -> bool:
+    """Whether gold is evidence."""
     return task.gold is not None and task.parameters.get("useGold") == "fit"
 
 
-def fold_of(ids: pa.Array, classes: IntArray) -> IntArray:
-    """The fold of each row whose class is known, by a hash of its id, int64 [n_rows]: the same in every shard and run; 0 elsewhere."""
-    folds = np.zeros(len(classes), dtype=np.int64)
-    for row in np.flatnonzero(classes != ABSTAIN):
-        folds[row] = int.from_bytes(hashlib.sha256(str(ids[int(row)].as_py()).encode()).digest()[:8]) % FOLDS
-    return folds
+def evidence_of(voters: Voters, votes: Votes, levels: Levels | None) -> Votes:
+    """Rows as the statistics take them, from int8 [n_rows, n_functions] and int16 [n_rows, n_soft]."""
+    regular = votes[:, voters.regular]
+    return np.column_stack([ordinary(regular), outcomes(voters.side, regular, levels)]).astype(np.int16) if voters.side else regular
 
 
-def _rows_of(voters: Voters, batch: VoteBatch) -> Votes:
-    """Rows of the statistics: votes for one class, then outcomes of side columns."""
-    votes = batch.votes[:, voters.regular]
-    if not voters.side:
-        return votes
-    return np.column_stack([ordinary(votes), outcomes(voters.side, votes, batch.levels)]).astype(np.int16)
+def _outcomes(voters: Voters, classes: int) -> int:
+    """How many values a column of the statistics has at most, -1 aside."""
+    return max(classes, *(len(column.stated) for column in voters.side)) if voters.side else classes
 
 
 def _require_coverage(counts: FunctionCounts) -> None:
@@ -136,37 +132,63 @@ def _require_coverage(counts: FunctionCounts) -> None:
         raise JobError(JobReason.NO_COVERAGE, message)
 
 
-def _in_id_order(known: list[Known], functions: int) -> tuple[Votes, Levels | None, IntArray, IntArray]:
+def _in_id_order(known: list[GoldVotes], kind: pa.DataType, functions: int) -> GoldVotes:
     """Readers promise no order; sums of floats need one."""
     if not known:
-        return np.empty((0, functions), dtype=np.int8), None, np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    parts, votes, levels, classes = zip(*known, strict=True)
-    ids = pa.concat_arrays(parts)
-    order, gold = pc.sort_indices(ids).to_numpy(), np.concatenate(classes)
-    return np.concatenate(votes)[order], np.concatenate(levels)[order], gold[order], fold_of(ids, gold)[order]
+        return GoldVotes(pa.array([], kind), np.empty((0, functions), dtype=np.int8), None, nothing_known(0))
+    ids = pa.concat_arrays([one.ids for one in known])
+    order = pc.sort_indices(ids).to_numpy()
+    matched = Matched(*(np.concatenate([getattr(one.gold, name) for one in known])[order] for name in ("classes", "weights")))
+    levels = [one.levels for one in known if one.levels is not None]
+    soft = np.concatenate(levels)[order] if levels else None
+    return GoldVotes(ids.take(pa.array(order)), np.concatenate([one.votes for one in known])[order], soft, matched)
 
 
-def _fit(task: FitTask, evaluated: Evaluated) -> tuple[FittedLabelModel, dict[int, FittedLabelModel]]:
-    """(the model, and by fold the models that score its gold rows, where gold is evidence).
+def _fit(task: FitTask, evaluated: Evaluated) -> Fitted:
+    """The model, and where gold is evidence those that have not seen one fold of it each."""
+    if not _learns(task):
+        return Fitted(_fit_statistics(task, evaluated.voters, evaluated.statistics), evaluated.statistics)
+    gold = evaluated.gold
+    rows, seed = evidence_of(evaluated.voters, gold.votes, gold.levels), int(task.parameters.get("seed", 0))
+    fitted = fit_with_gold(evaluated.statistics, rows, gold, seed, lambda statistics: _fit_statistics(task, evaluated.voters, statistics))
+    if fitted.taught:
+        return fitted
+    return replace(fitted, model=replace(fitted.model, notes=(*fitted.model.notes, TAUGHT_NOTHING)))
 
-    DESIGN §3: what an abstain means is declared by the functions, not inferred.
-    """
+
+def _fit_statistics(task: FitTask, voters: Voters, statistics: VoteStatistics) -> FittedLabelModel:
+    """DESIGN §3: what an abstain means is declared by the functions, not inferred."""
     regular = [function for function in task.function_set.enabled_functions if not function.is_fallback]
     given = task.parameters
-    optional = {"max_iterations": given.get("maxIterations"), "tolerance": given.get("tolerance"), "seed": given.get("seed")}
-    fit = fit_of(
+    optional: dict[str, Any] = {
+        "max_iterations": given.get("maxIterations"),
+        "tolerance": given.get("tolerance"),
+        "seed": given.get("seed"),
+        "prior_accuracy": _prior_accuracy(given.get("priorAccuracy"), task.function_set),
+    }
+    return fit_with_side(
+        statistics,
         len(regular),
-        evaluated.voters.side,
+        voters.side,
         len(task.function_set.classes),
         algorithm=task.algorithm,
         abstain=["missing" if function.abstain_is_missing else "evidence" for function in regular],
         class_balance=_class_balance(given.get("classBalance"), task.function_set),
         **{name: value for name, value in optional.items() if value is not None},
     )
-    if not evaluated.learns:
-        return fit(evaluated.statistics, None), {}
-    rows, known, _ = split(evaluated.statistics)
-    return fit(rows, known), dict(fold_models(evaluated.statistics, fit))
+
+
+def _dependent(model: FittedLabelModel, voters: Voters) -> list[DependentPair]:
+    """The functions that repeat one another most, by name (F2)."""
+    names = [voters.names[place] for place in voters.regular]
+    return [DependentPair(functions=[names[i], names[j]], correlation=round(value, 3)) for i, j, value in model.dependent[:DEPENDENT_LIMIT]]
+
+
+def _prior_accuracy(given: float | None, function_set: FunctionSet) -> float | None:
+    try:
+        return check_prior_accuracy(given, len(function_set.classes))
+    except ValueError as wrong:
+        raise JobError(JobReason.FUNCTIONS_INVALID, f"spec.parameters: {wrong}") from None
 
 
 def _class_balance(given: Any, function_set: FunctionSet) -> list[float] | None:
@@ -186,10 +208,12 @@ def _publish(
     lookups: dict[str, LookupData],
     gold: Gold,
     evaluated: Evaluated,
-    model: FittedLabelModel,
-    scorers: dict[int, FittedLabelModel],
+    fitted: Fitted,
+    calibrated: Calibrated,
 ) -> FitResult:
-    figures = _figures(evaluated, model, scorers)
+    figures, uncalibrated = _figures(evaluated, fitted, calibrated), RunFigures(evaluated.voters, evaluated.counts.classes)
+    uncalibrated.add_gold(calibrated.before, evaluated.gold.gold)
+    model, calibration = fitted.model, calibrated.calibration
     functions = evaluated.counts.columns(model)
     reference = drift_reference(evaluated.counts, figures, task.function_set.classes)
     record = ModelVersion(
@@ -207,20 +231,25 @@ def _publish(
         converged=model.converged,
         fitted_at=now_text(context.clock()),
         metrics=figures.metrics(len(gold.classes) if task.gold else None),
+        intervals=figures.intervals(),
+        dependent=_dependent(model, evaluated.voters),
+        notes=list(model.notes),
+        calibration=CalibrationRecord(method=calibration.method, gold_rows=calibration.gold_rows, why=calibration.why),
     )
-    placed = home.publish(record, to_files(task.function_set, lookups, model, functions, reference, gold.ids if evaluated.learns else None))
+    kept = to_file(calibrated.frozen, calibration, uncalibrated.gold_scores(), figures.gold_scores())
+    taught = id_hashes(evaluated.gold.ids) if fitted.taught else []
+    placed = home.publish(record, to_files(task.function_set, lookups, model, kept, functions, reference, taught))
     return FitResult(version=placed, functions=functions)
 
 
-def _figures(evaluated: Evaluated, model: FittedLabelModel, scorers: dict[int, FittedLabelModel]) -> RunFigures:
-    """Indicators from distinct patterns; fallbacks do not count but for the labels of gold rows. Of `scorers`, each scores the fold it has not seen."""
-    voters, statistics = evaluated.voters, split(evaluated.statistics)[0] if evaluated.learns else evaluated.statistics
+def _figures(evaluated: Evaluated, fitted: Fitted, calibrated: Calibrated) -> RunFigures:
+    """Indicators from vote patterns; fallbacks do not count but for the labels of gold rows. What a sample cannot say is counted (`counts`)."""
+    voters, statistics, counts = evaluated.voters, fitted.statistics, evaluated.counts
+    times = statistics.counts if statistics.told is None else np.rint(statistics.weights).astype(np.int64)
     votes = np.full((len(statistics.counts), len(voters.names)), ABSTAIN, dtype=np.int8)
     votes[:, voters.regular], levels = ballots_of(voters.side, statistics.patterns, len(voters.regular))
-    unknown = np.full(len(votes), ABSTAIN, dtype=np.int64)
-    figures = RunFigures(voters, evaluated.counts.classes)
-    figures.add(votes, label_votes(model, voters, votes, levels), unknown, statistics.counts)
-    for scorer, rows in [(scorer, evaluated.gold_folds == fold) for fold, scorer in scorers.items()] or [(model, evaluated.gold_folds >= 0)]:
-        levels = None if evaluated.gold_levels is None else evaluated.gold_levels[rows]
-        figures.add_gold(label_votes(scorer, voters, evaluated.gold_votes[rows], levels), evaluated.gold_classes[rows])
+    figures = RunFigures(voters, counts.classes)
+    figures.add(votes, label_votes(fitted.model, voters, votes, levels, calibrated.frozen.calibrator), times)
+    figures.scale_to(counts.rows, counts.covered, counts.conflicting)
+    figures.add_gold(calibrated.after, evaluated.gold.gold)
     return figures

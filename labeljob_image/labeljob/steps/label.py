@@ -17,8 +17,9 @@ from labeljob.contract.config import LabelTask
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, LabelResult
 from labeljob.errors import JobError
-from labeljob.figures import FunctionCounts, RunFigures
+from labeljob.figures import Figure, FunctionCounts, RunFigures
 from labeljob.gold import Gold
+from labeljob.held_out import judged, not_taught
 from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_commits import CommitRecord, committed, open_output
 from labeljob.io.delta_writer import DeltaWriter
@@ -44,7 +45,8 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
         return _result(task, done)
     artifact = _artifact(task, context)
     schema = output_schema(artifact.function_set)
-    gold = gold_of(task.gold, task.gold_label_column, artifact.function_set, context).without(artifact.taught)
+    given = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, artifact.function_set, context)
+    gold = not_taught(given, artifact.taught)
     writer = DeltaWriter(folder, task.output, task.app_id, task.sequence)
     with Spool(context.resources) as spool:
         voters = voters_of(artifact.function_set)
@@ -53,7 +55,10 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
         rows = _rows(task, artifact, gold, spool, figures, context)
         digested = Digested(rows, progress=context.log.progress("write", counts.rows))
         writer.write(digested, schema)
-    commit = _commit(task, artifact, figures, digested.digest.hexdigest(), started, context, gold)
+    metrics = figures.metrics(len(gold.classes) if task.gold else None)
+    if left_out := len(given.classes) - len(gold.classes):
+        metrics["goldTaught"] = float(left_out)
+    commit = _commit(task, artifact, figures, digested.digest.hexdigest(), started, context, metrics)
     return _result(task, writer.commit(commit, counts.columns(artifact.model), schema))
 
 
@@ -97,13 +102,14 @@ def _rows(
     schema, voters, classes = output_schema(artifact.function_set), figures.voters, list(artifact.function_set.classes)
     for batch in spool.ordered(ID, context.batch_rows):
         ids, (votes, levels) = batch.column(ID), _unpacked(batch.column(VOTES), len(voters.names))
-        labelled = label_votes(artifact.model, voters, votes, levels)
-        figures.add(votes, labelled, gold.match(ids))
+        labelled = label_votes(artifact.model, voters, votes, levels, artifact.calibration.calibrator)
+        figures.add(votes, labelled)
+        figures.add_gold(*judged(artifact.model, voters, votes, levels, ids, artifact.calibration, gold))
         yield output_rows(ids, votes, levels, labelled, classes, task.run, schema)
 
 
 def _commit(
-    task: LabelTask, artifact: ModelArtifact, figures: RunFigures, content: str, started: datetime, context: StepContext, gold: Gold
+    task: LabelTask, artifact: ModelArtifact, figures: RunFigures, content: str, started: datetime, context: StepContext, metrics: dict[str, Figure]
 ) -> Commit:
     """The record as far as it is known before the commit; table id and version are the log's."""
     finished = context.clock()
@@ -123,7 +129,7 @@ def _commit(
         model_sha256=task.model_sha256,
         function_set_digest=artifact.function_set_digest,
         image=task.image,
-        metrics=figures.metrics(len(gold.classes) if task.gold else None) | timing,
+        metrics=metrics | timing,
         label_distribution=figures.label_distribution(artifact.function_set.classes),
     )
 

@@ -104,6 +104,7 @@ class Metrics(Wire):
     recall: float | None = None
     brier: float | None = None
     ece: float | None = None
+    gold_taught: Annotated[int | None, Field(description="Gold rows that the model learned from, and that score nothing here.")] = None
     latency_seconds: float | None = None
     rows_per_second: float | None = None
     label_distribution: dict[str, float] | None = None

@@ -5,12 +5,28 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from labeljob.contract.base import Wire
+from labeljob.contract.calibration import CalibrationChoice, CalibrationRecord, Interval
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
+from labeljob.contract.result import DependentPair
 from labelplane.api.conditions import Conditions
 from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Runtime
 
-ALGORITHMS = ("auto", "majority-vote", "weighted-vote", "dawid-skene")
+Algorithm = Literal[
+    "auto",
+    "majority-vote",
+    "weighted-vote",
+    "generative",
+    "triplet",
+    "one-coin",
+    "dawid-skene",
+    "hierarchical-dawid-skene",
+    "ebcc",
+    "mace",
+    "glad",
+]
+TAKES_NO_GOLD = ("majority-vote", "generative", "triplet")
+INSTEAD = "remove useGold, or use another algorithm"
 Name = Annotated[str, Field(min_length=1, max_length=52, description="Name of a resource in the same namespace.")]
 
 
@@ -44,11 +60,20 @@ class Parameters(Wire):
     max_iterations: Annotated[int | None, Field(ge=1, le=10000, description="When left out: 100.")] = None
     tolerance: Annotated[float | None, Field(gt=0, le=1, description="Relative gain below which the fit stops. When left out: 1e-6.")] = None
     class_balance: ClassBalance = None
+    prior_accuracy: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description="How often a vote is right, before functions are compared: above 1 / the number of classes. When left out: from how often they agree.",
+        ),
+    ] = None
+
     use_gold: Annotated[
         Literal["score", "fit"] | None,
         Field(
-            description="score: goldData only scores. fit: the model also learns from it, and precision, recall, brier and ece are cross-fitted: "
-            "each gold row is scored by a model that has not seen its class. When left out: score."
+            description="score: goldData scores and calibrates. fit: the model learns from it, too, and is scored by fits that have not seen the row."
+            " When left out: score."
         ),
     ] = None
 
@@ -76,22 +101,33 @@ class LabelModelSpec(Wire):
     function_set_ref: FunctionSetRef
     training_data: Annotated[Dataset, Field(description="The rows to learn from; labels are not needed.")]
     gold_data: Annotated[
-        GoldDataset | None, Field(description="Rows with known classes, joined on the set's idColumn; used to score, and to fit only with parameters.useGold: fit.")
+        GoldDataset | None,
+        Field(description="Rows with known classes, joined on the set's idColumn; used to score and to calibrate, and with parameters.useGold: fit also to fit."),
     ] = None
     artifacts: Annotated[Artifacts, Field(description="Where versions are kept. Deleting the resource deletes none of them.")]
     algorithm: Annotated[
-        Literal["auto", "majority-vote", "weighted-vote", "dawid-skene"] | None,
-        Field(description="The label model. When left out: auto, which chooses and says why."),
+        Algorithm | None,
+        Field(description="The label model; see docs/label-models.md. When left out: auto, which chooses and says why."),
     ] = None
     parameters: Parameters | None = None
+    calibration: Annotated[
+        CalibrationChoice | None,
+        Field(
+            description="How probabilities are made honest with goldData; without gold they stay as they are."
+            " When left out: auto, the simplest within one standard error of the best on held-out gold rows."
+        ),
+    ] = None
     pin: Annotated[int | None, Field(ge=1, description="Hold, or roll back to, this version. When left out: the newest serves.")] = None
     refit: Refit | None = None
     runtime: Annotated[Runtime | None, Field(description="How the fit runs. What is left out comes from the set's runtime.")] = None
 
     @model_validator(mode="after")
-    def _gold_is_there(self) -> "LabelModelSpec":
-        if self.parameters is not None and self.parameters.use_gold == "fit" and self.gold_data is None:
-            raise ValueError("parameters.useGold: fit needs goldData: add it, or remove useGold")
+    def _gold_can_teach(self) -> "LabelModelSpec":
+        if self.parameters is not None and self.parameters.use_gold == "fit":
+            if self.gold_data is None:
+                raise ValueError("parameters.useGold: fit needs goldData: add it, or remove useGold")
+            if self.algorithm in TAKES_NO_GOLD:
+                raise ValueError(f"parameters.useGold: fit has no effect on algorithm {self.algorithm}, which does not learn from known classes: {INSTEAD}")
         return self
 
     @property
@@ -124,7 +160,11 @@ class CurrentVersion(Wire):
     image: str
     algorithm: str
     why: str
-    metrics: dict[str, float | None]
+    metrics: Annotated[dict[str, float | None], Field(description="Scores on gold are cross-fitted: no row is scored by a calibrator that was tuned on it.")]
+    intervals: Annotated[dict[str, Interval], Field(description="95 % confidence intervals of the scores on gold.")] = {}
+    dependent: Annotated[list[DependentPair], Field(max_length=5, description="Functions that repeat one another, strongest first; discounted by algorithm auto.")] = []
+    notes: Annotated[list[str], Field(max_length=5, description="What a person should know of this fit.")] = []
+    calibration: CalibrationRecord | None = None
     fitted_at: str
 
 
@@ -146,6 +186,9 @@ class FunctionFigures(Wire):
     overlaps: float | None = None
     conflicts: float | None = None
     estimated_accuracy: float | None = None
+    accuracy_interval: Annotated[
+        list[float] | None, Field(min_length=2, max_length=2, description="95 % interval of the estimated accuracy: what the votes alone can tell.")
+    ] = None
     empirical_accuracy: float | None = None
     weight: float | None = None
     error_rate: float | None = None

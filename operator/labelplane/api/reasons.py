@@ -18,6 +18,7 @@ class ConditionType(StrEnum):
     PIN_BROKEN = "PinBroken"
     COVERAGE_LOW = "CoverageLow"
     CONFLICT_HIGH = "ConflictHigh"
+    FUNCTIONS_DEPENDENT = "FunctionsDependent"
 
 
 class ControlReason(StrEnum):
@@ -45,13 +46,15 @@ class ControlReason(StrEnum):
     OUT_OF_MEMORY = "OutOfMemory"
     UNSCHEDULABLE = "Unschedulable"
     POD_NOT_STARTING = "PodNotStarting"
-    JOB_DELETED = "JobDeleted"  # event: somebody deleted a Job of ours
+    EVICTED = "Evicted"  # the node was short of memory or disk, or the pod took more disk than it may
+    JOB_DELETED = "JobDeleted"  # event: somebody deleted a Job of ours, or its pod before the result was read
     JOB_EDITED = "JobEdited"  # event: somebody edited a Job of ours
     QUOTA_EXCEEDED = "QuotaExceeded"
     FORBIDDEN = "Forbidden"  # the API server refused an object we need
     NAME_CONFLICT = "NameConflict"  # an object of the wanted name belongs to somebody else
     COVERAGE_LOW = "CoverageLow"
     CONFLICT_HIGH = "ConflictHigh"
+    FUNCTIONS_DEPENDENT = "FunctionsDependent"
 
 
 REASONS: frozenset[str] = frozenset(ControlReason) | frozenset(JobReason)

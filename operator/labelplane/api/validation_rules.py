@@ -89,6 +89,12 @@ RULES: dict[str, list[Rule]] = {
             "rule": "!(has(self.parameters) && has(self.parameters.useGold) && self.parameters.useGold == 'fit') || has(self.goldData)",
             "message": "parameters.useGold: fit needs goldData: add it, or remove useGold",
         },
+        {
+            "rule": "!(has(self.parameters) && has(self.parameters.useGold) && self.parameters.useGold == 'fit' && has(self.algorithm))"
+            " || !(self.algorithm in ['majority-vote', 'generative', 'triplet'])",
+            "message": "parameters.useGold: fit has no effect on algorithms that do not learn from known classes (majority-vote, generative, triplet):"
+            " remove useGold, or use another algorithm",
+        },
     ],
     "Output": [
         {

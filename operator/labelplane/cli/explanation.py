@@ -24,7 +24,7 @@ def _headline(found: Mapping[str, Any]) -> Text:
     if label is None:
         text.append("no label: nobody votes, or classes tie")
     else:
-        text.append(f"{label} ({found['posterior'][label]:.4f})")
+        text.append(f"{label} ({found['calibrated'][label]:.4f})")
     return text.append(f"   run {found['run']}", style="dim")
 
 
@@ -46,7 +46,10 @@ def _votes(found: Mapping[str, Any]) -> Table:
             style=None if one["vote"] != "abstain" else "dim",
         )  # fmt: skip
     table.add_section()
-    table.add_row("posterior", "", "", "", "", *(f"{value:.4f}" for value in found["posterior"].values()), style="bold")
+    calibrated = found["calibration"] != "none"
+    table.add_row("posterior", "", "", "", "", *(f"{value:.4f}" for value in found["posterior"].values()), style="" if calibrated else "bold")
+    if calibrated:
+        table.add_row(f"calibrated ({found['calibration']})", "", "", "", "", *(f"{value:.4f}" for value in found["calibrated"].values()), style="bold")
     return table
 
 

@@ -80,9 +80,11 @@ def _request(root: Path, job: Resource) -> ReadingRequest:
         model_sha256=run["model"]["digest"],
         algorithm=about.get("algorithm"),
         why=about.get("why"),
+        calibration_why=(about.get("calibration") or {}).get("why"),
         data=DatasetPin.model_validate(run["input"]),
         gold=DatasetPin.model_validate(gold) if gold else None,
         gold_label_column=job["spec"]["goldData"]["labelColumn"] if gold else None,
+        gold_probability_column=job["spec"]["goldData"].get("inclusionProbabilityColumn") if gold else None,
     )
 
 

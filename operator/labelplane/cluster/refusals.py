@@ -18,7 +18,8 @@ def refusal(error: ApiError, what: str) -> ReconcileError:
     """Stalled when only a person can help, Transient when time can.
 
     A quota stalls: nothing tells us when there is room again, and a person can make some. Like everything stalled it is
-    tried again at each resync, and at once when the resource changes or asks by its reconcile-at annotation.
+    tried again at each resync, and at once when the resource changes or asks by its reconcile-at annotation. A quota that
+    has just been made refuses everything until its use has been counted: that takes moments.
     """
     message = f"the API server refused {what}: {error.message}"[:_MESSAGE_LIMIT]
     if error.status == 403:
@@ -31,6 +32,8 @@ def refusal(error: ApiError, what: str) -> ReconcileError:
 def _forbidden(error: ApiError, message: str) -> ReconcileError:
     if "NamespaceTerminating" in error.causes:
         return Transient(TERMINATING, message)
+    if "status unknown for quota" in error.message:
+        return Transient(REFUSED, message)
     if "exceeded quota" in error.message:
         return Stalled(ControlReason.QUOTA_EXCEEDED, message)
     return Stalled(ControlReason.FORBIDDEN, message)

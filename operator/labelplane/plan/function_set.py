@@ -29,10 +29,11 @@ def plan_function_set(resource: LabelingFunctionSet, observed: Observed, *, now:
     intent = _intent(resource, request)
     if resource.status.checked == request:
         return _ready(resource.status, observed, now)
-    step = progress(observed, intent, ControlReason.CHECKING)
+    step = progress(observed, intent, ControlReason.CHECKING, now=now)
     deletions, due = expired(observed, needed={intent.name}, seconds=DEFAULT_SECONDS, now=now)
     if step.result is None or step.result.check is None:
-        return Plan(step.outcome or _no_result(), resource.status, (*step.actions, *deletions), step.events, due)
+        soonest = min((wait for wait in (due, step.requeue_after) if wait is not None), default=None)
+        return Plan(step.outcome or _no_result(), resource.status, (*step.actions, *deletions), step.events, soonest)
     check = step.result.check
     found = {"digest": check.function_set_digest, "function_count": check.function_count, "tests_passed": check.tests_passed}
     status = resource.status.model_copy(update=found | {"build": step.result.build, "checked": request})

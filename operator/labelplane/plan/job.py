@@ -40,6 +40,7 @@ class JobContext:
     image: str
     version: int
     request: str
+    now: datetime
 
     @property
     def status(self) -> LabelJobStatus:
@@ -51,12 +52,12 @@ def plan_label_job(resource: LabelJob, observed: Observed, *, now: datetime, set
     _refuse(resource, settings)
     if resource.spec.suspend:
         return _suspended(resource, observed)
-    context = _context(resource, observed, settings)
+    context = _context(resource, observed, settings, now)
     pins = resource.status.pins
     if pins is not None and (pins.request == context.request or _finishes_first(context, pins)):
         plan, needed = _label(context, pins), {_label_intent(context, pins).name}
     else:
-        plan, needed = _resolve(context, now), set()
+        plan, needed = _resolve(context), set()
     needed |= {_resolve_intent(context).name}
     held = set() if plan.outcome.situation == "ready" and plan.status == resource.status else needed
     ttl = seconds(resource.spec.run_ttl) if resource.spec.run_ttl else DEFAULT_SECONDS
@@ -78,7 +79,7 @@ def _refuse(resource: LabelJob, settings: Settings) -> None:
     refuse_files((("spec.input.uri", spec.input.uri), ("spec.goldData.uri", gold), ("spec.output.uri", spec.output.uri)), settings)
 
 
-def _context(resource: LabelJob, observed: Observed, settings: Settings) -> JobContext:
+def _context(resource: LabelJob, observed: Observed, settings: Settings, now: datetime) -> JobContext:
     model, model_ready = referenced_model(observed, resource.spec.model_ref.name)
     function_set = runtime_of_set(observed, model)
     runtime = merged(resource.spec.runtime, model.spec.runtime, function_set.spec.runtime if function_set else None)
@@ -86,7 +87,7 @@ def _context(resource: LabelJob, observed: Observed, settings: Settings) -> JobC
     version = _version(resource, model, model_ready)
     metadata = resource.metadata
     spec = digest_of([metadata.uid, metadata.generation, metadata.reconcile_at, image])
-    return JobContext(resource, model, observed, runtime, image, version, f"{spec}/{version}")
+    return JobContext(resource, model, observed, runtime, image, version, f"{spec}/{version}", now)
 
 
 def _version(resource: LabelJob, model: LabelModel, model_ready: bool) -> int:
@@ -111,12 +112,12 @@ def _finishes_first(context: JobContext, pins: JobPins) -> bool:
     return job is not None and not recorded and job.state != "failed"
 
 
-def _resolve(context: JobContext, now: datetime) -> Plan:
-    step = progress(context.observed, _resolve_intent(context), ControlReason.RESOLVING)
+def _resolve(context: JobContext) -> Plan:
+    step = progress(context.observed, _resolve_intent(context), ControlReason.RESOLVING, now=context.now)
     if step.result is None or step.result.resolve is None or step.job is None:
         return _pending(context, step)
     found = step.result.resolve
-    pins = _pins(context, step.job, step.result, found, now)
+    pins = _pins(context, step.job, step.result, found)
     commit = found.commit
     if commit is not None and commit.run_digest == pins.run_digest:
         pins = pins.model_copy(update={"sequence": commit.sequence})
@@ -127,14 +128,14 @@ def _resolve(context: JobContext, now: datetime) -> Plan:
     return Plan(beside_what_serves(context.observed, outcome, serves=context.status.run is not None), status, requeue_after=0)
 
 
-def _pins(context: JobContext, job: ObservedJob, result: JobResult, found: ResolveResult, now: datetime) -> JobPins:
+def _pins(context: JobContext, job: ObservedJob, result: JobResult, found: ResolveResult) -> JobPins:
     spec, model, version = context.resource.spec, context.model, found.current
     if version is None or version.version != context.version:
         raise Stalled(ControlReason.MODEL_VERSION_NOT_FOUND, f"spec.modelRef: LabelModel {model.metadata.name} has no version {context.version}: name one that it has")
     image = pinned_image(context.image, job, result.build)
     run = {
         "input": [spec.input.uri, found.data.digest],
-        "gold": [found.gold.digest, spec.gold_data.label_column] if found.gold and spec.gold_data else None,
+        "gold": [found.gold.digest, spec.gold_data.label_column, spec.gold_data.inclusion_probability_column] if found.gold and spec.gold_data else None,
         "model": version.sha256,
         "functionSet": version.function_set_digest,
         "output": spec.output.uri,
@@ -148,7 +149,7 @@ def _pins(context: JobContext, job: ObservedJob, result: JobResult, found: Resol
         model_artifacts=model.spec.artifacts.uri,
         function_set=FunctionSetPin(name=model.spec.function_set_ref.name, digest=version.function_set_digest),
         image=image, build=result.build, run_digest=digest_of(run),
-        sequence=max(previous, found.commit.sequence if found.commit else 0) + 1, started_at=now.isoformat(timespec="seconds"),
+        sequence=max(previous, found.commit.sequence if found.commit else 0) + 1, started_at=context.now.isoformat(timespec="seconds"),
     )  # fmt: skip
 
 
@@ -156,7 +157,7 @@ def _label(context: JobContext, pins: JobPins) -> Plan:
     status = context.status
     if status.run is not None and (status.run.sequence, status.run.digest) == (pins.sequence, pins.run_digest):
         return Plan(_ready(context, status), status)
-    step = progress(context.observed, _label_intent(context, pins), ControlReason.LABELING)
+    step = progress(context.observed, _label_intent(context, pins), ControlReason.LABELING, now=context.now)
     if step.result is None or step.result.label is None:
         return _pending(context, step)
     status = with_commit(context.resource, pins, step.result.label.commit)
@@ -165,7 +166,7 @@ def _label(context: JobContext, pins: JobPins) -> Plan:
 
 def _pending(context: JobContext, step: Progress) -> Plan:
     outcome = step.outcome or Outcome("stalled", ControlReason.JOB_FAILED, "the job left no result: set the reconcile-at annotation to run it again")
-    return Plan(beside_what_serves(context.observed, outcome, serves=context.status.run is not None), context.status, step.actions, step.events)
+    return Plan(beside_what_serves(context.observed, outcome, serves=context.status.run is not None), context.status, step.actions, step.events, step.requeue_after)
 
 
 def _ready(context: JobContext, status: LabelJobStatus) -> Outcome:
@@ -203,6 +204,7 @@ def _label_intent(context: JobContext, pins: JobPins) -> JobIntent:
     name = run_name(resource.metadata.name, pins.run_digest, pins.sequence)
     task = LabelTask(
         data=pins.input, gold=pins.gold_data, gold_label_column=spec.gold_data.label_column if spec.gold_data else None,
+        gold_probability_column=spec.gold_data.inclusion_probability_column if spec.gold_data else None,
         artifacts=pins.model_artifacts, model_name=pins.model.name, model_version=pins.model.version, model_sha256=pins.model.digest,
         output=spec.output.uri, app_id=_app_id(resource), sequence=pins.sequence, run_digest=pins.run_digest, run=name, image=pins.image,
     )  # fmt: skip

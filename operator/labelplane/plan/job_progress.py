@@ -1,6 +1,7 @@
 """How far a Job is that must exist: make it, wait for it, or read what came of it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import JobResult
@@ -21,18 +22,22 @@ WORDS = {
 }
 
 
+POD_SECONDS = 30.0  # in which the Job controller makes a pod, busy as it may be
+
+
 @dataclass(frozen=True)
 class Progress:
-    """Either the Job's result, or where it stands and what to do about it."""
+    """Either the Job's result, or where it stands, what to do about it, and in how many seconds to look again."""
 
     result: JobResult | None = None
     job: ObservedJob | None = None
     outcome: Outcome | None = None
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
+    requeue_after: float | None = None
 
 
-def progress(observed: Observed, intent: JobIntent, reason: ControlReason) -> Progress:
+def progress(observed: Observed, intent: JobIntent, reason: ControlReason, *, now: datetime) -> Progress:
     """Progress of the Job that the intent names; `reason` says what it does."""
     job = observed.job(intent.name)
     if job is None:
@@ -46,14 +51,29 @@ def progress(observed: Observed, intent: JobIntent, reason: ControlReason) -> Pr
     if job.state == "failed":
         return Progress(job=job, outcome=_failure(job))
     if job.state == "succeeded":
-        return _succeeded(job)
-    return Progress(job=job, outcome=_unfinished(job, reason))
+        return _succeeded(job, reason)
+    return _without_pod(job, reason, now) if job.without_pod else Progress(job=job, outcome=_unfinished(job, reason))
 
 
-def _succeeded(job: ObservedJob) -> Progress:
-    if job.result is None or job.result.failure is not None:
-        return Progress(job=job, outcome=Outcome("stalled", ControlReason.JOB_FAILED, f"Job {job.name} left no result: set the reconcile-at annotation to run it again"))
-    return Progress(result=job.result, job=job)
+def _without_pod(job: ObservedJob, reason: ControlReason, now: datetime) -> Progress:
+    """Only the Job's own Events say what refuses its pods, and those we may not read."""
+    left = POD_SECONDS - (now - job.created_at).total_seconds()
+    if left > 0:
+        return Progress(job=job, outcome=_unfinished(job, reason), requeue_after=left)
+    text = f"the Job has no pod: a quota or a policy of this namespace may refuse it; kubectl describe job {job.name} says which, then make room or change spec.runtime"
+    return Progress(job=job, outcome=_under_way(ControlReason.POD_NOT_STARTING, f"{text} (Job {job.name})"))
+
+
+def _succeeded(job: ObservedJob, reason: ControlReason) -> Progress:
+    """A result that is lost is asked for again: what is done already is found done, and reported once more."""
+    if job.result is not None and job.result.failure is None:
+        return Progress(result=job.result, job=job)
+    if job.result_state == "awaited":
+        return Progress(job=job, outcome=_unfinished(job, reason))
+    if job.result_state == "lost":
+        event = Event("Warning", ControlReason.JOB_DELETED, f"the pod of Job {job.name} was deleted before its result was read: the Job is made again, to report what stands")
+        return Progress(job=job, outcome=_under_way(reason, event.message), actions=(DeleteJob(job.name, job.uid),), events=(event,))
+    return Progress(job=job, outcome=Outcome("stalled", ControlReason.JOB_FAILED, f"Job {job.name} left no result: set the reconcile-at annotation to run it again"))
 
 
 def _unfinished(job: ObservedJob, reason: ControlReason) -> Outcome:

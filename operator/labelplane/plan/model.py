@@ -17,6 +17,7 @@ from labelplane.api.reasons import ControlReason
 from labelplane.api.runtime import Runtime
 from labelplane.errors import Stalled
 from labelplane.plan.actions import JobIntent, Outcome, Plan
+from labelplane.plan.dependence import repeating
 from labelplane.plan.function_set import functions_of
 from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
@@ -39,6 +40,7 @@ class ModelContext:
     runtime: Runtime
     request: str
     image: str
+    now: datetime
 
     @property
     def status(self) -> LabelModelStatus:
@@ -51,7 +53,7 @@ def plan_label_model(resource: LabelModel, observed: Observed, *, now: datetime,
     function_set = ready_function_set(observed, resource.spec.function_set_ref.name)
     runtime = merged(resource.spec.runtime, function_set.spec.runtime)
     image = image_of(runtime, settings)
-    context = ModelContext(resource, function_set, observed, runtime, _request(resource, function_set, image), image)
+    context = ModelContext(resource, function_set, observed, runtime, _request(resource, function_set, image), image, now)
     pins = resource.status.pins
     plan = _resolve(context) if pins is None or pins.request != context.request else _fit(context, pins)
     needed = {action.intent.name for action in plan.actions if hasattr(action, "intent")} | _needed(context, plan)
@@ -82,7 +84,7 @@ def _request(resource: LabelModel, function_set: LabelingFunctionSet, image: str
 
 
 def _resolve(context: ModelContext) -> Plan:
-    step = progress(context.observed, _resolve_intent(context), ControlReason.RESOLVING)
+    step = progress(context.observed, _resolve_intent(context), ControlReason.RESOLVING, now=context.now)
     if step.result is None or step.result.resolve is None or step.job is None:
         return _pending(context, step)
     found = step.result.resolve
@@ -123,9 +125,11 @@ def _pins(context: ModelContext, result: JobResult, found: ResolveResult, image:
         "data": found.data.digest,
         "gold": found.gold.digest if found.gold else None,
         "goldLabelColumn": spec.gold_data.label_column if spec.gold_data else None,
+        "goldProbabilityColumn": spec.gold_data.inclusion_probability_column if spec.gold_data else None,
         "functionSet": digest,
         "algorithm": spec.algorithm or "auto",
         "parameters": _parameters(context.resource),
+        "calibration": spec.calibration or "auto",
         "image": image,
     }
     return ModelPins(
@@ -139,7 +143,7 @@ def _fit(context: ModelContext, pins: ModelPins) -> Plan:
     if status.current is not None and status.current.digest == pins.fit_digest:
         suspended = "spec.refit.suspend: no new version is fitted" if context.resource.spec.refit_suspended else None
         return Plan(replace(_ready(status), suspended=suspended), status)
-    step = progress(context.observed, _fit_intent(context, pins), ControlReason.FITTING)
+    step = progress(context.observed, _fit_intent(context, pins), ControlReason.FITTING, now=context.now)
     if step.result is None or step.result.fit is None:
         return _pending(context, step)
     version = step.result.fit.version
@@ -155,7 +159,7 @@ def _fit(context: ModelContext, pins: ModelPins) -> Plan:
 def _pending(context: ModelContext, step: Progress) -> Plan:
     outcome = step.outcome or Outcome("stalled", ControlReason.JOB_FAILED, "the job left no result: set the reconcile-at annotation to run it again")
     outcome = beside_what_serves(context.observed, outcome, serves=context.status.current is not None)
-    return Plan(outcome, context.status, step.actions, step.events)
+    return Plan(outcome, context.status, step.actions, step.events, step.requeue_after)
 
 
 def _serving(context: ModelContext, version: ModelVersion, found: ResolveResult) -> LabelModelStatus:
@@ -173,12 +177,14 @@ def _served(context: ModelContext, version: ModelVersion, lines: list[VersionLin
 def _ready(status: LabelModelStatus) -> Outcome:
     current = status.current
     text = f"version {current.version} ({current.algorithm}) serves" if current else "a version serves"
-    return Outcome("ready", ControlReason.FITTED, text)
+    return Outcome("ready", ControlReason.FITTED, text, repeating(current))
 
 
 def _parameters(resource: LabelModel) -> dict[str, object]:
     given = resource.spec.parameters
     parameters = given.wire() if given else {}
+    if parameters.get("useGold") == "score":  # what is done anyway
+        del parameters["useGold"]
     return {"seed": 0, "maxIterations": 100, "tolerance": 1e-6, "classBalance": "auto"} | parameters
 
 
@@ -204,7 +210,8 @@ def _fit_intent(context: ModelContext, pins: ModelPins) -> JobIntent:
     gold = spec.gold_data
     task = FitTask(
         function_set=functions, function_set_digest=pins.function_set_digest, data=pins.training_data, gold=pins.gold_data,
-        gold_label_column=gold.label_column if gold else None, algorithm=spec.algorithm or "auto", parameters=_parameters(context.resource),
+        gold_label_column=gold.label_column if gold else None, gold_probability_column=gold.inclusion_probability_column if gold else None,
+        algorithm=spec.algorithm or "auto", parameters=_parameters(context.resource), calibration=spec.calibration or "auto",
         artifacts=spec.artifacts.uri, version=pins.version, fit_digest=pins.fit_digest, image=pins.image,
     )  # fmt: skip
     attempt = digest_of([pins.request, pins.fit_digest])

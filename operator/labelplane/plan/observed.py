@@ -9,6 +9,7 @@ from labeljob.contract.result import JobResult
 from labelplane.api.groups import RECONCILE, Key
 
 JobState = Literal["pending", "running", "succeeded", "failed"]
+ResultState = Literal["read", "awaited", "lost"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class PodProblem:
 class ObservedJob:
     """A Job (or local process) that belongs to the resource.
 
-    `result` is what its last finished pod reported; `failed` means that Kubernetes has given up on it.
+    `result` is what its last finished pod reported; `failed` means that Kubernetes has given up on it. Of one that has succeeded,
+    `result_state` is `awaited` while the end of its pod has not reached us, and `lost` when the pod is gone, its message with it.
     `intact` is false when somebody edited what it runs (its config digest, image or command).
     """
 
@@ -34,12 +36,14 @@ class ObservedJob:
     created_at: datetime
     finished_at: datetime | None = None
     result: JobResult | None = None
+    result_state: ResultState = "read"
     image_id: str | None = None
     problem: PodProblem | None = None
     failure: str | None = None  # the Job controller's own reason, such as DeadlineExceeded
     attempts: int = 0  # pods that failed so far
     intact: bool = True
     deleting: bool = False
+    without_pod: bool = False  # no pod has been made for it yet
 
     @property
     def finished(self) -> bool:

@@ -21,6 +21,10 @@ def current_version(version: ModelVersion, *, artifacts: str, function_set: str)
         algorithm=version.algorithm,
         why=version.why,
         metrics=rounded(version.metrics),
+        intervals=version.intervals,
+        dependent=version.dependent,
+        notes=version.notes,
+        calibration=version.calibration,
         fitted_at=version.fitted_at,
     )
 
@@ -48,6 +52,7 @@ def _figures(columns: FunctionColumns, row: int, name: str, functions: FunctionS
         value = values[row] if row < len(values) else None
         return None if value is None else value / 1000
 
+    low, high = share(columns.accuracy_low), share(columns.accuracy_high)
     polarity = columns.polarity[row] if row < len(columns.polarity) else ""
     return FunctionFigures(
         name=name,
@@ -57,6 +62,7 @@ def _figures(columns: FunctionColumns, row: int, name: str, functions: FunctionS
         conflicts=share(columns.conflicts),
         error_rate=share(columns.error_rate),
         estimated_accuracy=share(columns.estimated_accuracy),
+        accuracy_interval=None if low is None or high is None else [low, high],
         empirical_accuracy=share(columns.empirical_accuracy),
         weight=columns.weight[row] if row < len(columns.weight) else None,
     )

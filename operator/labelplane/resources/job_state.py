@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from labeljob.contract.result import JobResult
 from labelplane.api.groups import CONFIG_DIGEST_ANNOTATION, STEP_LABEL
-from labelplane.plan.observed import JobState, ObservedJob
+from labelplane.plan.observed import JobState, ObservedJob, ResultState
 from labelplane.resources.pod_problems import pod_problem
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,13 +27,15 @@ def observed_job(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> O
         state=state,
         created_at=_time(metadata.get("creationTimestamp")) or EPOCH,
         finished_at=_finished_at(status, state),
-        result=_result(ordered),
+        result=_result(ordered, of_success=state == "succeeded"),
+        result_state=_result_state(ordered) if state == "succeeded" else "read",
         image_id=_image_id(ordered),
         problem=None if state == "succeeded" else pod_problem(ordered),
         failure=failure.get("reason") if failure else None,
         attempts=int(status.get("failed") or 0),
         intact=_is_intact(job),
         deleting=bool(metadata.get("deletionTimestamp")),
+        without_pod=state == "pending" and not ordered and not status.get("failed"),
     )
 
 
@@ -57,17 +59,29 @@ def _finished_at(status: Mapping[str, Any], state: JobState) -> datetime | None:
     return _time(status.get("completionTime") or condition.get("lastTransitionTime"))
 
 
-def _result(pods: Sequence[Mapping[str, Any]]) -> JobResult | None:
-    """What the newest finished pod reported; a message that is not a result (an OOM kill leaves none) is passed over."""
-    for pod in reversed(pods):
-        for status in pod.get("status", {}).get("containerStatuses", []):
-            text = (status.get("state", {}).get("terminated") or {}).get("message")
-            if text:
-                try:
-                    return JobResult.model_validate_json(text)
-                except ValidationError:
-                    continue
+def _result(pods: Sequence[Mapping[str, Any]], *, of_success: bool) -> JobResult | None:
+    """What the newest finished pod (of a success: that ended well) reported; what is not a result (an OOM kill leaves none) is passed over."""
+    for ended in (ended for pod in reversed(pods) for ended in _ends(pod)):
+        if ended.get("message") and not (of_success and ended["exitCode"] != 0):
+            try:
+                return JobResult.model_validate_json(ended["message"])
+            except ValidationError:
+                continue
     return None
+
+
+def _result_state(pods: Sequence[Mapping[str, Any]]) -> ResultState:
+    """Job and pod come by different watches, and a pod that has ended may be deleted by anybody, a drained node's too."""
+    ends = [ended for pod in pods for ended in _ends(pod)]
+    if any(ended["exitCode"] == 0 for ended in ends):
+        return "read"
+    return "awaited" if any(not _ends(pod) for pod in pods) else "lost"
+
+
+def _ends(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """How the containers of a pod ended, those that have."""
+    states = (status.get("state", {}) for status in pod.get("status", {}).get("containerStatuses", []))
+    return [state["terminated"] for state in states if state.get("terminated")]
 
 
 def _image_id(pods: Sequence[Mapping[str, Any]]) -> str | None:

@@ -11,9 +11,9 @@ _START = {"CreateContainerConfigError", "CreateContainerError", "RunContainerErr
 
 
 def pod_problem(pods: Sequence[Mapping[str, Any]]) -> PodProblem | None:
-    """The problem of the newest pod (`pods` are oldest first), or an earlier one's lack of memory."""
+    """The problem of the newest pod (`pods` are oldest first), or that an earlier one ran out of memory or was evicted."""
     for pod in reversed(pods):
-        found = _unschedulable(pod) or _waiting(pod) or _out_of_memory(pod)
+        found = _unschedulable(pod) or _waiting(pod) or _out_of_memory(pod) or _evicted(pod)
         if found:
             return found
     return None
@@ -46,3 +46,12 @@ def _out_of_memory(pod: Mapping[str, Any]) -> PodProblem | None:
         if (status.get("state", {}).get("terminated") or {}).get("reason") == "OOMKilled":
             return PodProblem(ControlReason.OUT_OF_MEMORY, "the pod ran out of memory: raise spec.runtime.resources.limits.memory")
     return None
+
+
+def _evicted(pod: Mapping[str, Any]) -> PodProblem | None:
+    """The kubelet's own words name what was short; an eviction for the node's sake is not counted against the Job."""
+    status = pod.get("status", {})
+    if status.get("reason") != "Evicted":
+        return None
+    text = str(status.get("message", "")).strip() or "the node was under pressure"
+    return PodProblem(ControlReason.EVICTED, f"the node evicted the pod: {text}; raise spec.runtime.resources, or choose another node"[:1024])

@@ -70,7 +70,7 @@ def _version_events(old: Mapping[str, Any], status: Mapping[str, Any]) -> list[E
     run, last = status.get("run") or {}, old.get("run") or {}
     if run.get("sequence") != last.get("sequence"):
         events.append(Event("Normal", ControlReason.LABELED, f"run {run.get('sequence')} is version {run['output'].get('version')} of {run['output']['uri']}"))
-    return [event for event in events if _ready_message(old) == _ready_message(status)]
+    return events
 
 
 def without_null(value: Any) -> Any:
@@ -92,8 +92,3 @@ def _by_type(status: Mapping[str, Any]) -> dict[str, Any]:
 def _ready_status(status: Mapping[str, Any]) -> str | None:
     ready = _by_type(status).get(ConditionType.READY)
     return ready["status"] if ready else None
-
-
-def _ready_message(status: Mapping[str, Any]) -> str | None:
-    ready = _by_type(status).get(ConditionType.READY)
-    return ready["message"] if ready else None

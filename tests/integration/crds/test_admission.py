@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster_fixtures import RealCluster
+from tests.cluster_fixtures import ROOT, RealCluster
 from tests.malformed import ADMISSION, CHECK, Malformed
 from tests.manifests import REMOVE, changed, function_set, label_job, label_model
 
@@ -101,6 +101,16 @@ def test_rules_act_at_maximum_size(api_server: RealCluster, path: str, value: An
     said = dry_run(api_server, changed(largest_function_set(), path, value))
     assert "created" not in said
     assert words in said
+
+
+def test_labelplane_yaml_is_accepted(api_server: RealCluster) -> None:
+    """`kubectl apply -f labelplane.yaml`, as the README has it: whole, on the client's side, and with nothing to warn of."""
+    api_server.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "labelplane-system"}})
+    said = api_server.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", str(ROOT / "labelplane.yaml"), check=False)
+    lines = [line for line in said.splitlines() if "missing the kubectl.kubernetes.io/last-applied-configuration annotation" not in line]
+    assert [line for line in lines if "(server dry run)" not in line] == []
+    for kind in ("namespace/", "deployment.apps/", "clusterrole.", "clusterrolebinding.", "serviceaccount/", "customresourcedefinition."):
+        assert [line for line in lines if line.startswith(kind)], said
 
 
 def test_output_cannot_move(api_server: RealCluster, api_namespace: str) -> None:

@@ -117,6 +117,11 @@ def ready_reason(resource: Raw) -> str | None:
     return next((one["reason"] for one in resource.get("status", {}).get("conditions", []) if one["type"] == "Ready"), None)
 
 
+def message(resource: Raw, kind: str = "Ready") -> str:
+    """Message of a condition."""
+    return next((str(one["message"]) for one in resource.get("status", {}).get("conditions", []) if one["type"] == kind), "")
+
+
 def current(resource: Raw) -> bool:
     """The status speaks of the present generation."""
     return bool(resource["status"].get("observedGeneration") == resource["metadata"]["generation"])

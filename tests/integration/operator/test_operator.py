@@ -1,7 +1,6 @@
 """The operator's process on the real API server; the tests play the node."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -10,29 +9,12 @@ import pytest
 from labelplane.cluster.client import Client
 from labelplane.cluster.paths import FUNCTION_SETS, JOBS, LABEL_JOBS, LABEL_MODELS
 from tests.cluster_fixtures import RealCluster
-from tests.integration.operator.player import World, playing
+from tests.integration.operator.player import World
 from tests.integration.operator.process import OperatorProcess, operator_process, restart_control_plane
 from tests.integration.operator.serving import NAME, Namespace, chain, condition, eventually
 from tests.manifests import changed
 
 pytestmark = pytest.mark.apiserver
-
-
-@pytest.fixture
-def ns(client: Client, api_namespace: str) -> Namespace:
-    return Namespace(client, api_namespace)
-
-
-@pytest.fixture
-async def world(client: Client, api_namespace: str) -> AsyncIterator[World]:
-    async with playing(client, api_namespace, World()) as made:
-        yield made
-
-
-@pytest.fixture
-async def operator(api_server: RealCluster, api_namespace: str) -> AsyncIterator[OperatorProcess]:
-    async with started(api_server, api_namespace) as process:
-        yield process
 
 
 def started(api_server: RealCluster, namespace: str, **settings: str) -> AbstractAsyncContextManager[OperatorProcess]:
@@ -167,24 +149,26 @@ async def test_a_status_that_somebody_deletes_is_found_again(operator: OperatorP
     assert len(world.commits[again["spec"]["output"]["uri"]]) == 1
 
 
-async def test_a_foreign_job_of_the_wanted_name_is_left_alone(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+async def test_a_foreign_job_of_the_wanted_name_is_left_alone(api_server: RealCluster, ns: Namespace, world: World) -> None:
+    """No operator runs while the foreign Job takes the place of ours: it would be faster."""
     world.hold = lambda config: True
     functions, *_ = chain(ns.name)
     await ns.create(functions)
-    wanted = (await eventually(ns.jobs))[0]
-    await ns.annotate(FUNCTION_SETS, reconcile="disabled")
-    await ns.client.delete(JOBS.path(ns.name, wanted["metadata"]["name"]), uid=wanted["metadata"]["uid"])
-    await eventually(lambda: gone(ns, wanted["metadata"]["name"]))
+    async with started(api_server, ns.name):
+        wanted = (await eventually(ns.jobs))[0]
+    name = wanted["metadata"]["name"]
+    await ns.client.delete(JOBS.path(ns.name, name), uid=wanted["metadata"]["uid"])
+    await eventually(lambda: gone(ns, name))
     template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "none"}]}}
-    foreign = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": wanted["metadata"]["name"]}, "spec": {"template": template}}
+    foreign = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {"template": template}}
     made = await ns.client.create(JOBS.path(ns.name), foreign)
-    await ns.annotate(FUNCTION_SETS, reconcile=None)
-    await ns.reason("NameConflict", FUNCTION_SETS)
-    assert (await ns.get(JOBS, wanted["metadata"]["name"]))["metadata"]["uid"] == made["metadata"]["uid"]
-    await ns.client.delete(JOBS.path(ns.name, wanted["metadata"]["name"]), uid=made["metadata"]["uid"])
-    world.hold = lambda config: False
-    await ns.annotate(FUNCTION_SETS, reconcile_at="now")
-    await ns.ready(FUNCTION_SETS)
+    async with started(api_server, ns.name):
+        await ns.reason("NameConflict", FUNCTION_SETS)
+        assert (await ns.get(JOBS, name))["metadata"]["uid"] == made["metadata"]["uid"]
+        await ns.client.delete(JOBS.path(ns.name, name), uid=made["metadata"]["uid"])
+        world.hold = lambda config: False
+        await ns.annotate(FUNCTION_SETS, reconcile_at="now")
+        await ns.ready(FUNCTION_SETS)
 
 
 async def gone(ns: Namespace, name: str) -> bool:
@@ -212,6 +196,34 @@ async def with_pod(ns: Namespace) -> dict[str, Any] | None:
 async def replaced(ns: Namespace, uid: str) -> bool:
     jobs = await ns.jobs()
     return bool(jobs) and all(job["metadata"]["uid"] != uid for job in jobs)
+
+
+async def test_a_result_that_went_with_its_pod_is_asked_for_again(api_server: RealCluster, ns: Namespace, world: World) -> None:
+    """No operator runs when the Job succeeds and its pod is deleted, as when both were on a node that is drained."""
+    world.hold = lambda config: True
+    await ns.create(chain(ns.name)[0])
+    async with started(api_server, ns.name):
+        await eventually(lambda: with_pod(ns))
+        await ns.reason("Checking", FUNCTION_SETS)
+    world.hold = lambda config: False
+    await eventually(lambda: complete(ns))
+    pods = f"/api/v1/namespaces/{ns.name}/pods"
+    for pod in await items(ns.client, pods):
+        await ns.client.delete(f"{pods}/{pod['metadata']['name']}", uid=pod["metadata"]["uid"])
+    await eventually(lambda: no_items(ns.client, pods))
+    async with started(api_server, ns.name):
+        await ns.ready(FUNCTION_SETS)
+        await ns.told("JobDeleted")
+    assert world.ran == ["check", "check"]
+
+
+async def complete(ns: Namespace) -> bool:
+    """The one Job has succeeded."""
+    return [job["status"].get("succeeded") for job in await ns.jobs()] == [1]
+
+
+async def no_items(client: Client, path: str) -> bool:
+    return not await items(client, path)
 
 
 async def test_an_edited_job_is_put_right(operator: OperatorProcess, ns: Namespace, world: World) -> None:
@@ -301,8 +313,12 @@ async def test_deleting_leaves_no_orphan(operator: OperatorProcess, ns: Namespac
         found = await ns.get(collection)
         await ns.client.delete(collection.path(ns.name, NAME), uid=found["metadata"]["uid"])
     await eventually(lambda: empty(ns))
-    _, text = await operator.probe("/metrics")
-    assert 'name="rollout-risk"' not in text
+    await eventually(lambda: no_series(operator))
+
+
+async def no_series(operator: OperatorProcess) -> bool:
+    """/metrics knows nothing of the resource any more."""
+    return 'name="rollout-risk"' not in (await operator.probe("/metrics"))[1]
 
 
 async def empty(ns: Namespace) -> bool:

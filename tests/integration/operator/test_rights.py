@@ -1,13 +1,17 @@
-"""The rules of docs/rbac.md are enough."""
+"""The rules that the chart grants are those of docs/rbac.md, and enough."""
 
 import json
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from devcluster.folders import program
+from labelplane.api.groups import MANAGED_BY_LABEL
 from labelplane.cluster.client import Client
-from labelplane.cluster.paths import FUNCTION_SETS, JOBS, LABEL_JOBS
+from labelplane.cluster.paths import EVENTS, FUNCTION_SETS, JOBS, LABEL_JOBS
 from tests.cluster_fixtures import ROOT, RealCluster
 from tests.integration.operator.player import World, playing
 from tests.integration.operator.process import operator_process
@@ -16,11 +20,26 @@ from tests.integration.operator.serving import NAME, Namespace, eventually
 pytestmark = pytest.mark.apiserver
 
 
-def limited_kubeconfig(server: RealCluster, namespace: str, folder: Path) -> Path:
-    """A kubeconfig of a ServiceAccount that holds the documented rules, in this namespace only."""
+def granted(*namespaces: str) -> list[dict[str, Any]]:
+    """Rules of the one role that the chart gives the operator; for the whole cluster without namespaces."""
+    values = ["--set", f"watchNamespaces={{{','.join(namespaces)}}}"] if namespaces else []
+    command = [str(program("helm")), "template", "labelplane", str(ROOT / "charts/labelplane"), *values, "-s", "templates/operator-rbac.yaml"]
+    rendered = yaml.safe_load_all(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    (role,) = [one for one in rendered if one and one["kind"] in ("Role", "ClusterRole")]
+    rules: list[dict[str, Any]] = role["rules"]
+    return rules
+
+
+def test_every_right_is_documented() -> None:
+    """O10: docs/rbac.md lists what the chart grants, in a namespace and in the whole cluster, and nothing else."""
     text = (ROOT / "docs" / "rbac.md").read_text()
-    rules = yaml.safe_load(text.split("```yaml")[1].split("```")[0])["rules"]
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "operator", "namespace": namespace}, "rules": rules}
+    documented = yaml.safe_load(text.split("```yaml")[1].split("```")[0])["rules"]
+    assert granted() == granted("a") == documented
+
+
+def limited_kubeconfig(server: RealCluster, namespace: str, folder: Path) -> Path:
+    """A kubeconfig of a ServiceAccount that holds the chart's rules, in this namespace only."""
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "operator", "namespace": namespace}, "rules": granted(namespace)}
     server.apply(role)
     server.kubectl("-n", namespace, "create", "serviceaccount", "operator")
     server.kubectl("-n", namespace, "create", "rolebinding", "operator", "--role=operator", f"--serviceaccount={namespace}:operator")
@@ -31,12 +50,18 @@ def limited_kubeconfig(server: RealCluster, namespace: str, folder: Path) -> Pat
     return path
 
 
-async def test_documented_rights_are_enough(api_server: RealCluster, client: Client, api_namespace: str, tmp_path: Path) -> None:
-    """Make, edit, repeat, delete: the API server refuses nothing."""
-    ns = Namespace(client, api_namespace)
+async def test_granted_rights_are_enough(api_server: RealCluster, client: Client, api_namespace: str, tmp_path: Path) -> None:
+    """O10: make, edit, lose a label, repeat, delete: the API server refuses nothing."""
+    ns, world = Namespace(client, api_namespace), World()
     kubeconfig = limited_kubeconfig(api_server, api_namespace, tmp_path)
-    async with playing(client, api_namespace, World()), operator_process(kubeconfig, api_namespace, LABELPLANE_RESYNC_SECONDS="2") as operator:
+    world.hold = lambda config: config.step == "check"
+    async with playing(client, api_namespace, world), operator_process(kubeconfig, api_namespace, LABELPLANE_RESYNC_SECONDS="2") as operator:
         await ns.create_chain()
+        await ns.reason("Checking", FUNCTION_SETS)
+        for _ in range(2):
+            await lose_its_label(ns)
+        await eventually(lambda: told_twice(ns))
+        world.hold = lambda config: False
         await ns.ready()
         await ns.patch(LABEL_JOBS, {"spec": {"suspend": True}})
         await ns.reason("Labeled")
@@ -55,3 +80,21 @@ async def test_documented_rights_are_enough(api_server: RealCluster, client: Cli
         _, metrics = await operator.probe("/metrics")
         assert 'code="403"' not in metrics
         assert "Forbidden" not in operator.said()
+
+
+async def lose_its_label(ns: Namespace) -> None:
+    """Somebody takes our label from the check Job, and the operator puts it back."""
+    name = (await eventually(lambda: ours(ns)))[0]
+    await ns.client.merge(JOBS.path(ns.name, name), {"metadata": {"labels": {MANAGED_BY_LABEL: None}}})
+    await eventually(lambda: ours(ns))
+
+
+async def ours(ns: Namespace) -> list[str]:
+    """Names of the Jobs that carry our label."""
+    return [item["metadata"]["name"] for item in (await ns.client.list_all(JOBS.path(ns.name), JOBS.selector))["items"]]
+
+
+async def told_twice(ns: Namespace) -> bool:
+    """The second Event of its kind is a count on the first."""
+    items = (await ns.client.list_all(EVENTS.path(ns.name)))["items"]
+    return [item["count"] for item in items if item["reason"] == "JobDeleted"] == [2]

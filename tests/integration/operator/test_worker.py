@@ -7,15 +7,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from kubernetes.aio.client import Configuration
 
 from labelplane.api.groups import Key
+from labelplane.cluster.cache import Cache
+from labelplane.cluster.client import Client
 from labelplane.errors import Transient
 from labelplane.handlers.failure_report import failed_status
 from labelplane.handlers.logs import JsonFormatter
+from labelplane.handlers.main import Operator
 from labelplane.handlers.queue import WorkQueue
+from labelplane.handlers.watching import Patience
 from labelplane.handlers.worker import REPORT_AFTER_FAILURES, Worker
 from labelplane.metrics import Metrics
 from labelplane.reconcile import Reconciled
+from labelplane.settings import Settings
 from labelplane.status.checker import violations
 from tests.integration.operator.objects import label_job
 
@@ -83,6 +89,27 @@ async def test_a_transient_failure_is_not_reported() -> None:
     bench.close_after = REPORT_AFTER_FAILURES + 1
     await bench.work()
     assert bench.reports == []
+
+
+async def test_the_operators_own_queue_and_watches_are_in_its_metrics() -> None:
+    """Depth of the queue, and how long each watch has been silent."""
+    cache = Cache()
+    metrics = Metrics(cache.resources)
+    async with Client(Configuration()) as client:
+        operator = Operator(client, Settings("image", namespaces=("ns",)), Patience(), cache, metrics)
+        for key in (GOOD, BAD, GOOD):
+            operator.queue.add(key)
+        text = metrics.text().decode()
+    assert "labelplane_queue_depth 2.0" in text
+    assert 'labelplane_watch_silence_seconds{namespace="ns",resource="labeljobs"}' in text
+
+
+async def test_every_reconcile_is_timed_failed_ones_too() -> None:
+    bench = Bench(ValueError())
+    for key in (BAD, GOOD):
+        bench.queue.add(key)
+    await bench.work()
+    assert f'labelplane_reconcile_duration_seconds_count{{kind="LabelJob"}} {len(bench.reconciled)}.0' in bench.metrics.text().decode()
 
 
 def test_a_reported_failure_obeys_the_rules_of_conditions() -> None:

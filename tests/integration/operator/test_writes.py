@@ -18,6 +18,7 @@ from labelplane.plan.observed import Observed
 from labelplane.settings import Settings
 from tests.cluster_fixtures import RealCluster
 from tests.integration.operator.objects import Raw, our_labels, owner_reference
+from tests.integration.operator.serving import eventually
 from tests.manifests import label_model
 
 pytestmark = pytest.mark.apiserver
@@ -123,9 +124,17 @@ async def test_a_full_quota_stalls(client: Client, owner: Raw, api_server: RealC
     api_server.kubectl("-n", namespace, "create", "quota", "none", "--hard=count/jobs.batch=0")
     api_server.wait("the quota", lambda: api_server.get(namespace, "resourcequotas", "none").get("status", {}).get("hard"))
     writer, _ = await writer_and_cache(client)
-    with pytest.raises(Stalled, match="exceeded quota") as stalled:
-        await writer.create(owner, config_map(owner), a_job(owner))
-    assert stalled.value.reason == "QuotaExceeded"
+
+    async def refused() -> Stalled | None:
+        try:
+            await writer.create(owner, config_map(owner), a_job(owner))
+        except Stalled as stalled:
+            return stalled
+        return None  # never reached: the Job would be there
+
+    stalled = await eventually(refused)  # the admission plugin's own cache may be a moment behind: "status unknown"
+    assert (stalled.reason, "exceeded quota" in stalled.message) == ("QuotaExceeded", True)
+    assert (await client.list_all(JOBS.path(namespace)))["items"] == []
 
 
 async def test_deleting_removes_both_and_may_be_repeated(client: Client, owner: Raw) -> None:

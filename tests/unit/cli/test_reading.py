@@ -24,6 +24,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run over 600 events with gold; an owner and a row id that try to be markup."""
     folder = tmp_path_factory.mktemp("run")
     sets = rollouts.function_set("default")
+    sets["spec"]["functions"].append(sets["spec"]["functions"][3] | {"name": "restarting_again"})
     sets["spec"]["functions"][0]["owner"] = HOSTILE
     gold = {"uri": "file:gold.csv", "format": "csv", "labelColumn": "gold"}
     for manifest in (sets, rollouts.label_model("default"), rollouts.label_job("default", goldData=gold)):
@@ -144,14 +145,29 @@ def test_the_page_shows_what_status_says(done: Path, page: str) -> None:
     for function in status["LabelModel"]["functions"]:
         assert function["name"] in text
         assert f"{100 * function['coverage']:.1f} %" in text
-    assert page.count("<svg") == 5  # labels, confidence, reliability, coverage, conflicts
+        low, high = function["accuracyInterval"]
+        assert low < function["estimatedAccuracy"] < high
+        assert f"({100 * low:.1f}–{100 * high:.1f})" in text
+    changed = [float(share) for share in re.findall(r'<td class="n">([0-9.]+) %</td></tr>', page)]  # the last column of functions
+    assert len(changed) == 7
+    assert 0 < max(changed) <= 100 * metrics["coverage"] + 0.1
+    assert page.count("<svg") == 6  # labels, confidence, reliability, coverage, conflicts, dependence
 
 
 def test_the_plots_are_drawn_in_the_page_style(page: str) -> None:
     """The settings of all plots reach the drawing: its default is bold titles in another font, and a square round each plot."""
-    assert page.count("<svg") == page.count("</svg>") == 5
+    assert page.count("<svg") == page.count("</svg>") == 6
     assert "bold" not in page[page.index("<svg") :]
     assert set(re.findall(r'font-family="([^"]*)"', page)) == {FONT}
+
+
+def test_functions_that_repeat_one_another_are_drawn_and_named(page: str) -> None:
+    """F2: the graph of dependence and its pairs."""
+    section = page[page.index("<h2>Who repeats whom") :]
+    graph, table = section[: section.index("</svg>")], section[section.index("</svg>") : section.index("</table>")]
+    for part in (graph, table):
+        assert "restarting_again" in part
+    assert re.search(r"<td>restarting</td><td>restarting_again</td><td class=\"n\">1\.00</td>", table)
 
 
 def test_no_conflict_is_white(page: str) -> None:

@@ -73,6 +73,17 @@ def test_changed_function_refits_and_relabels(folder: Path) -> None:
     assert found["LabelJob"]["status"]["run"]["sequence"] == 2
 
 
+def test_an_algorithm_and_its_guard_are_the_manifests(folder: Path) -> None:
+    """C3: a prior accuracy no better than a guess stalls and says why; a possible one is fitted with the algorithm that was asked for."""
+    write(folder, rollouts.label_model("default", algorithm="glad", parameters={"priorAccuracy": 0.4}))
+    ready = next(one for one in run(folder)["LabelModel"]["status"]["conditions"] if one["type"] == "Ready")
+    assert ready["status"] == "False"
+    assert "priorAccuracy is 0.4: with 2 classes it lies between 0.5 (a guess) and 1" in ready["message"]
+    write(folder, rollouts.label_model("default", algorithm="glad", parameters={"priorAccuracy": 0.8}))
+    current = run(folder)["LabelModel"]["status"]["current"]
+    assert (current["algorithm"], current["why"]) == ("glad", "glad was asked for")
+
+
 def test_broken_data_stalls_and_keeps_the_output(folder: Path) -> None:
     """F3, X5: the exit code is 1, the reason names the column, the last output stays."""
     run(folder)
@@ -165,3 +176,16 @@ def test_repeated_key_is_refused(tmp_path: Path) -> None:
 def test_kustomization_with_a_suffix_is_refused(tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text("resources: []\nconfigMapGenerator: [{name: gold, literals: [a=b]}]\n")
     assert "disableNameSuffixHash" in command("validate", str(tmp_path)).stderr
+
+
+def test_a_copied_function_is_found_and_named(folder: Path) -> None:
+    """F2: found from the votes alone, in the model's condition and in its status."""
+    manifest = rollouts.function_set("default")
+    functions = manifest["spec"]["functions"]
+    original = next(function for function in functions if not function.get("fallback"))
+    functions += [original | {"name": f"copy-{number}"} for number in (1, 2)]
+    write(folder, manifest)
+    model = run(folder)["LabelModel"]
+    found = next(one for one in model["status"]["conditions"] if one["type"] == "FunctionsDependent")
+    assert f"{original['name']} and copy-1 (1.00)" in found["message"]
+    assert model["status"]["current"]["dependent"][0]["correlation"] == 1

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.demo_target import DemoError, prepare, record_path, take_down
+from devcluster.demo_record import recorded, recorded_at, state_folder, write_down
+from devcluster.demo_target import DemoError, prepare, take_down
 from devcluster.find import Found, find
 
 
@@ -52,12 +53,36 @@ def test_kind_gets_a_cluster_and_a_kubeconfig_of_its_own(called: Path, tmp_path:
     assert sum(line.startswith("kind load docker-image ") for line in lines) == 2
 
 
-def test_kind_is_deleted_by_its_name(called: Path) -> None:
-    record_path().parent.mkdir(parents=True)
-    record_path().write_text('{"where": "kind", "kubeconfig": "/k"}')
+def test_kind_is_deleted_by_its_name(called: Path, tmp_path: Path) -> None:
+    prepare(Found("kind"))
+    called.unlink()
+    assert take_down() == ["cluster labelplane (kind)"]
+    kubeconfig = tmp_path / "state/labelplane/demo/kind.kubeconfig"
+    assert called.read_text().splitlines() == [f"kind delete cluster --name labelplane --kubeconfig {kubeconfig}"]
+    assert not state_folder().exists()
+    assert take_down() == []
+
+
+def test_a_kind_cluster_that_was_there_is_used_and_stays(called: Path, tmp_path: Path) -> None:
+    """Somebody else's, under the name that ours would have."""
+    kind = tmp_path / "bin/kind"
+    kind.write_text(kind.read_text() + 'if [ "$1 $2" = "get clusters" ]; then echo labelplane; fi\n')
+    prepare(Found("kind"))
     take_down()
-    assert called.read_text().splitlines() == ["kind delete cluster --name labelplane --kubeconfig /k"]
-    assert not record_path().exists()
+    assert "create" not in called.read_text()
+    assert "delete" not in called.read_text()
+
+
+def test_every_cluster_that_the_demo_ran_on_is_remembered(called: Path) -> None:
+    """Contexts of one kubeconfig are clusters of their own: what was made on one is never looked for on the other."""
+    for context in ("blue", "green"):
+        made = recorded_at("named", Path("/k"), context)
+        made.namespaces.append(f"of-{context}")
+        write_down(made)
+    again = recorded_at("named", Path("/k"), "blue")
+    again.release = "system"
+    write_down(again)
+    assert {made.context: (made.namespaces, made.release) for made in recorded()} == {"green": (["of-green"], None), "blue": (["of-blue"], "system")}
 
 
 def test_a_named_cluster_needs_named_images(called: Path, monkeypatch: pytest.MonkeyPatch) -> None:

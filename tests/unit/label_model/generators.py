@@ -1,5 +1,6 @@
 """Votes with a known truth, and the real vote sets that may stand beside the repository."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-VOTE_SETS = Path(__file__).resolve().parents[4] / "shared" / "data" / "votes"
+VOTE_SETS = Path(os.environ.get("LABELPLANE_SHARED_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data") / "votes"
 
 
 class Generated(NamedTuple):

@@ -50,6 +50,23 @@ def test_the_default_seed_is_fixed(data):
     np.testing.assert_array_equal(a.predict(data.L, "random"), b.predict(data.L, "random"))
 
 
+def test_the_reading_of_an_abstain_is_an_argument(data):
+    """One for all functions, or one for each; by default it is inferred."""
+    for given, expected in (("missing", ("missing",) * 8), ("evidence", ("evidence",) * 8), (["evidence"] + ["missing"] * 7, ("evidence", *["missing"] * 7))):
+        assert LabelModel(2, "dawid-skene", abstain=given).fit(data.L).model_.abstain == expected
+    assert LabelModel(2).fit(data.L).model_.abstain == LabelModel(2, abstain="auto").fit(data.L).model_.abstain
+    with pytest.raises(ValueError, match="one of auto, evidence, missing"):
+        LabelModel(2, abstain="silence").fit(data.L)
+
+
+def test_what_a_function_does_is_known_of_all_rows_even_when_a_sample_is_fitted():
+    """100,000 rows that all differ are sampled; how often a function votes is counted."""
+    L = np.random.default_rng(0).integers(-1, 2, (100_000, 40)).astype(np.int8)
+    model = LabelModel(2, "dawid-skene", abstain="missing").fit(L)
+    np.testing.assert_allclose(model.outcome_rates_[:, 0], (L == -1).mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(model.outcome_rates_[:, 2], (L == 1).mean(axis=0), atol=1e-12)
+
+
 def test_class_balance_from_y_dev_ignores_unknown_gold(data):
     gold = np.array([0] * 20 + [1] * 80 + [-1] * 500)
     model = LabelModel(2, "weighted-vote").fit(data.L, Y_dev=gold)

@@ -92,3 +92,15 @@ def test_where_nothing_beats_majority_vote_it_says_so():
     L = np.repeat(np.random.default_rng(0).integers(0, 2, (500, 1)), 5, axis=1).astype(np.int8)
     model = fit_statistics(from_votes(L, 2), 2)
     assert any("majority vote" in note for note in model.notes)
+
+
+@pytest.mark.parametrize("copied", range(8))
+def test_six_copies_of_any_function_do_not_become_the_class(copied):
+    """F2: nor do functions that are mildly like the copies lose their vote to them."""
+    data = independent(4000, 8, (0.6, 0.4), seed=7)
+    accuracy, _, _ = quality(data.L, data.Y)
+    with_copies, _, model = quality(np.column_stack([data.L, *[data.L[:, copied]] * 6]), data.Y)
+    assert with_copies > accuracy - 0.01
+    others = [j for j in range(8) if j != copied]
+    assert (model.discounts[others] > 0.9).all()
+    assert (model.discounts[[copied, *range(8, 14)]] < 0.2).all()

@@ -74,7 +74,7 @@ def test_a_fallback_votes_with_its_declared_accuracy(algorithm):
 
 
 @settings(max_examples=40, deadline=None)
-@given(label_matrices(), st.sampled_from(ALGORITHMS))
+@given(label_matrices(), st.sampled_from((*ALGORITHMS, "glad", "auto")))
 def test_json_keeps_every_bit(L, algorithm):
     """X16: a model read back labels with the same bytes."""
     model = fit_statistics(from_votes(L, 3), 3, algorithm=algorithm, seed=7)
@@ -83,6 +83,7 @@ def test_json_keeps_every_bit(L, algorithm):
     assert json.dumps(to_dict(again), allow_nan=False) == text
     np.testing.assert_array_equal(posterior(again, L), posterior(model, L))
     np.testing.assert_array_equal(again.accuracies, model.accuracies)
+    np.testing.assert_array_equal(again.accuracy_intervals, model.accuracy_intervals)
 
 
 def written(**changes):
@@ -99,6 +100,7 @@ def written(**changes):
         (written(logWeights=[[1.0]]), r"logWeights has shape \(1, 1\)"),
         (written(logWeights="x"), "cannot be read"),
         (written(algorithm="pickle"), "unknown algorithm 'pickle'"),
+        (written(accuracyIntervals=[[0.1, 0.2]]), "accuracyIntervals has not one pair for each function"),
         (written(abstain=["missing", "maybe"]), "unknown reading"),
         (written(classBalance=[1.0, 0.0]), "not finite"),
     ],

@@ -1,6 +1,7 @@
 """What holds for every algorithm: symmetries, determinism, finiteness, and the awkward matrices."""
 
 import json
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeljob.label_model import fit_statistics, from_votes, merge, posterior, to_dict
+from labeljob.label_model.arguments import AlgorithmArgument
 from labeljob.votes import EmptyVotesError, VotesError
 from tests.unit.label_model.generators import independent, label_matrices
 
-ALGORITHMS = ("majority-vote", "weighted-vote", "dawid-skene")
-EVERY = (*ALGORITHMS, "auto")
+EVERY = get_args(AlgorithmArgument)
+ALGORITHMS = tuple(name for name in EVERY if name not in ("auto", "ebcc"))  # those without a random start, or a committee of many
 algorithms = st.sampled_from(EVERY)
 
 
@@ -75,8 +77,8 @@ def test_a_row_is_labelled_alike_alone_and_among_others(algorithm, classes):
 @pytest.mark.parametrize("algorithm", EVERY)
 def test_doubling_all_rows_moves_the_answer_only_by_the_priors_share(algorithm):
     L = independent(4000, 8, (0.6, 0.4), seed=5).L
-    once, twice = probabilities(L, 2, algorithm), probabilities(np.concatenate([L, L]), 2, algorithm, rows=L)
-    np.testing.assert_allclose(once, twice, atol=0.02)
+    once, twice = (probabilities(votes, 2, algorithm, rows=L, tolerance=1e-9) for votes in (L, np.concatenate([L, L])))
+    np.testing.assert_allclose(once, twice, atol=0.15 if algorithm == "ebcc" else 0.02)  # subtypes have many optima: half the data leads to another
 
 
 @pytest.mark.parametrize("algorithm", EVERY)

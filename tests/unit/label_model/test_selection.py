@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from benchmarks.label_models.generator import Cell, generate
 from labeljob.label_model import fit_statistics, from_votes, posterior
 from labeljob.label_model.selection import identifiable
+from labeljob.scores import log_loss
 from tests.unit.label_model.generators import expected_accuracy, independent, one_sided_rules, vote_set
 
 
@@ -44,7 +46,7 @@ def test_the_reading_is_decided_for_each_function():
         ([[0, -1, -1], [-1, 1, -1], [-1, -1, 1]], "majority-vote", "TooFewFunctions"),
         ([[1, 1, 1], [1, 1, -1]], "majority-vote", "OneClassVoted"),
         ([[0, 0, 1], [1, 1, 1], [1, 0, 1]], "weighted-vote", "NotIdentifiable"),
-        ([[0, 0, 1], [1, 1, 0], [1, 0, 1]], "committee", "Committee"),
+        ([[0, 0, 1], [1, 1, 0], [1, 0, 1]], "committee", "FewOverlaps"),
     ],
 )
 def test_what_cannot_be_learned_is_not_pretended(L, algorithm, reason):
@@ -156,3 +158,33 @@ def test_a_collapse_on_real_sparse_rules_is_held_back():
     for reading in ("missing", "evidence"):
         model = auto(L, classes, algorithm="dawid-skene", abstain=[reading] * L.shape[1])
         assert expected_accuracy(posterior(model, L), L, Y) >= 0.9
+
+
+GRID = {
+    "dependent": (10, 2, "NearCopies"),
+    "near-copies": (12, 2, "NearCopies"),
+    "sparse": (50, 2, "FewOverlaps"),
+    "imbalanced": (10, 2, "Independent"),
+    "adversarial": (10, 2, "Independent"),
+    "independent": (10, 4, "Independent"),
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("kind", "shape"), GRID.items())
+def test_auto_on_the_generated_grid(kind, shape, seed):
+    """C3, F2: never worse than majority vote by more than chance, and surer of what it says than a smoothed vote is."""
+    functions, classes, reason = shape
+    made = generate(Cell(2000, functions, classes, kind, seed))
+    L, Y = made.votes, made.truth
+    model = auto(L, classes)
+    assert model.reason == reason
+    P = posterior(model, L)
+    tallies = np.stack([(k == L).sum(axis=1) for k in range(classes)], axis=1)
+    covered = tallies.sum(axis=1) > 0
+    best = tallies == tallies.max(axis=1, keepdims=True)
+    majority = (best / best.sum(axis=1, keepdims=True))[np.arange(2000), Y]
+    difference = ((P.argmax(axis=1) == Y) - majority)[covered]
+    assert difference.mean() >= -2 * difference.std() / np.sqrt(covered.sum())
+    smoothed = (tallies + 1) / (tallies + 1).sum(axis=1, keepdims=True)
+    assert log_loss(P[covered], Y[covered]) <= log_loss(smoothed[covered], Y[covered])

@@ -191,7 +191,7 @@ def test_files_that_are_not_read(data, tmp_path):
     for content, message in (
         (json.dumps(changed).encode(), "was changed or cut off"),
         (path.read_bytes()[:-40], "not JSON"),
-        (json.dumps(good | {"fileVersion": 2}).encode(), "newer Labelplane: upgrade"),
+        (json.dumps(good | {"fileVersion": 3}).encode(), "newer Labelplane: upgrade"),
         (pickle.dumps({"cardinality": 2}), "this is a pickle, as Snorkel's"),
         (b"{}", "not a label model file"),
     ):

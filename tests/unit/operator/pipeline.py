@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from labeljob.contract.calibration import CalibrationRecord, Interval
 from labeljob.contract.config import JobConfig, ResolveTask
 from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.digests import digest_of
 from labeljob.contract.reasons import JobReason
-from labeljob.contract.result import CheckResult, Commit, Failure, FitResult, FunctionColumns, JobResult, LabelResult, ModelVersion, ResolveResult, VersionLine
+from labeljob.contract.result import CheckResult, Commit, DependentPair, Failure, FitResult, FunctionColumns, JobResult, LabelResult, ModelVersion, ResolveResult, VersionLine
 from labelplane.api.groups import Key
 from labelplane.api.parse import key_of
 from labelplane.plan.actions import Action, CreateJob, Event
@@ -29,7 +30,9 @@ class World:
 
     now: datetime = START
     data_version: int = 0
+    gold_version: int = 0
     build: str = "b1"
+    dependent: list[DependentPair] = field(default_factory=list)
     failing: dict[str, JobReason] = field(default_factory=dict)  # step -> why it fails
     resources: dict[Key, dict[str, Any]] = field(default_factory=dict)
     jobs: dict[str, tuple[str, CreateJob, ObservedJob]] = field(default_factory=dict)
@@ -107,6 +110,7 @@ class World:
         current = next((one for one in newest if task.pin in (None, one.version)), None) if task.artifacts else None
         return ResolveResult(
             data=DatasetPin(uri=task.data.uri, format=task.data.format, table_id="t", version=version, digest=f"data-{version}"),
+            gold=DatasetPin(uri=task.gold.uri, format=task.gold.format, digest=f"gold-{self.gold_version}") if task.gold else None,
             function_set_digest=digest_of(task.function_set.canonical()) if task.function_set else None,
             versions=[VersionLine(version=one.version, fit_digest=one.fit_digest, fitted_at=one.fitted_at) for one in newest],
             current=current,
@@ -119,7 +123,9 @@ class World:
         standing = next((one for one in self.index if one.fit_digest == task.fit_digest), None)
         made = standing or ModelVersion(
             version=task.version, fit_digest=task.fit_digest, sha256=f"sha-{task.fit_digest}", function_set_digest=task.function_set_digest, data=task.data,
-            image=task.image, build=self.build, algorithm="majority-vote", why="asked for", iterations=1, converged=True, fitted_at=self._time(), metrics={"coverage": 0.95},
+            image=task.image, build=self.build, algorithm="majority-vote", why="asked for", iterations=1, converged=True, fitted_at=self._time(),
+            metrics={"coverage": 0.95, "brier": 0.12345}, intervals={"brier": Interval(low=0.1, high=0.15)}, dependent=self.dependent,
+            calibration=CalibrationRecord(method="temperature", gold_rows=80, why=f"{task.calibration} was asked for"),
         )  # fmt: skip
         if standing is None:
             self.index.append(made)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from labeljob.contract.reasons import JobReason
-from tests.manifests import changed, function_set, label_job, label_model
+from labeljob.contract.result import DependentPair
+from tests.manifests import REMOVE, changed, function_set, label_job, label_model
 from tests.unit.operator.pipeline import World, condition, once, settle
 
 
@@ -132,6 +133,24 @@ async def test_pin_serves_an_earlier_version_and_fits_none(world: World) -> None
     assert world.get("LabelModel")["status"]["current"]["version"] == 1
     assert run_of(world)["model"]["version"] == 1
     assert len(world.index) == 2
+
+
+async def test_functions_that_repeat_one_another_are_named(world: World) -> None:
+    """F2: a condition and an Event name the near-copies; the model serves all the same, and what is mild is only in status."""
+    world.dependent = [DependentPair(functions=["a", "b"], correlation=0.93), DependentPair(functions=["a", "c"], correlation=0.4)]
+    await settle(world)
+    model = world.get("LabelModel")
+    found = condition(model, "FunctionsDependent")
+    assert found["status"] == "True"
+    assert "a and b (0.93)" in found["message"]
+    assert "a and c" not in found["message"]
+    assert condition(model)["status"] == "True"
+    assert [pair["functions"] for pair in model["status"]["current"]["dependent"]] == [["a", "b"], ["a", "c"]]
+    assert any(kind == "LabelModel" and event.type == "Warning" and "a and b" in event.message for kind, event in world.events)
+    world.dependent = []
+    world.apply(changed(label_model(), "spec.algorithm", "majority-vote"))
+    await settle(world)
+    assert not any(one["type"] == "FunctionsDependent" for one in world.get("LabelModel")["status"]["conditions"])
 
 
 async def test_pin_of_an_unknown_version_stalls(world: World) -> None:
@@ -275,3 +294,67 @@ async def test_any_history_converges(seed: int) -> None:
     assert run_of(world)["input"]["digest"] == f"data-{0 if wanted == 'latest' else wanted}"
     assert all(one.run_digest != two.run_digest for one, two in zip(world.commits, world.commits[1:], strict=False))
     assert [commit.sequence for commit in world.commits] == sorted({commit.sequence for commit in world.commits})
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("spec.calibration", "isotonic"),
+        ("spec.calibration", "none"),
+        ("spec.goldData.inclusionProbabilityColumn", "drawn_with"),
+        ("spec.goldData.labelColumn", "truth"),
+        ("spec.goldData", REMOVE),
+    ],
+)
+async def test_what_changes_calibration_is_another_fit(world: World, path: str, value: Any) -> None:
+    """X16: the fit digest has every field that changes the output; the new version labels again."""
+    await settle(world)
+    first = world.index[0].fit_digest
+    world.apply(changed(label_model(), path, value))
+    await settle(world)
+    assert [one.version for one in world.index] == [1, 2]
+    assert world.index[1].fit_digest != first
+    assert run_of(world)["model"]["version"] == 2
+
+
+async def test_calibration_auto_is_what_is_left_out(world: World) -> None:
+    """Writing the default down is no other fit."""
+    await settle(world)
+    world.apply(changed(label_model(), "spec.calibration", REMOVE))
+    await settle(world)
+    assert len(world.index) == 1
+
+
+async def test_other_gold_is_another_fit(world: World) -> None:
+    """M8: gold tunes the calibrator, so its content is in the fit digest, and in a run's digest."""
+    await settle(world)
+    world.gold_version = 1
+    world.annotate("LabelModel", reconcile_at="now")
+    await settle(world)
+    assert len(world.index) == 2
+    assert world.get("LabelModel")["status"]["pins"]["goldData"]["digest"] == "gold-1"
+
+
+async def test_the_fit_job_is_told_and_status_says_what_came(world: World) -> None:
+    """M8, X11: method, gold rows, why, and intervals are in status.current."""
+    world.apply(changed(changed(label_model(), "spec.calibration", "temperature"), "spec.goldData.inclusionProbabilityColumn", "drawn_with"))
+    await settle(world)
+    task = next(entry[1].intent.config.fit for entry in world.jobs.values() if entry[2].step == "fit")
+    assert (task.calibration, task.gold_probability_column, task.gold_label_column) == ("temperature", "drawn_with", "gold")
+    current = world.get("LabelModel")["status"]["current"]
+    assert current["calibration"] == {"method": "temperature", "goldRows": 80, "why": "temperature was asked for"}
+    assert current["intervals"] == {"brier": {"low": 0.1, "high": 0.15}}
+    assert current["metrics"]["brier"] == 0.1235
+
+
+async def test_inclusion_probabilities_of_a_job_are_in_its_digest(world: World) -> None:
+    world.apply(changed(label_job(), "spec.goldData", {"uri": "configmap://gold/gold.csv", "format": "csv", "labelColumn": "gold"}))
+    await settle(world)
+    first = run_of(world)["digest"]
+    world.apply(
+        changed(label_job(), "spec.goldData", {"uri": "configmap://gold/gold.csv", "format": "csv", "labelColumn": "gold", "inclusionProbabilityColumn": "p"})
+    )
+    await settle(world)
+    assert run_of(world)["digest"] != first
+    task = next(entry[1].intent.config.label for entry in world.jobs.values() if entry[2].step == "label" and entry[1].intent.config.label.run_digest != first)
+    assert task.gold_probability_column == "p"

@@ -1,0 +1,96 @@
+"""What each function does to the labels of a whole set: the answer without it, from vote patterns, without a fit and without the rows.
+
+The parameters of the others stay. "Without it" means that it was never asked: its vote, and its abstain where that is evidence, drop out of the
+posterior (leave-one-out of a product of likelihoods is exact for every member; a committee averages its members' answers).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeljob.label_model.contributions import classes_of, members_of
+from labeljob.label_model.model import COMPACT_CELLS, FittedLabelModel, posterior, posterior_of_sums, votes_of
+from labeljob.label_model.packing import pack, sum_tables
+from labeljob.label_model.statistics import VoteStatistics
+from labeljob.label_model.sums import class_sums
+from labeljob.label_model.tie_breaks import labels_of
+from labeljob.votes import ABSTAIN, EmptyVotesError, FloatArray, IntArray, Votes
+
+PATTERNS = 1 << 14  # measured on at most about this many patterns, evenly spaced in canonical order; exact up to there
+
+
+@dataclass(frozen=True)
+class Influence:
+    """Of every function, over all rows.
+
+    Attributes:
+        flips: float64 [n_functions], share of rows whose label is another one without the function; a tie and a row that nobody else votes on
+            have no label.
+        shift: float64 [n_functions], mean total variation between a row's probabilities with and without it, in [0, 1].
+    """
+
+    flips: FloatArray
+    shift: FloatArray
+
+
+def influence(model: FittedLabelModel, statistics: VoteStatistics) -> Influence:
+    """How much labels and probabilities change without each function.
+
+    Args:
+        statistics: of the rows to be labelled, which need not be those of the fit.
+    Raises:
+        EmptyVotesError: there are no rows. VotesError: other functions or classes than the model's.
+    """
+    if statistics.rows == 0:
+        raise EmptyVotesError("the label matrix has no rows, so there is nothing to change")
+    most = PATTERNS if model.coins is None else max(1, COMPACT_CELLS // model.cardinality)
+    chosen = slice(None, None, -(-len(statistics.counts) // most) or 1)
+    patterns = votes_of(model, statistics.patterns[chosen])
+    counts = statistics.counts[chosen] / statistics.counts[chosen].sum()
+    before, voting = posterior(model, patterns), np.count_nonzero(patterns != ABSTAIN, axis=1)
+    labels, joints = _labels(before, voting), _joints(model, patterns)
+    flips, shift = np.zeros(model.functions), np.zeros(model.functions)
+    for j in range(model.functions):
+        rows = _touched(model, patterns[:, j], j)
+        after = _without(model, patterns[rows], j, [joint[:, rows] for joint in joints])
+        left = voting[rows] - (patterns[rows, j] != ABSTAIN)
+        flips[j] = counts[rows] @ (_labels(after, left) != labels[rows])
+        shift[j] = counts[rows] @ np.abs(after - before[rows]).sum(axis=1) / 2
+    return Influence(flips, shift)
+
+
+def _labels(P: FloatArray, voting: IntArray) -> IntArray:
+    return labels_of(P, voting > 0, "abstain", 0)
+
+
+def _joints(model: FittedLabelModel, patterns: Votes) -> list[FloatArray]:
+    """Log joint of the states of each member, float64 [n_states, n_patterns]; none for majority vote; sums of votes of a model with `coins`."""
+    if model.coins is not None:
+        return [class_sums(patterns, model.coins, model.cardinality).T]
+    if model.algorithm == "majority-vote":
+        return []
+    packed = pack(patterns, 1 + model.cardinality)
+    return [sum_tables(packed, member.log_weights) + member.log_prior[:, None] for member in members_of(model)]
+
+
+def _touched(model: FittedLabelModel, votes: Votes, j: int) -> IntArray:
+    """Patterns that the function says something on: those with its vote, and all where an abstain of its counts."""
+    counts_abstain = model.algorithm != "majority-vote" and model.coins is None and any(np.ptp(member.log_weights[j, 0]) > 0 for member in members_of(model))
+    return np.arange(len(votes)) if counts_abstain else np.flatnonzero(votes != ABSTAIN)
+
+
+def _without(model: FittedLabelModel, patterns: Votes, j: int, joints: list[FloatArray]) -> FloatArray:
+    """The posterior of the patterns had function j not been asked, float64 [n_patterns, n_classes]."""
+    if model.coins is not None:
+        named = patterns[:, j] == np.arange(model.cardinality)[:, None]
+        return posterior_of_sums(model, joints[0] - named * model.coins[j]).T
+    if not joints:
+        asked = patterns.copy()
+        asked[:, j] = ABSTAIN
+        return posterior(model, asked)
+    outcomes = patterns[:, j].astype(np.int64) - ABSTAIN
+    total = np.zeros((len(patterns), model.cardinality))
+    for member, joint in zip(members_of(model), joints, strict=True):
+        total += member.share * classes_of(member, joint.T - member.log_weights[j, outcomes], model.cardinality)
+    return total
+

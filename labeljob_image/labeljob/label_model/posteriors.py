@@ -1,0 +1,84 @@
+"""Votes to probabilities, chunk by chunk: what a pass works on stays in the cache, and memory beyond the answer does not grow with rows.
+
+Every operation treats each row alone and in a fixed order: the answer for a row does not depend on the other rows, to the last bit.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from labeljob.label_model.packing import JOINT_ROWS, TOGETHER, RowSums, one_each
+from labeljob.label_model.vote_codes import Layout, chunk_rows, packed_chunks
+from labeljob.votes import FloatArray, Votes
+
+LARGEST_LOG_ODDS = 700.0  # exp of it is still finite
+
+
+def state_posterior(votes: Votes, log_prior: FloatArray, log_weights: FloatArray) -> FloatArray:
+    """Probability of each latent state for each row.
+
+    Args:
+        votes: int8 or int16 [n_rows, n_functions], valid; there may be no rows.
+        log_prior: float64 [n_states], in nats. log_weights: float64 [n_functions, n_outcomes, n_states], log likelihoods.
+    Returns:
+        float64 [n_rows, n_states]; rows sum to 1.
+    """
+    probabilities = np.empty((votes.shape[0], len(log_prior)))
+    if len(log_prior) == 2:  # only the difference of the two states matters
+        odds, weights = log_prior[1] - log_prior[0], log_weights[:, :, 1:] - log_weights[:, :, :1]
+        largest = abs(odds) + float(np.abs(weights).max(axis=1).sum())
+        for rows, sums in _chunk_sums(votes, weights):
+            two_states(np.add(sums[0], odds, out=sums[0]), largest, probabilities[rows])
+    else:
+        for rows, sums in _chunk_sums(votes, log_weights):
+            probabilities[rows] = normalised(np.add(sums, log_prior[:, None], out=sums)).T
+    return probabilities
+
+
+def vote_share_posterior(votes: Votes, uncovered: FloatArray) -> FloatArray:
+    """Share of a row's votes for each class, float64 [n_rows, n_classes]; `uncovered` (float64 [n_classes]) where nobody votes."""
+    classes = len(uncovered)
+    probabilities = np.empty((votes.shape[0], classes))
+    for rows, tallies in _chunk_sums(votes, one_each(votes.shape[1], classes)):
+        total, part = tallies.sum(axis=0), probabilities[rows]
+        share = 1.0 / np.maximum(total, 1.0)
+        for k in range(classes):
+            np.multiply(tallies[k], share, out=part[:, k])
+        part[total == 0] = uncovered
+    return probabilities
+
+
+def _chunk_sums(votes: Votes, log_weights: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
+    """(rows, float64 [n_states, n_rows]): sums over functions, as `packing.sum_tables`, of one chunk after another."""
+    states = log_weights.shape[2]
+    layout = Layout(votes.shape[1], log_weights.shape[1])
+    chunk = min(chunk_rows(layout.columns, states), max(votes.shape[0], 1))
+    sums = RowSums(layout, states, chunk, joint=layout.paired and states < TOGETHER and votes.shape[0] >= JOINT_ROWS).load(log_weights)
+    for start, codes in packed_chunks(votes, layout, chunk):
+        of_chunk = sums.of(codes)
+        yield slice(start, start + codes.shape[1]), of_chunk if states < TOGETHER else np.ascontiguousarray(of_chunk[0].T)
+
+
+def two_states(log_odds: FloatArray, largest: float, out: FloatArray) -> None:
+    """Fill float64 [n_rows, 2] from the log-odds of the second state, none beyond +-`largest`; both keep their relative precision.
+
+    `log_odds` is overwritten.
+    """
+    ratio = np.negative(log_odds, out=log_odds)
+    if largest > LARGEST_LOG_ODDS:
+        np.clip(ratio, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS, out=ratio)
+    np.exp(ratio, out=ratio)
+    second = 1.0 / (ratio + 1.0)
+    out[:, 1] = second
+    np.multiply(ratio, second, out=out[:, 0])
+
+
+def normalised(joint: FloatArray) -> FloatArray:
+    """exp(joint) scaled to sum to 1 over states, without overflow; float64 [n_states, n_rows] in and out."""
+    scaled = joint - joint.max(axis=0)
+    np.exp(scaled, out=scaled)
+    total = np.zeros(joint.shape[1])
+    for of_state in scaled:  # in order of states: the same last bit for any number of rows
+        total += of_state
+    scaled /= total
+    return np.asarray(scaled)

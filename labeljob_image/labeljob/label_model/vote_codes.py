@@ -1,0 +1,144 @@
+"""How a label matrix is read as small integers: `Layout` says what a code means, `packed_chunks` makes the codes.
+
+A digit is vote + 1 (abstain is 0) and the base b is the number of outcomes. A *unit* is a run of columns, read as one number in base b
+with the first column most significant; columns beyond the last count as abstains that say nothing.
+
+    columns of a unit   base      how a unit is read
+    4                   2 to 16   by one or two multiplications of 4-byte words of the int8 matrix, in which a digit is a byte
+    2                   to 64     column by column
+    1                   above     the column itself
+
+In bases 2 to 4 a unit fits a byte and a uint16 *code* holds two of them, the first in its low byte; in other bases a code is a unit.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from labeljob.votes import ABSTAIN, Votes
+
+CHUNK_ROWS, CHUNK_BYTES = 1 << 14, 1 << 20  # a pass works on few enough rows for the cache and on enough to hide the cost of a call
+PAIRED_BASE, WORD_BASE, TWO_COLUMN_BASE = 4, 16, 64
+WORD = 4  # columns of a word of 4 bytes
+SLACK = 8  # bytes behind a buffer of digits, so that the words of its last row may read on
+
+Codes: TypeAlias = npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How votes of `columns` functions with `outcomes` outcomes (abstain and the classes) are packed."""
+
+    columns: int
+    outcomes: int
+
+    @property
+    def width(self) -> int:
+        """Columns of a unit."""
+        return WORD if self.outcomes <= WORD_BASE else 2 if self.outcomes <= TWO_COLUMN_BASE else 1
+
+    @property
+    def units(self) -> int:
+        """Units of a row."""
+        return -(-self.columns // self.width)
+
+    @property
+    def paired(self) -> bool:
+        """Whether a code holds two units."""
+        return self.outcomes <= PAIRED_BASE
+
+    @property
+    def codes(self) -> int:
+        """Codes of a row."""
+        return -(-self.units // 2) if self.paired else self.units
+
+    @property
+    def size(self) -> int:
+        """How many numbers a unit can be."""
+        return int(self.outcomes**self.width)
+
+
+def chunk_rows(columns: int, states: int = 1) -> int:
+    """How many rows a pass over an int8 matrix takes at a time when it keeps `states` float64 of each."""
+    return max(min(CHUNK_ROWS, CHUNK_BYTES // max(columns, 4 * states)), 64)
+
+
+def packed_chunks(votes: Votes, layout: Layout, rows: int | None = None) -> Iterator[tuple[int, Codes]]:
+    """(first row, uint16 [n_codes, n_rows]) of chunks of at most `rows` rows; the next chunk overwrites the codes of the last.
+
+    Args:
+        votes: int8 or int16 [n_rows, n_functions], C-contiguous, each vote at least -1 and below `layout.outcomes` - 1.
+    """
+    rows = rows or chunk_rows(layout.columns)
+    most = min(rows, votes.shape[0])
+    codes = np.empty((layout.codes, most), dtype=np.uint16)
+    words = _Words(layout, most) if layout.width == WORD and votes.dtype == np.int8 else None
+    for start in range(0, votes.shape[0], rows):
+        chunk = votes[start : start + rows]
+        part = codes[:, : chunk.shape[0]]
+        if words:
+            words.read(chunk, part)
+        else:
+            _read_columns(chunk, layout, part)
+        yield start, part
+
+
+class _Words:
+    """Buffers that turn chunks of an int8 matrix into codes, 4 or 8 columns of all rows at a time."""
+
+    def __init__(self, layout: Layout, rows: int) -> None:
+        b = layout.outcomes
+        self.layout = layout
+        self.digits = np.zeros(rows * layout.columns + SLACK, dtype=np.uint8)
+        self.words = np.empty(rows, dtype="<u8")
+        self.bytes = np.empty(2 * rows, dtype=np.uint8)
+        self.pair, self.quad = np.uint16(1 + (b << 8)), np.uint32(1 + (b * b << 16))
+        self.all_four = np.uint32(1 + (b << 8) + (b * b << 16) + (b**3 << 24)) if layout.paired else np.uint32(0)
+
+    def read(self, votes: Votes, codes: Codes) -> None:
+        """Fill uint16 [n_codes, n_rows] from int8 [n_rows, n_functions]."""
+        rows, columns = votes.shape
+        np.add(votes.view(np.uint8), 1, out=self.digits[: rows * columns].reshape(rows, columns), dtype=np.uint8)  # -1 wraps to 0
+        for start in range(0, columns, 2 * WORD):
+            units = self._units(rows, start, min(2 * WORD, columns - start))
+            if self.layout.paired:
+                codes[start // (2 * WORD)] = units.view("<u2" if units.shape[1] == 2 else np.uint8)[:, 0]
+            else:
+                codes[start // WORD : start // WORD + units.shape[1]] = units.T
+
+    def _units(self, rows: int, start: int, width: int) -> npt.NDArray[Any]:
+        """uint8 (paired) or uint32 [n_rows, 1 or 2]: the units of the `width` columns from `start`."""
+        kind, lanes = ("<u8", 2) if width > WORD else ("<u4", 1)
+        words = self.words.view(kind)[:rows]
+        words[:] = np.ndarray((rows,), kind, self.digits, start, (self.layout.columns,))
+        if width not in (WORD, 2 * WORD):
+            words &= words.dtype.type((1 << 8 * width) - 1)  # what follows are digits of the next row
+        quads = words.view("<u4")
+        if self.layout.paired:
+            quads *= self.all_four  # the highest byte becomes d0 b^3 + d1 b^2 + d2 b + d3, and no lower byte carries
+            quads >>= 24
+            units = self.bytes[: len(quads)]
+            np.copyto(units, quads, casting="unsafe")
+            return units.reshape(rows, lanes)
+        pairs = words.view("<u2")
+        pairs *= self.pair  # d0 + 256 d1 becomes d0 + 256 (d0 b + d1)
+        pairs >>= 8
+        quads *= self.quad  # the same for pairs
+        quads >>= 16
+        return quads.reshape(rows, lanes)
+
+
+def _read_columns(votes: Votes, layout: Layout, codes: Codes) -> None:
+    """As `_Words.read`, column by column, for any base and type."""
+    units = np.zeros((layout.units, votes.shape[0]), dtype=np.uint16)
+    for column in range(layout.units * layout.width):
+        unit = units[column // layout.width]
+        unit *= layout.outcomes
+        if column < layout.columns:
+            unit += (votes[:, column] - ABSTAIN).astype(np.uint16)
+    codes[:] = units[0::2] if layout.paired else units
+    if layout.paired:
+        codes[: layout.units // 2] += units[1::2] << 8
