@@ -16,14 +16,17 @@ from labeljob.ballots import ballots_of, ordinary, outcomes
 from labeljob.contract.calibration import CalibrationRecord
 from labeljob.contract.config import FitTask
 from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.inputs import direct_inputs
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import DEPENDENT_LIMIT, DependentPair, FitResult, FunctionColumns, ModelVersion
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.frozen_calibration import id_hashes, to_file
+from labeljob.frozen_models import load_inputs
 from labeljob.gold import Gold, Matched, nothing_known
 from labeljob.gold_in_fit import Calibrated, Fitted, GoldVotes, calibrated, fit_with_gold
-from labeljob.held_out import of_rows
+from labeljob.held_out import not_taught, of_rows
+from labeljob.input_voters import with_inputs
 from labeljob.io.content import pin_broken
 from labeljob.io.datasets import open_pinned
 from labeljob.label_model import FittedLabelModel, VoteReducer, VoteStatistics
@@ -33,7 +36,7 @@ from labeljob.label_model.soft_votes import Levels
 from labeljob.labeling_functions.lookups import LookupData, function_set_digest
 from labeljob.labelled import Voters, label_votes, voters_of
 from labeljob.logs import now_text
-from labeljob.model_artifact import drift_reference, to_files
+from labeljob.model_artifact import VotingSet, drift_reference, to_files
 from labeljob.row_ids import hashed_ids
 from labeljob.schema import check_contract
 from labeljob.steps.check import read_lookups
@@ -42,6 +45,23 @@ from labeljob.steps.evaluate import vote_batches
 from labeljob.votes import ABSTAIN, Votes
 
 TAUGHT_NOTHING = "goldData taught nothing: majority vote has nothing to learn"
+TAUGHT_AN_INPUT = "gold rows taught an input model: they neither teach nor score here, nor calibrate"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a task is made of: all that votes, and the gold that may judge it.
+
+    Attributes:
+        voting: as declared. function_set: the set with its input models as functions.
+        gold: without the rows that taught an input model. taught: hashed ids of these rows; left_out: how many of them were in gold.
+    """
+
+    voting: VotingSet
+    function_set: FunctionSet
+    gold: Gold
+    taught: frozenset[str]
+    left_out: int
 
 
 @dataclass(frozen=True)
@@ -65,13 +85,22 @@ def run_fit(task: FitTask, context: StepContext) -> FitResult:
     home = ArtifactHome(context.locations.path(task.artifacts), task.artifacts)
     if (standing := home.find(task.fit_digest)) is not None:
         return _found(home, standing)
-    lookups = _pinned_lookups(task, context)
-    gold = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context)
-    evaluated = _evaluate(task, lookups, gold, context)
-    fitted = _fit(task, evaluated)
+    prepared = _prepared(task, context)
+    evaluated = _evaluate(task, prepared, context)
+    fitted = _fit(task, prepared, evaluated)
     seed = int(task.parameters.get("seed", 0))
     after = calibrated(fitted, evaluated.voters, evaluated.gold, task.calibration, seed, has_gold=task.gold is not None)
-    return _publish(task, context, home, lookups, gold, evaluated, fitted, after)
+    return _publish(task, context, home, prepared, evaluated, fitted, after)
+
+
+def _prepared(task: FitTask, context: StepContext) -> Prepared:
+    inputs = load_inputs(context.locations, direct_inputs(task.inputs))
+    taught = frozenset[str]().union(*(one.artifact.taught for one in inputs))
+    given = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context)
+    gold = not_taught(given, taught)
+    voting = VotingSet(task.function_set, _pinned_lookups(task, context), inputs)
+    effective = with_inputs(task.function_set, [one.pin for one in inputs])
+    return Prepared(voting, effective, gold, taught, len(given.classes) - len(gold.classes))
 
 
 def _found(home: ArtifactHome, version: ModelVersion) -> FitResult:
@@ -86,17 +115,17 @@ def _pinned_lookups(task: FitTask, context: StepContext) -> dict[str, LookupData
     return lookups
 
 
-def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: Gold, context: StepContext) -> Evaluated:
+def _evaluate(task: FitTask, prepared: Prepared, context: StepContext) -> Evaluated:
     """Contract check, then votes; raises before anything is written."""
-    function_set, source = task.function_set, open_pinned(task.data, context.locations)
+    function_set, gold, source = task.function_set, prepared.gold, open_pinned(task.data, context.locations)
     rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows)
     if rows == 0:
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
-    voters = voters_of(function_set)
+    voters = voters_of(prepared.function_set)
     counts = FunctionCounts(voters, len(function_set.classes))
     reducer = VoteReducer(max(len(voters.regular) + len(voters.side), 1), _outcomes(voters, len(function_set.classes)))
     known, learns = list[GoldVotes](), _learns(task)
-    for ids, batch in vote_batches(source, rows, function_set, lookups, context, context.log.progress("vote", rows)):
+    for ids, batch in vote_batches(source, rows, prepared.voting, context, context.log.progress("vote", rows)):
         matched = gold.match(ids)
         counts.add(batch, matched)
         counts.check_errors(function_set, rows)
@@ -144,21 +173,21 @@ def _in_id_order(known: list[GoldVotes], kind: pa.DataType, functions: int) -> G
     return GoldVotes(ids.take(pa.array(order)), np.concatenate([one.votes for one in known])[order], soft, matched)
 
 
-def _fit(task: FitTask, evaluated: Evaluated) -> Fitted:
+def _fit(task: FitTask, prepared: Prepared, evaluated: Evaluated) -> Fitted:
     """The model, and where gold is evidence those that have not seen one fold of it each."""
     if not _learns(task):
-        return Fitted(_fit_statistics(task, evaluated.voters, evaluated.statistics), evaluated.statistics)
+        return Fitted(_fit_statistics(task, prepared, evaluated.voters, evaluated.statistics), evaluated.statistics)
     gold = evaluated.gold
     rows, seed = evidence_of(evaluated.voters, gold.votes, gold.levels), int(task.parameters.get("seed", 0))
-    fitted = fit_with_gold(evaluated.statistics, rows, gold, seed, lambda statistics: _fit_statistics(task, evaluated.voters, statistics))
+    fitted = fit_with_gold(evaluated.statistics, rows, gold, seed, lambda statistics: _fit_statistics(task, prepared, evaluated.voters, statistics))
     if fitted.taught:
         return fitted
     return replace(fitted, model=replace(fitted.model, notes=(*fitted.model.notes, TAUGHT_NOTHING)))
 
 
-def _fit_statistics(task: FitTask, voters: Voters, statistics: VoteStatistics) -> FittedLabelModel:
+def _fit_statistics(task: FitTask, prepared: Prepared, voters: Voters, statistics: VoteStatistics) -> FittedLabelModel:
     """DESIGN §3: what an abstain means is declared by the functions, not inferred."""
-    regular = [function for function in task.function_set.enabled_functions if not function.is_fallback]
+    regular = [function for function in prepared.function_set.enabled_functions if not function.is_fallback]
     given = task.parameters
     optional: dict[str, Any] = {
         "max_iterations": given.get("maxIterations"),
@@ -205,8 +234,7 @@ def _publish(
     task: FitTask,
     context: StepContext,
     home: ArtifactHome,
-    lookups: dict[str, LookupData],
-    gold: Gold,
+    prepared: Prepared,
     evaluated: Evaluated,
     fitted: Fitted,
     calibrated: Calibrated,
@@ -230,15 +258,18 @@ def _publish(
         iterations=model.iterations,
         converged=model.converged,
         fitted_at=now_text(context.clock()),
-        metrics=figures.metrics(len(gold.classes) if task.gold else None),
+        metrics=figures.metrics(len(prepared.gold.classes) if task.gold else None),
         intervals=figures.intervals(),
         dependent=_dependent(model, evaluated.voters),
-        notes=list(model.notes),
+        notes=[*model.notes, *([f"{prepared.left_out} {TAUGHT_AN_INPUT}"] if prepared.left_out else [])],
+        inputs=task.inputs,
         calibration=CalibrationRecord(method=calibration.method, gold_rows=calibration.gold_rows, why=calibration.why),
     )
     kept = to_file(calibrated.frozen, calibration, uncalibrated.gold_scores(), figures.gold_scores())
-    taught = id_hashes(evaluated.gold.ids) if fitted.taught else []
-    placed = home.publish(record, to_files(task.function_set, lookups, model, kept, functions, reference, taught))
+    taught = prepared.taught.union(id_hashes(evaluated.gold.ids) if fitted.taught else ())
+    voting = prepared.voting
+    pins = [one.pin for one in voting.inputs]
+    placed = home.publish(record, to_files(task.function_set, voting.lookups, model, kept, functions, reference, sorted(taught), pins))
     return FitResult(version=placed, functions=functions)
 
 

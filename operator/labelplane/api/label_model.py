@@ -7,6 +7,7 @@ from pydantic import Field, WithJsonSchema, field_validator, model_validator
 from labeljob.contract.base import Wire
 from labeljob.contract.calibration import CalibrationChoice, CalibrationRecord, Interval
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
+from labeljob.contract.inputs import MOST_CHAIN, MOST_INPUTS, ModelInput
 from labeljob.contract.result import DependentPair
 from labelplane.api.conditions import Conditions
 from labelplane.api.metadata import Metadata
@@ -34,6 +35,13 @@ class FunctionSetRef(Wire):
     """The set whose functions vote."""
 
     name: Name
+
+
+class InputRef(Wire):
+    """A label model that votes in this one."""
+
+    name: Name
+    version: Annotated[int | None, Field(ge=1, description="Hold this version. When left out: the one that the model serves; a newly promoted one is a new fit here.")] = None
 
 
 class Artifacts(Wire):
@@ -99,6 +107,16 @@ class LabelModelSpec(Wire):
     """What to fit, on what, and which version serves."""
 
     function_set_ref: FunctionSetRef
+    inputs: Annotated[
+        list[InputRef] | None,
+        Field(
+            min_length=1,
+            max_length=MOST_INPUTS,
+            description="Label models of this namespace that vote beside the functions, with the probabilities they give a row. Their functions are"
+            " evaluated on the rows here, and their classes are among the classes here. This model waits until they are Ready.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = None
     training_data: Annotated[Dataset, Field(description="The rows to learn from; labels are not needed.")]
     gold_data: Annotated[
         GoldDataset | None,
@@ -120,6 +138,15 @@ class LabelModelSpec(Wire):
     pin: Annotated[int | None, Field(ge=1, description="Hold, or roll back to, this version. When left out: the newest serves.")] = None
     refit: Refit | None = None
     runtime: Annotated[Runtime | None, Field(description="How the fit runs. What is left out comes from the set's runtime.")] = None
+
+    @field_validator("inputs")
+    @classmethod
+    def _inputs_are_unique(cls, value: list[InputRef] | None) -> list[InputRef] | None:
+        names = [one.name for one in value or []]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"has {repeated[0]!r} more than once: names must be unique")
+        return value
 
     @model_validator(mode="after")
     def _gold_can_teach(self) -> "LabelModelSpec":
@@ -164,6 +191,7 @@ class CurrentVersion(Wire):
     intervals: Annotated[dict[str, Interval], Field(description="95 % confidence intervals of the scores on gold.")] = {}
     dependent: Annotated[list[DependentPair], Field(max_length=5, description="Functions that repeat one another, strongest first; discounted by algorithm auto.")] = []
     notes: Annotated[list[str], Field(max_length=5, description="What a person should know of this fit.")] = []
+    inputs: Annotated[list[ModelInput], Field(max_length=MOST_CHAIN, description="The chain of model versions that it was fitted with, first tiers first.")] = []
     calibration: CalibrationRecord | None = None
     fitted_at: str
 
@@ -200,6 +228,7 @@ class ModelPins(Wire):
     request: Annotated[str, Field(description="Digest of what was asked; the pins hold as long as it does.")]
     training_data: DatasetPin
     gold_data: DatasetPin | None = None
+    inputs: Annotated[list[ModelInput], Field(max_length=MOST_CHAIN)] = []
     function_set_digest: str
     image: str
     build: str
