@@ -138,6 +138,15 @@ ADMISSION = (
     _model("prior-accuracy-certain", "spec.parameters.priorAccuracy", 1),
     _model("prior-accuracy-negative", "spec.parameters.priorAccuracy", -0.2),
     _model("seed-negative", "spec.parameters.seed", -1),
+    _model("use-gold-unknown", "spec.parameters.useGold", "train"),
+    Malformed(
+        "model-use-gold-without-gold",
+        changed(changed(label_model(), "spec.goldData", REMOVE), "spec.parameters.useGold", "fit"), "spec", "useGold: fit needs goldData",
+    ),
+    Malformed(
+        "model-use-gold-without-learning",
+        changed(changed(label_model(), "spec.algorithm", "majority-vote"), "spec.parameters.useGold", "fit"), "spec", "useGold: fit has no effect",
+    ),
     _model("pin-zero", "spec.pin", 0),
     _model("refit-suspend-is-text", "spec.refit.suspend", "yes"),
     _job("no-model", "spec.modelRef", REMOVE),

@@ -1,6 +1,8 @@
 """The home of a model's versions: a folder on a volume, one directory a version, never changed once it is there (C5, F6).
 
     home/v3/  model.json  calibration.json  functionset.json  functions.json  reference.json  lookups/*.parquet    content
+              taught.json                                                 hashed ids of the gold rows that taught the model, if any did
+              inputs.json                                                 pins of the model versions that vote in it, if any do
               SHA256SUMS                                                                                           digest of each of these
               version.json                                                                                         the ModelVersion record
     home/index.json                                                                      all records, rebuilt from the directories

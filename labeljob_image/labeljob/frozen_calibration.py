@@ -37,12 +37,12 @@ class FrozenCalibration:
 
     def folds(self, ids: pa.Array) -> IntArray:
         """The fold of each row, int64 [n_rows]; UNSEEN (-1) for rows that tuned nothing."""
-        return np.array([self.fold_of.get(_hash(key), UNSEEN) for key in id_keys(ids)], dtype=np.int64)
+        return np.array([self.fold_of.get(key, UNSEEN) for key in id_hashes(ids)], dtype=np.int64)
 
 
 def freeze(calibration: Calibration, ids: pa.Array) -> FrozenCalibration:
     """`ids` are those of the gold rows that `calibration` was made of, in their order."""
-    fold_of = dict(zip(map(_hash, id_keys(ids)), calibration.fold.tolist(), strict=True)) if calibration.fold_calibrators else {}
+    fold_of = dict(zip(id_hashes(ids), calibration.fold.tolist(), strict=True)) if calibration.fold_calibrators else {}
     return FrozenCalibration(calibration.calibrator, calibration.fold_calibrators, fold_of)
 
 
@@ -51,8 +51,9 @@ def id_keys(ids: pa.Array) -> list[bytes]:
     return [str(value).encode() for value in ids.to_pylist()]
 
 
-def _hash(key: bytes) -> str:
-    return hashlib.blake2b(key, digest_size=12).hexdigest()
+def id_hashes(ids: pa.Array) -> list[str]:
+    """What stands for each id in a version's files: its hash."""
+    return [hashlib.blake2b(key, digest_size=12).hexdigest() for key in id_keys(ids)]
 
 
 def to_file(frozen: FrozenCalibration, calibration: Calibration, before: GoldScores, after: GoldScores) -> dict[str, Any]:

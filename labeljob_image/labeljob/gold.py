@@ -1,4 +1,4 @@
-"""Gold: rows whose true class is known, joined on the id column; it scores labels and calibrates them (M4, M5, M8)."""
+"""Gold: rows whose true class is known, joined on the id column; it scores labels and calibrates them (M4, M5, M8), and teaches the model where asked to."""
 
 from dataclasses import dataclass
 
@@ -36,6 +36,11 @@ class Gold:
             return nothing_known(len(ids))
         index = pc.fill_null(pc.index_in(ids, value_set=self.ids), -1).to_numpy()
         return Matched(np.where(index < 0, ABSTAIN, self.classes[index]), np.where(index < 0, 1.0, self.weights[index]))
+
+
+    def part(self, chosen: BoolArray) -> "Gold":
+        """Some of the known classes."""
+        return Gold(self.ids.filter(pa.array(chosen)), self.classes[chosen], self.weights[chosen])
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,19 +13,37 @@ from labeljob.ballots import side_columns
 from labeljob.calibration import CalibrationFormatError
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.inputs import ModelInput, chain_of
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import FunctionColumns
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.frozen_calibration import FrozenCalibration
 from labeljob.frozen_calibration import from_file as calibration_from
+from labeljob.input_voters import with_inputs
 from labeljob.label_model import FittedLabelModel, ModelFormatError, from_dict, to_dict
 from labeljob.labeling_functions.lookups import LookupData, from_arrow, function_set_digest, to_arrow
+
+TAUGHT = "taught.json"
+INPUTS = "inputs.json"
+
+
+@dataclass(frozen=True)
+class VotingSet:
+    """All that is needed to vote: functions, their lookup tables by name, and the models that vote beside them."""
+
+    function_set: FunctionSet
+    lookups: Mapping[str, LookupData]
+    inputs: tuple["InputModel", ...] = ()
 
 
 @dataclass(frozen=True)
 class ModelArtifact:
-    """The frozen functions, their lookup tables by function name, the label model, its calibration, and figures of the fit."""
+    """The frozen functions, their lookup tables by function name, the label model, its calibration, and figures of the fit.
+
+    `declared` is the set as it was declared; `function_set` has the `inputs` as functions, too (`input_voters`): all that votes, in order.
+    `taught`: hashed ids of the gold rows that the model learned from, which therefore score none of its labels.
+    """
 
     function_set: FunctionSet
     function_set_digest: str
@@ -33,12 +51,39 @@ class ModelArtifact:
     model: FittedLabelModel
     calibration: FrozenCalibration
     functions: FunctionColumns
+    declared: FunctionSet
+    taught: frozenset[str] = frozenset()
+    inputs: tuple["InputModel", ...] = ()
+
+    @property
+    def voting(self) -> VotingSet:
+        return VotingSet(self.declared, self.lookups, self.inputs)
+
+    @property
+    def chain(self) -> list[ModelInput]:
+        """Every version behind this one, first tiers first."""
+        return chain_of([(one.pin, one.artifact.chain) for one in self.inputs])
+
+
+@dataclass(frozen=True)
+class InputModel:
+    """A model version that votes in another."""
+
+    pin: ModelInput
+    artifact: ModelArtifact
 
 
 def to_files(
-    function_set: FunctionSet, lookups: Mapping[str, LookupData], model: FittedLabelModel, calibration: object, functions: FunctionColumns, reference: object
+    function_set: FunctionSet,
+    lookups: Mapping[str, LookupData],
+    model: FittedLabelModel,
+    calibration: object,
+    functions: FunctionColumns,
+    reference: object,
+    taught: Sequence[str] = (),
+    inputs: Sequence[ModelInput] = (),
 ) -> dict[str, bytes]:
-    """Relative path -> content; equal inputs give equal bytes. `calibration` and `reference` are JSON data."""
+    """Relative path -> content; equal inputs give equal bytes. `calibration` and `reference` are JSON data; taught: see `ModelArtifact`; inputs: those that vote."""
     declared = {"digest": function_set_digest(function_set, lookups), "canonical": function_set.canonical(), "spec": function_set.wire()}
     files = {
         "model.json": canonical_json(to_dict(model)),
@@ -47,32 +92,38 @@ def to_files(
         "functions.json": canonical_json(functions.wire()),
         "reference.json": canonical_json(reference),
     }
+    if taught:
+        files[TAUGHT] = canonical_json(sorted(taught))
+    if inputs:
+        files[INPUTS] = canonical_json([one.wire() for one in inputs])
     return files | {f"lookups/{name}.parquet": _parquet(to_arrow(lookup)) for name, lookup in lookups.items()}
 
 
-def from_files(files: Mapping[str, bytes], uri: str) -> ModelArtifact:
-    """The artifact that `to_files` wrote.
+def from_files(files: Mapping[str, bytes], uri: str, inputs: tuple[InputModel, ...] = ()) -> ModelArtifact:
+    """The artifact that `to_files` wrote, with the inputs that its file of inputs names.
 
     Raises:
         JobError: MODEL_MISMATCH when the functions are not those it was fitted with, or this build cannot read it.
     """
     try:
         declared = json.loads(files["functionset.json"])
-        function_set = FunctionSet.model_validate(declared["spec"])
+        own = FunctionSet.model_validate(declared["spec"])
+        function_set = with_inputs(own, [one.pin for one in inputs])
         model = from_dict(json.loads(files["model.json"]))
         calibration = _calibration(files, len(function_set.classes))
         lookups = _lookups(files)
         functions = FunctionColumns.model_validate_json(files["functions.json"])
+        taught = frozenset[str](json.loads(files.get(TAUGHT, b"[]")))
     except (KeyError, ValueError, ModelFormatError, CalibrationFormatError, pa.ArrowException) as error:
         raise _mismatch(uri, f"cannot be read by this build ({type(error).__name__}): fit a new version") from None
-    digest = function_set_digest(function_set, lookups)
+    digest = function_set_digest(own, lookups)
     if digest != declared["digest"]:
         raise _mismatch(uri, "holds other functions or lookup tables than it was fitted with: fit a new version")
     regular = sum(not function.is_fallback for function in function_set.enabled_functions)
     beside = [(column.function, column.soft) for column in side_columns(function_set)]
     if (model.functions, model.cardinality) != (regular, len(function_set.classes)) or [(table.function, table.soft) for table in model.side] != beside:
         raise _mismatch(uri, "was fitted with other functions or classes: fit a new version")
-    return ModelArtifact(function_set, digest, lookups, model, calibration, functions)
+    return ModelArtifact(function_set, digest, lookups, model, calibration, functions, own, taught, inputs)
 
 
 def drift_reference(counts: FunctionCounts, figures: RunFigures, classes: list[str]) -> dict[str, object]:

@@ -34,12 +34,14 @@ class GoldRows:
 
     Attributes:
         P: float64 [n_rows, n_classes], uncalibrated; gold: int64 [n_rows]; weights: float64 [n_rows], > 0; order: their fold orders.
+        fold: int64 [n_rows], the outer folds where P is itself of models that have not seen the fold; None to deal them out.
     """
 
     P: FloatArray
     gold: IntArray
     weights: FloatArray
     order: Shuffled
+    fold: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.gold)
@@ -117,7 +119,7 @@ def calibrate(rows: GoldRows, requested: CalibrationChoice) -> Calibration:
     allowed, why = possible(rows, requested)
     if allowed == ("none",):
         return Calibration(NONE, requested, why, len(rows))
-    fold = stratified_folds(rows.order.outer, rows.gold)
+    fold = stratified_folds(rows.order.outer, rows.gold) if rows.fold is None else rows.fold
     trained = [rows.part(fold != number) for number in range(FOLDS)]
     fold_calibrators = tuple(part.fitted(_choose(allowed, candidates(part, allowed) if len(allowed) > 1 else {})) for part in trained)
     found = candidates(rows, allowed if len(allowed) > 1 else ("none", *allowed))

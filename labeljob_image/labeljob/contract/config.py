@@ -9,6 +9,7 @@ from labeljob.contract.base import Wire
 from labeljob.contract.calibration import CalibrationChoice
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset
 from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.inputs import InputQuery, ModelInput
 from labeljob.contract.result import StartPin
 
 Step = Literal["check", "resolve", "fit", "label"]
@@ -48,6 +49,7 @@ class ResolveTask(Wire):
     pin: int | None = None  # the version to describe; the newest when absent
     output: str | None = None  # a job's table: read its last commit
     app_id: str | None = None
+    inputs: tuple[InputQuery, ...] = ()  # versions of other models to pin
 
 
 class FitTask(Wire):
@@ -59,6 +61,7 @@ class FitTask(Wire):
     gold: DatasetPin | None = None
     gold_label_column: str | None = None
     gold_probability_column: str | None = None
+    inputs: list[ModelInput] = []  # the chain: those that vote, and the inputs of inputs
     algorithm: AlgorithmChoice
     calibration: CalibrationChoice = "auto"
     parameters: dict[str, Any]

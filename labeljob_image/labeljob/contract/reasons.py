@@ -33,6 +33,7 @@ class JobReason(StrEnum):
     VOLUME_FULL = "VolumeFull"
     CONFIG_INVALID = "ConfigInvalid"  # the job's own configuration was edited
     IMAGE_CHANGED = "ImageChanged"  # the pod's build is not the pinned one
+    INPUT_MISMATCH = "InputMismatch"  # an input model has classes or reads columns that do not fit
     SUPERSEDED = "Superseded"  # a later sequence has committed: this run must not write
     INTERNAL_ERROR = "InternalError"
 
@@ -50,6 +51,7 @@ EXIT_CODES: dict[JobReason, ExitCode] = {
     JobReason.FUNCTION_TESTS_FAILED: ExitCode.BAD_SPEC,
     JobReason.LOOKUP_INVALID: ExitCode.BAD_SPEC,
     JobReason.CONFIG_INVALID: ExitCode.BAD_SPEC,
+    JobReason.INPUT_MISMATCH: ExitCode.BAD_SPEC,
     JobReason.VOLUME_FULL: ExitCode.NO_ROOM,
     JobReason.INTERNAL_ERROR: ExitCode.TRANSIENT,
 }

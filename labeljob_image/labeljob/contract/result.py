@@ -7,6 +7,7 @@ from pydantic import Field
 from labeljob.contract.base import Wire
 from labeljob.contract.calibration import CalibrationRecord, Interval
 from labeljob.contract.datasets import DatasetPin
+from labeljob.contract.inputs import ModelInput
 from labeljob.contract.reasons import JobReason
 
 MESSAGE_BYTES = 4096
@@ -68,6 +69,7 @@ class ModelVersion(Wire):
     dependent: list[DependentPair] = []  # strongest first; at most DEPENDENT_LIMIT
     notes: list[str] = []  # what a person should know of this fit: `<FitNote>: <text>`
     start: StartPin | None = None  # the version that it started from
+    inputs: list[ModelInput] = []  # the chain of model versions that it was fitted with, first tiers first
     calibration: CalibrationRecord | None = None  # absent from versions of before there was one
 
 
@@ -94,6 +96,7 @@ class Commit(Wire):
     model_version: int
     model_sha256: str
     function_set_digest: str
+    inputs: list[ModelInput] = []  # the chain of model versions behind the model's
     image: str
     metrics: dict[str, float | None]
     label_distribution: dict[str, float]
@@ -113,6 +116,7 @@ class ResolveResult(Wire):
     data: DatasetPin
     gold: DatasetPin | None = None
     function_set_digest: str | None = None
+    inputs: list[ModelInput] = []  # the chain behind the queries
     versions: list[VersionLine] = []  # newest first, at most 10
     current: ModelVersion | None = None  # the pinned version, or the newest
     current_functions: FunctionColumns | None = None

@@ -46,6 +46,7 @@ def _cuts() -> Iterator[Callable[[Wired], None]]:
     yield _cut_notes
     for keep in (30, 15):
         yield partial(_keep_functions, keep=keep)
+    yield partial(_keep_versions, keep=1)
     for keep in (20, 5, 0):
         yield partial(_keep_classes, keep=keep)
     for keep in (5, 0):
@@ -90,6 +91,11 @@ def _cut_notes(wired: Wired) -> None:
             version["dependent"] = version.get("dependent", [])[:2]
             if "calibration" in version:
                 version["calibration"]["why"] = version["calibration"]["why"][:120]
+
+
+def _keep_versions(wired: Wired, keep: int) -> None:
+    if "versions" in wired.get("resolve", {}):
+        wired["resolve"]["versions"] = wired["resolve"]["versions"][:keep]
 
 
 def _keep_classes(wired: Wired, keep: int) -> None:

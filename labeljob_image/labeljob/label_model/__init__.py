@@ -16,6 +16,7 @@ from labeljob.label_model.model import FittedLabelModel, Member, estimated_accur
 from labeljob.label_model.multi_label import MultiLabelModel, binary_votes
 from labeljob.label_model.reducer import VoteReducer
 from labeljob.label_model.sampling import Budget
+from labeljob.label_model.semi_supervised import cross_fitted_proba, with_known
 from labeljob.label_model.serialization import FORMAT_VERSION, ModelFormatError, from_dict, to_dict
 from labeljob.label_model.statistics import VoteStatistics, from_votes, merge, merge_all
 from labeljob.label_model.statistics_bytes import from_bytes, to_bytes
@@ -38,6 +39,7 @@ __all__ = [
     "VoteStatistics",
     "binary_votes",
     "contributions",
+    "cross_fitted_proba",
     "estimated_accuracy",
     "fallback_posterior",
     "fit_statistics",
@@ -52,5 +54,6 @@ __all__ = [
     "to_bytes",
     "to_dict",
     "weights",
+    "with_known",
     "without_each",
 ]

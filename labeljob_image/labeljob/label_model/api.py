@@ -18,6 +18,7 @@ from labeljob.label_model.gold import held_out_scores, rows_of
 from labeljob.label_model.metrics import Scored, score
 from labeljob.label_model.model import FittedLabelModel, check_functions, posterior_of, weights
 from labeljob.label_model.patterns import votes_by_class
+from labeljob.label_model.semi_supervised import part_known
 from labeljob.label_model.serialization import ModelFormatError
 from labeljob.label_model.side import fit_with_side, side_posterior
 from labeljob.label_model.statistics import Totals, VoteStatistics, from_votes, reduce_votes
@@ -83,6 +84,7 @@ class LabelModel:
         prior_accuracy: float | None = None,
         start: FittedLabelModel | None = None,
         soft: Any = None,
+        gold: Any = None,
         **kwargs: Any,
     ) -> Self:
         """Fit on a label matrix.
@@ -93,6 +95,8 @@ class LabelModel:
             class_balance: [n_classes] positive shares that sum to 1; learned when neither is given.
             soft: [n_rows, n_teachers, n_classes] probabilities of weak teachers, NaN where one says nothing; see `soft_votes`. Teachers
                 come after the functions of L in all figures, and predicting needs their probabilities of its rows.
+            gold: [n_rows] known classes of rows of L_train, -1 unknown: evidence of what the functions are worth. Calibrate and score with other
+                gold, or with what `cross_fitted_proba` says of this. Y_dev is something else: it gives the class balance alone.
             prior_accuracy, start: see `fit_statistics`; `start` is the `model_` of an earlier fit.
             seed: as that of the class, from here on.
             n_epochs, lr, l2, optimizer, optimizer_config, lr_scheduler, lr_scheduler_config, prec_init, log_freq, mu_eps, progress_bar,
@@ -106,7 +110,7 @@ class LabelModel:
         if class_balance is None and Y_dev is not None:
             class_balance = balance_of(Y_dev, self.cardinality)
         seed = self.seed if kwargs.get("seed") is None else int(kwargs["seed"])
-        statistics = statistics_of(given, self.cardinality)
+        statistics = statistics_of(given, self.cardinality, gold)
         self.model_ = fit_with_side(
             statistics, given.votes.shape[1], given.columns, self.cardinality, self._readings(given),
             algorithm=self.algorithm, class_balance=class_balance, seed=seed, prior_accuracy=prior_accuracy, start=start,
@@ -273,9 +277,11 @@ def seen_of(given: Evidence) -> Votes:
     return np.column_stack([given.votes, given.outcomes]).astype(np.int16) if given.outcomes.shape[1] else given.votes
 
 
-def statistics_of(given: Evidence, cardinality: int) -> VoteStatistics:
-    """The statistics of votes and of the outcomes beside them; all rows as they are where a model of one weight a function reads them once (`compact`)."""
+def statistics_of(given: Evidence, cardinality: int, gold: Any = None) -> VoteStatistics:
+    """The statistics of votes, of the outcomes beside them and of what is known; all rows as they are where a model of one weight a function reads them once (`compact`)."""
     votes = validate_votes(seen_of(given))
+    if gold is not None:
+        return part_known(votes, validate_gold(gold, len(votes), cardinality))
     if compact.is_needed(votes.shape[1], cardinality):
         return VoteStatistics(votes, np.ones(len(votes), dtype=np.int64), None, Totals(len(votes), votes_by_class(votes, cardinality), None))
     return reduce_votes(votes)

@@ -7,9 +7,10 @@ import numpy as np
 from labeljob.contract.algorithms import AlgorithmChoice
 from labeljob.label_model.model import FittedLabelModel
 from labeljob.label_model.statistics import VoteStatistics
-from labeljob.votes import EmptyVotesError, FloatArray, VotesError
+from labeljob.votes import EmptyVotesError, FloatArray, IntArray, VotesError
 
 AlgorithmArgument: TypeAlias = AlgorithmChoice
+TAKES_NO_GOLD = ("majority-vote", "generative", "triplet")  # which learn nothing, or from moments of the votes alone
 AbstainArgument: TypeAlias = Literal["auto", "evidence", "missing"]
 
 
@@ -52,6 +53,17 @@ def check_prior_accuracy(prior_accuracy: float | None, cardinality: int) -> floa
             " functions that are mostly wrong cannot be told from mostly right ones that name the other class"
         )
     return prior_accuracy
+
+
+def check_known(known: IntArray | None, algorithm: str, cardinality: int, compact: bool) -> None:
+    """VotesError for a known class that is none of the classes; ValueError where an algorithm (or a model of one weight a function) cannot learn from it."""
+    if known is None:
+        return
+    if int(known.max()) >= cardinality:
+        raise VotesError(f"a row is known to be of class {int(known.max())}, which is not one of {cardinality} classes (0 to {cardinality - 1})")
+    if algorithm in TAKES_NO_GOLD or compact:
+        name = algorithm if algorithm in TAKES_NO_GOLD else "a model of one weight a function"
+        raise ValueError(f"{name} does not learn from known classes: use another algorithm, or leave gold out of the fit and score with it")
 
 
 def check_start(start: FittedLabelModel | None, statistics: VoteStatistics, cardinality: int) -> None:

@@ -9,13 +9,20 @@ from labeljob.label_model import generative, glad, mace, one_coin, triplet
 from labeljob.label_model.committee import Finding, Fitted, latent, with_subtypes
 from labeljob.label_model.fits import Bench, right_votes
 from labeljob.label_model.intervals import with_intervals
+from labeljob.label_model.known_rows import start_at
 from labeljob.label_model.model import FittedLabelModel, Member, prior_of_classes
 from labeljob.label_model.notes import adversarial_note, no_gain_note
 from labeljob.label_model.selection import Abstain, Algorithm, Reason
 from labeljob.votes import FloatArray
 
+
+def _one_coin(bench: Bench) -> Fitted:
+    """Known classes are heard by the coins of `latent_class` alone."""
+    return one_coin.fit(bench) if bench.observed.known is None else latent("coin", 1.0, bench.coins(np.ones(len(bench.evidence))))
+
+
 ALONE: dict[Algorithm, Callable[[Bench], Fitted]] = {
-    "one-coin": one_coin.fit,
+    "one-coin": _one_coin,
     "hierarchical-dawid-skene": lambda bench: latent("confusions", 1.0, bench.confusions(np.ones(len(bench.evidence)))),
     "ebcc": lambda bench: with_subtypes(bench, np.ones(len(bench.evidence))),
     "generative": generative.fit,
@@ -42,6 +49,7 @@ def from_finding(finding: Finding, bench: Bench, abstain: tuple[Abstain, ...]) -
     posterior = sum_of(finding.members)
     only = finding.members[0] if len(finding.members) == 1 else None
     every = 1 if only is None else only.every
+    posterior = posterior if bench.observed.known is None else start_at(posterior, bench.observed.known[::every])
     members = tuple(one.member for one in finding.members)
     accuracies = _accuracies(bench, right_votes(bench, posterior) if only is None or only.right is None else only.right)
     log_linear = only is not None and len(only.member.classes) == bench.classes
@@ -90,8 +98,8 @@ def _accuracies(bench: Bench, right: FloatArray) -> FloatArray:
 
 def notes_of(bench: Bench, accuracies: FloatArray, posterior: FloatArray, chosen: slice) -> tuple[str, ...]:
     """What the votes cannot support. accuracies: float64 [n_functions]; posterior: of the `chosen` patterns, float64 [n_classes, n_chosen]."""
-    same = _same_as_majority(bench, posterior, chosen)
-    return (*adversarial_note(accuracies, bench.votes, bench.classes), *no_gain_note(same))
+    same = no_gain_note(_same_as_majority(bench, posterior, chosen))
+    return same if bench.observed.known is not None else (*adversarial_note(accuracies, bench.votes, bench.classes), *same)
 
 
 def _same_as_majority(bench: Bench, posterior: FloatArray, chosen: slice) -> float:

@@ -60,7 +60,7 @@ class EmResult(Generic[P]):
     """Where EM ended.
 
     Attributes:
-        expected: rows of each class, and of each outcome, at the last E step that was kept; None when none was.
+        expected: rows of each class, and of each outcome, at the last E step that was kept, of those whose class is not known; None when none was.
         iterations: E steps. trace: the penalised log likelihood in nats at those that were kept; it never falls.
     """
 
@@ -83,6 +83,7 @@ def run_em(
     max_iterations: int,
     tolerance: float,
     part: WeightedVotes | None = None,
+    known: Expected | None = None,
 ) -> EmResult[P]:
     """EM until a round raises the (expected) objective by at most `tolerance` nats a row, or `max_iterations`; with 0 it takes them all.
 
@@ -91,35 +92,44 @@ def run_em(
 
     Args:
         patterns: int8 [n_patterns, n_functions], or packed; counts: float64 [n_patterns]. part: of the patterns, when it is known.
+        known: what further rows say whose class is known: a constant of every M step.
     """
     start = problem.start
     rows = weigh(patterns, counts, start.log_confusion.shape[1])
     part = rows.part if part is None else part
     if part.packed.rows < rows.packed.rows and not is_dense(rows.packed, len(start.log_balance)):
-        start = _climb(part, start, problem, max_iterations, max(tolerance, PART_TOLERANCE)).parameters
-    return _climb(rows, start, problem, max_iterations, tolerance)
+        start = _climb(part, start, problem, max_iterations, max(tolerance, PART_TOLERANCE), known).parameters
+    return _climb(rows, start, problem, max_iterations, tolerance, known)
 
 
-def _climb(rows: WeightedVotes, start: P, problem: Problem[P], max_iterations: int, tolerance: float) -> EmResult[P]:
+def _climb(rows: WeightedVotes, start: P, problem: Problem[P], max_iterations: int, tolerance: float, known: Expected | None) -> EmResult[P]:
     """Rounds of EM, mixed with earlier ones (`acceleration`); a mixture that lowers the objective is dropped for the plain step."""
     here, plain, mixer, found = start, None, Anderson(), None
     trace, converged, iterations = list[float](), False, 0
-    states = len(start.log_balance)
+    states, least = len(start.log_balance), tolerance * (rows.total + (0.0 if known is None else float(known.rows.sum())))
     expectation = GridExpectation(rows) if is_dense(rows.packed, states) else Expectation(rows, states)
     while not converged and iterations < max_iterations:
         iterations += 1
-        expected, likelihood = expectation.of(here.log_balance, here.log_confusion)
-        density = problem.log_density(here)
+        among, likelihood = expectation.of(here.log_balance, here.log_confusion)
+        density, expected = problem.log_density(here), among
+        if known is not None:
+            expected = Expected(among.outcomes + known.outcomes, among.rows + known.rows)
+            likelihood += log_likelihood_of_known(here, known)
         if plain is not None and likelihood + density < trace[-1] - ROUNDING * abs(trace[-1]):
             here, plain = plain, None
             mixer.forget()
             continue
-        step, found = problem.maximise(expected), expected
-        converged = tolerance > 0 and expected_rise(here, step, expected) + problem.log_density(step) - density <= tolerance * rows.total
+        step, found = problem.maximise(expected), among
+        converged = tolerance > 0 and expected_rise(here, step, expected) + problem.log_density(step) - density <= least
         trace.append(likelihood + density)
         mixed = None if converged else mixer.propose(problem.vector(here), problem.vector(step))
         here, plain = (step, None) if mixed is None else (problem.parameters(mixed), step)
     return EmResult(plain or here, found, iterations, converged, tuple(trace))
+
+
+def log_likelihood_of_known(parameters: Parameters, known: Expected) -> float:
+    """log p(class, row) in nats of rows whose class is known, summed."""
+    return float((known.outcomes * parameters.log_confusion).sum()) + float(known.rows @ parameters.log_balance)
 
 
 def expected_rise(here: Parameters, step: Parameters, expected: Expected) -> float:

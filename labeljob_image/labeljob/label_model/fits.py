@@ -12,7 +12,7 @@ from labeljob.label_model.latent_class import LatentClasses
 from labeljob.label_model.model import FittedLabelModel, posterior
 from labeljob.label_model.observed import Observed, observe
 from labeljob.label_model.statistics import VoteStatistics
-from labeljob.votes import BoolArray, FloatArray
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray
 
 COIN_VOTES = 10.0  # pseudo-votes of a function at the pooled accuracy
 CONFUSION_VOTES = 10.0  # pseudo-votes for each class at its coin
@@ -79,9 +79,20 @@ class Bench:
         total = shares.sum(axis=0)
         return np.where(total > 0, shares / np.where(total > 0, total, 1), 1 / self.classes)
 
-    def begin(self, discount: FloatArray) -> FloatArray:
-        """Where EM starts: what an earlier model says of each pattern, else `start`; float64 [n_classes, n_patterns]."""
-        return self.start(discount) if self._warm is None else self._warm
+    def begin(self, discount: FloatArray, structure: latent_class.Structure | None = None) -> FloatArray:
+        """Where EM starts: what an earlier model says of each pattern, else what known rows teach, else `start`; float64 [n_classes, n_patterns].
+
+        Args:
+            structure: what known rows teach the parameters of; when left out, a coin for each function.
+        """
+        if self._warm is not None:
+            return self._warm
+        if self.observed.known is None:
+            return self.start(discount)
+        return latent_class.taught(self.observed, structure or self._coin_structure(discount), self.start(discount))
+
+    def _coin_structure(self, discount: FloatArray) -> latent_class.Structure:
+        return replace(latent_class.coin_structure(self.observed, self.evidence, discount, self.pooled, COIN_VOTES), balance=self.balance)
 
     @cached_property
     def _warm(self) -> FloatArray | None:
@@ -89,13 +100,14 @@ class Bench:
 
     def coins(self, discount: FloatArray, *, uninformative: bool = False) -> LatentClasses:
         """One accuracy a function."""
-        structure = latent_class.coin_structure(self.observed, self.evidence, discount, self.pooled, COIN_VOTES)
-        return self._run(replace(structure, uninformative=uninformative, balance=self.balance), self.begin(discount))
+        structure = self._coin_structure(discount)
+        return self._run(replace(structure, uninformative=uninformative), self.begin(discount, structure))
 
     def confusions(self, discount: FloatArray) -> LatentClasses:
         """A confusion for each function, shrunk to a coin: first the pooled one, then RECENTRED times the one that its own confusion comes to."""
-        base = replace(latent_class.coin_structure(self.observed, self.evidence, discount, self.pooled, COIN_VOTES), coin=False, balance=self.balance)
-        fitted = self._run(replace(base, prior=base.prior * (CONFUSION_VOTES * self.classes / COIN_VOTES)), self.begin(discount))
+        base = replace(self._coin_structure(discount), coin=False)
+        first = replace(base, prior=base.prior * (CONFUSION_VOTES * self.classes / COIN_VOTES))
+        fitted = self._run(first, self.begin(discount, first))
         iterations = fitted.iterations
         for _ in range(RECENTRED):
             fitted = self._run(replace(base, prior=self._own_coins(fitted) * CONFUSION_VOTES), fitted.posterior)
@@ -110,17 +122,27 @@ class Bench:
     def rules(self, discount: FloatArray) -> LatentClasses:
         """Dawid-Skene whose prior says that a rule votes for a class more often on rows of that class."""
         structure = self.rule_structure(discount)
+        if self._warm is not None or self.observed.known is not None:
+            return self._run(structure, self.begin(discount, structure))
         majority = self.balance if self.balance is not None else self._balance(self.start(discount))
-        return self._run(structure, latent_class.posterior_of_prior(self.observed, structure, majority) if self._warm is None else self._warm)
+        return self._run(structure, latent_class.posterior_of_prior(self.observed, structure, majority))
 
     def guarded(self, fit: Fit, discount: FloatArray) -> LatentClasses:
-        """A fit; where EM has lost the classes, again with the balance of majority vote held (FARTHEST)."""
+        """A fit; where EM has lost the classes, again with the balance of majority vote held (FARTHEST). Where some are known, they say which is better."""
         fitted = fit(self, discount)
         if self.balance is not None:
             return fitted
         majority = self._balance(self.start(discount))
         far = np.abs(self._balance(fitted.posterior) - majority).sum() / 2 > FARTHEST
-        return fit(replace(self, balance=majority, warm=None), discount) if far else fitted
+        if not far:
+            return fitted
+        held = fit(replace(self, balance=majority, warm=None), discount)
+        return held if self.observed.known is None or self._loss(held) < self._loss(fitted) else fitted
+
+    def _loss(self, fitted: LatentClasses) -> float:
+        of_state = np.arange(len(fitted.log_prior))
+        of_state[self.classes :] = ABSTAIN
+        return latent_class.log_loss_of_known(self.observed, fitted.log_prior, fitted.log_weights, of_state)
 
     def rule_structure(self, discount: FloatArray) -> latent_class.Structure:
         """The prior of `rules`."""

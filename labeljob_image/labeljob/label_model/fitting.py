@@ -2,75 +2,39 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from labeljob.label_model import climbing, compact, dawid_skene, majority_vote, weighted_vote
-from labeljob.label_model.arguments import AbstainArgument, AlgorithmArgument, check_arguments, check_class_balance, check_prior_accuracy, check_start
+from labeljob.label_model.arguments import (
+    AbstainArgument,
+    AlgorithmArgument,
+    check_arguments,
+    check_class_balance,
+    check_known,
+    check_prior_accuracy,
+    check_start,
+)
 from labeljob.label_model.assembly import fit_alone, from_finding
 from labeljob.label_model.committee import Finding, deliberate
+from labeljob.label_model.expectation import Expected
 from labeljob.label_model.fits import Bench
+from labeljob.label_model.gathering import Evidence, gather_counts
 from labeljob.label_model.intervals import with_intervals
+from labeljob.label_model.known_rows import SMALLEST
 from labeljob.label_model.model import FittedLabelModel
 from labeljob.label_model.notes import adversarial_note, worse_than_random
+from labeljob.label_model.packing import outcome_counts
 from labeljob.label_model.posteriors import normalised
-from labeljob.label_model.selection import Abstain, Choice, choose_algorithm, infer_abstain, one_sided
-from labeljob.label_model.statistics import VoteStatistics, weighted_patterns
-from labeljob.label_model.statistics import vote_counts as exact_vote_counts
+from labeljob.label_model.selection import Choice, choose_algorithm
+from labeljob.label_model.statistics import VoteStatistics
 from labeljob.label_model.weighted_votes import WeightedVotes, weigh
-from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray
 
 EXACT = ("auto", "majority-vote", "weighted-vote")  # need how often functions agree on all patterns; others only to start from it
 PRIOR_VOTES = 10.0  # pseudo-votes of each function for each class in Dawid-Skene
 FARTHEST = 0.3  # total variation between the classes of covered rows by Dawid-Skene and by majority vote, above which EM has collapsed
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What every algorithm starts from.
-
-    Attributes:
-        patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns]; rows: both, packed.
-        vote_counts: float64 [n_functions, n_classes].
-        agreeing, comparable: float64 [n_functions], see `weighted_vote.agreement`.
-        abstain: the reading of each function's abstain.
-        class_balance: float64 [n_classes], when it is given.
-        prior_accuracy: of a vote, before functions are compared, when it is given.
-        start: the model whose posterior EM starts from, when it is given.
-    """
-
-    patterns: Votes
-    rows: WeightedVotes
-    counts: FloatArray
-    vote_counts: FloatArray
-    agreeing: FloatArray
-    comparable: FloatArray
-    abstain: tuple[Abstain, ...]
-    class_balance: FloatArray | None
-    prior_accuracy: float | None
-    start: FittedLabelModel | None
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return int(self.vote_counts.shape[1])
-
-    @property
-    def sided(self) -> BoolArray:
-        """Functions that vote for one class only, bool [n_functions]."""
-        return one_sided(self.vote_counts)
-
-    @property
-    def pooled(self) -> float:
-        """Accuracy of a vote before anything is known of its function: as given, else how often functions agree. Better than random."""
-        if self.prior_accuracy is not None:
-            return self.prior_accuracy
-        return weighted_vote.pooled_agreement(self.agreeing, self.comparable, self.classes)
-
-    def accuracies(self) -> FloatArray:
-        """Shrunk agreement of each function, float64 [n_functions]."""
-        return weighted_vote.shrunk_accuracies(self.agreeing, self.comparable, self.classes, self.sided, self.pooled)
 
 
 def fit_statistics(
@@ -86,7 +50,7 @@ def fit_statistics(
     prior_accuracy: float | None = None,
     start: FittedLabelModel | None = None,
 ) -> FittedLabelModel:
-    """Fit a label model on vote statistics, without gold; deterministic, and the inputs are not changed.
+    """Fit a label model on vote statistics, and on the classes that they know (`semi_supervised`); deterministic, and the inputs are not changed.
 
     Args:
         cardinality: number of classes, at least 2.
@@ -107,9 +71,10 @@ def fit_statistics(
     balance = check_class_balance(class_balance, cardinality)
     check_start(start, statistics, cardinality)
     check_prior_accuracy(prior_accuracy, cardinality)
+    check_known(statistics.known, algorithm, cardinality, compact.is_needed(statistics.functions, cardinality))
     if compact.is_needed(statistics.functions, cardinality):
         return compact.fit(statistics, cardinality, algorithm, balance, prior_accuracy, max_iterations, seed)
-    evidence = _gather(statistics, cardinality, abstain, balance, prior_accuracy, start, exact=algorithm in EXACT)
+    evidence = gather_counts(statistics, cardinality, abstain, balance, prior_accuracy, start, exact=algorithm in EXACT)
     bench = _bench(statistics, evidence, max_iterations, tolerance, seed)
     model = _model_of(algorithm, evidence, bench)
     if start is not None and worse_than_random(model.accuracies, bench.votes, cardinality):
@@ -120,11 +85,11 @@ def fit_statistics(
 def _model_of(algorithm: AlgorithmArgument, evidence: Evidence, bench: Bench) -> FittedLabelModel:
     if algorithm != "auto":
         return _fit(Choice(algorithm, "Requested", f"{algorithm} was asked for"), evidence, bench)
-    choice = choose_algorithm(evidence.vote_counts, evidence.comparable, evidence.abstain)
+    choice = choose_algorithm(evidence.vote_counts, evidence.comparable, evidence.abstain, _known_classes(evidence))
     return from_finding(deliberate(bench), bench, evidence.abstain) if choice is None else _fit(choice, evidence, bench)
 
 
-def _bench(statistics: VoteStatistics, evidence: "Evidence", max_iterations: int, tolerance: float, seed: int) -> Bench:
+def _bench(statistics: VoteStatistics, evidence: Evidence, max_iterations: int, tolerance: float, seed: int) -> Bench:
     return Bench(
         statistics,
         evidence.vote_counts,
@@ -139,36 +104,8 @@ def _bench(statistics: VoteStatistics, evidence: "Evidence", max_iterations: int
     )
 
 
-def _gather(
-    statistics: VoteStatistics,
-    classes: int,
-    abstain: Sequence[AbstainArgument] | None,
-    class_balance: FloatArray | None,
-    prior_accuracy: float | None,
-    start: FittedLabelModel | None,
-    *,
-    exact: bool,
-) -> Evidence:
-    patterns, counts = statistics.patterns, statistics.weights
-    rows = weighted_patterns(statistics, 1 + classes)
-    vote_counts = exact_vote_counts(statistics, classes).astype(np.float64)
-    agreeing, comparable = weighted_vote.agreement(rows if exact else rows.part, counts, classes)
-    readings = _readings(statistics, counts, vote_counts, abstain)
-    return Evidence(patterns, rows, counts, vote_counts, agreeing, comparable, readings, class_balance, prior_accuracy, start)
-
-
-def _readings(
-    statistics: VoteStatistics, counts: FloatArray, vote_counts: FloatArray, abstain: Sequence[AbstainArgument] | None
-) -> tuple[Abstain, ...]:
-    given = tuple(abstain) if abstain is not None else ("auto",) * statistics.functions
-    if len(given) != statistics.functions or any(reading not in get_args(AbstainArgument) for reading in given):
-        raise ValueError(f"abstain is one of auto, evidence, missing for each of {statistics.functions} functions; got {list(given)}")
-    inferred = infer_abstain(statistics.patterns, counts, vote_counts) if "auto" in given else given
-    return tuple(guess if reading == "auto" else reading for reading, guess in zip(given, inferred, strict=True))  # type: ignore[misc]
-
-
 def _fit(choice: Choice, evidence: Evidence, bench: Bench) -> FittedLabelModel:
-    one_class = np.count_nonzero(evidence.vote_counts.any(axis=0)) < 2
+    one_class = np.count_nonzero(_named_classes(evidence)) < 2
     if one_class and choice.algorithm not in ("majority-vote", "weighted-vote"):
         choice = Choice("weighted-vote", "OneClassVoted", "all votes name one class: no confusion to learn")
     if choice.algorithm == "dawid-skene":
@@ -194,17 +131,59 @@ def _vote_model(choice: Choice, evidence: Evidence, seed: int) -> FittedLabelMod
 
 def _fit_dawid_skene(choice: Choice, evidence: Evidence, max_iterations: int, tolerance: float, seed: int) -> FittedLabelModel:
     """Dawid-Skene on the classes that get votes; when EM collapses, again with the class balance held at the majority vote's."""
-    voted = np.flatnonzero(evidence.vote_counts.any(axis=0))
-    rows = _informative(evidence, _renamed(evidence, voted))
+    voted = np.flatnonzero(_named_classes(evidence))
+    every = _renamed(evidence, voted)
+    taught = _known_rows(evidence, every, voted)
+    rows = _informative(evidence, every if evidence.known is None else every.take(np.asarray(evidence.known == ABSTAIN)))
     majority = majority_vote.class_shares(rows.packed, rows.counts, len(voted))
     given = None if evidence.class_balance is None else evidence.class_balance[voted] / evidence.class_balance[voted].sum()
-    result = _run(evidence, rows, majority if given is None else given, given is not None, voted, max_iterations, tolerance)
+    result = _run(evidence, rows, taught, majority if given is None else given, given is not None, voted, max_iterations, tolerance)
     if given is None and _distance(result, rows, majority) > FARTHEST:
-        choice = Choice("dawid-skene", "Collapsed", f"{choice.why}; EM left the majority vote, so its class balance was held")
-        result = _run(replace(evidence, start=None), rows, majority, True, voted, max_iterations, tolerance)
+        held = _run(replace(evidence, start=None), rows, taught, majority, True, voted, max_iterations, tolerance)
+        if taught is None or taught.log_loss(held.parameters) < taught.log_loss(result.parameters):
+            choice = Choice("dawid-skene", "Collapsed", f"{choice.why}; EM left the majority vote, so its class balance was held")
+            result = held
     balance, log_weights = _all_classes(result.parameters, voted, evidence)
     accuracies = _vote_accuracies(balance, log_weights)
     return _model(choice, evidence, balance, log_weights, accuracies, (result.iterations, result.converged), seed)
+
+
+@dataclass(frozen=True)
+class KnownRows:
+    """Rows whose class is known, for Dawid-Skene: packed, how many, and the class of each, int64 [n_rows], numbered as the classes that are learned."""
+
+    rows: WeightedVotes
+    classes: IntArray
+
+    def expected(self, count: int) -> Expected:
+        """What they say in an M step."""
+        of_class = (np.arange(count)[:, None] == self.classes) * self.rows.counts
+        return Expected(outcome_counts(self.rows.packed, of_class), of_class.sum(axis=1))
+
+    def log_loss(self, parameters: climbing.Parameters) -> float:
+        """-log p(class | votes) in nats, summed."""
+        posterior = dawid_skene.e_step(self.rows.packed, parameters)[0][self.classes, np.arange(len(self.classes))]
+        return float(-np.log(np.maximum(posterior, SMALLEST)) @ self.rows.counts)
+
+
+def _named_classes(evidence: Evidence) -> BoolArray:
+    """Classes that get votes, or are known of a row, bool [n_classes]."""
+    named = np.asarray(evidence.vote_counts.any(axis=0))
+    known = _known_classes(evidence)
+    return named if known is None else np.asarray(named | known)
+
+
+def _known_classes(evidence: Evidence) -> BoolArray | None:
+    """Classes of which some rows are known, bool [n_classes]; None when no class is."""
+    return None if evidence.known is None else np.isin(np.arange(evidence.classes), evidence.known)
+
+
+def _known_rows(evidence: Evidence, every: WeightedVotes, voted: IntArray) -> KnownRows | None:
+    """The rows whose class is known among `every`."""
+    if evidence.known is None:
+        return None
+    given = evidence.known != ABSTAIN
+    return KnownRows(every.take(given), np.searchsorted(voted, evidence.known[given]))
 
 
 def _renamed(evidence: Evidence, voted: IntArray) -> WeightedVotes:
@@ -222,20 +201,31 @@ def _informative(evidence: Evidence, rows: WeightedVotes) -> WeightedVotes:
 
 
 def _run(
-    evidence: Evidence, rows: WeightedVotes, balance: FloatArray, balance_is_given: bool, voted: IntArray, max_iterations: int, tolerance: float
+    evidence: Evidence,
+    rows: WeightedVotes,
+    taught: KnownRows | None,
+    balance: FloatArray,
+    balance_is_given: bool,
+    voted: IntArray,
+    max_iterations: int,
+    tolerance: float,
 ) -> climbing.EmResult[climbing.Parameters]:
-    """EM from the prior's centre, or from where an earlier model ended; voted: int64, the classes that get votes."""
+    """EM from the prior's centre, from what known rows teach, or from where an earlier model ended; voted: int64, the classes that are learned."""
     classes = len(balance)
     is_evidence = np.array([reading == "evidence" for reading in evidence.abstain])
     odds = float(dawid_skene.odds_of(evidence.pooled, classes))
-    prior = dawid_skene.make_prior(rows, rows.counts, is_evidence, classes, odds, PRIOR_VOTES)
+    both = rows if taught is None else replace(rows, outcomes=rows.outcomes + taught.rows.outcomes)
+    prior = dawid_skene.make_prior(both, rows.counts, is_evidence, classes, odds, PRIOR_VOTES)
     accuracies = evidence.accuracies()
     held_weights = weighted_vote.one_coin_log_weights(accuracies, classes)
     first = weighted_vote.sharpened(accuracies, evidence.vote_counts.sum(axis=1), rows.part.packed.tallies, rows.part.counts)
     surer = np.where(evidence.sided, 1.0, dawid_skene.odds_of(first, classes) / odds)
     problem = dawid_skene.make_problem(prior, balance, balance_is_given, evidence.sided & ~is_evidence, held_weights, surer)
+    known = None if taught is None else taught.expected(classes)
+    if known is not None:
+        problem = replace(problem, start=problem.maximise(known))
     problem = _warmed(problem, evidence.start, voted)
-    return climbing.run_em(rows, rows.counts, problem, max_iterations, tolerance)
+    return climbing.run_em(rows, rows.counts, problem, max_iterations, tolerance, known=known)
 
 
 def _warmed(problem: dawid_skene.Problem, start: FittedLabelModel | None, voted: IntArray) -> dawid_skene.Problem:
@@ -250,6 +240,8 @@ def _warmed(problem: dawid_skene.Problem, start: FittedLabelModel | None, voted:
 
 def _distance(result: climbing.EmResult[climbing.Parameters], rows: WeightedVotes, majority: FloatArray) -> float:
     """Total variation between the class shares of covered rows by the model and by majority vote, in [0, 1]."""
+    if not rows.total:
+        return 0.0
     uncovered = rows.counts[~rows.packed.covered].sum()
     abstained = normalised((result.parameters.log_balance + result.parameters.log_confusion[:, 0].sum(axis=0))[:, None])[:, 0]
     expected = np.maximum(result.rows - uncovered * abstained, 0.0)

@@ -105,7 +105,7 @@ def fit(bench: Bench) -> Fitted:
     balance = bench.majority_balance if bench.balance is None else bench.balance
     model = Glad(bench.observed, propensity_of(bench), float(np.log(pooled * (classes - 1) / (1 - pooled))), balance)
     start = bench.begin(np.ones(len(bench.evidence)))[:, None, :] * (EASE_ROWS / EASE_ROWS.sum())[:, None]
-    ended = run(bench.observed, model, start.reshape(classes * eases, -1), bench.max_iterations, bench.tolerance)
     of_class = np.repeat(np.arange(classes), eases)
+    ended = run(bench.observed, model, start.reshape(classes * eases, -1), of_class, bench.max_iterations, bench.tolerance)
     member = Member("glad", 1.0, ended.step.log_prior, ended.step.log_weights, of_class)
     return Fitted(member, ended.states.reshape(classes, eases, -1).sum(axis=1), len(ended.trace), ended.converged)

@@ -19,6 +19,7 @@ from dataclasses import replace
 import numpy as np
 
 from labeljob.label_model.fits import COIN_VOTES
+from labeljob.label_model.known_rows import start_at
 from labeljob.label_model.model import FittedLabelModel, posterior
 from labeljob.label_model.statistics import VoteStatistics
 from labeljob.votes import ABSTAIN, FloatArray, Votes
@@ -49,11 +50,13 @@ def effective_votes(model: FittedLabelModel, statistics: VoteStatistics, known: 
     """Votes beside gold that would tell each accuracy as well, pseudo-votes included, float64 [n_functions]; NaN for one that never voted."""
     most = max(PATTERNS, PATTERNS_EACH * (model.functions + model.cardinality))
     chosen = slice(None, None, -(-len(statistics.counts) // most) or 1)
-    patterns, counts = statistics.patterns[chosen], statistics.counts[chosen].astype(np.float64)
+    patterns, counts = statistics.patterns[chosen], statistics.weights[chosen]
     counts *= statistics.rows / counts.sum()
     accuracy = np.clip(np.nan_to_num(model.accuracies, nan=0.5), LEAST, 1 - LEAST)
     voted = (patterns != ABSTAIN).astype(np.float64)
-    scores = _scores(patterns, voted, posterior(model, patterns) if known is None else np.ascontiguousarray(known[:, chosen].T), accuracy)
+    said = posterior(model, patterns).T if known is None else known[:, chosen]
+    said = start_at(said, None if statistics.known is None else statistics.known[chosen])
+    scores = _scores(patterns, voted, np.ascontiguousarray(said.T), accuracy)
     spread = accuracy * (1 - accuracy)
     prior = np.append(COIN_VOTES / spread, np.ones(scores.shape[1] - len(spread)))
     information = (scores * counts[:, None]).T @ scores

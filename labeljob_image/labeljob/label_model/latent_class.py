@@ -11,12 +11,13 @@ rows and spam keep doubt in the posterior instead of making every function look 
 Priors are pseudo-votes and fixed before EM starts, so that the penalised objective never falls.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from labeljob.label_model.known_rows import clamp, start_at
 from labeljob.label_model.observed import Observed
-from labeljob.votes import BoolArray, FloatArray
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray
 
 BALANCE_ROWS = 1.0  # pseudo-rows for each class in a learned class balance
 PROPENSITY_ROWS = 5.0  # pseudo-rows at a function's own vote rate, for each class, unless a structure says otherwise
@@ -99,20 +100,50 @@ def hidden_states(parameters: Parameters, structure: Structure, shares: FloatArr
 
 def run(observed: Observed, structure: Structure, start: FloatArray, max_iterations: int, tolerance: float) -> LatentClasses:
     """EM from `start`, a posterior float64 [n_classes, n_patterns], until the objective rises by at most `tolerance` nats a row."""
-    classes = start.shape[0]
-    share = FIRST_UNINFORMATIVE if structure.uninformative else 0.0
-    states = start if not structure.uninformative else np.vstack([start * (1 - share), np.full((1, start.shape[1]), share)])
+    classes, states = start.shape[0], _states(start_at(start, observed.known), structure)
+    of_state = classes_of_states(classes, structure)
     trace, converged, parameters, likelihood = list[float](), False, None, 0.0
     while not converged and len(trace) < max_iterations:
         parameters = m_step(observed, states, structure)
         log_prior, log_weights = hidden_states(parameters, structure, observed.shares)
-        states, evidence = _e_step(observed, log_prior, log_weights)
+        states, evidence = clamp(*_e_step(observed, log_prior, log_weights), observed.known, of_state, observed.shares)
         likelihood = float(evidence @ observed.counts)
         trace.append(likelihood + log_prior_density(parameters, structure))
         converged = len(trace) > 1 and trace[-1] - trace[-2] <= tolerance * float(observed.counts.sum())
     assert parameters is not None  # noqa: S101 at least one iteration
     posterior = states[:classes] + (states[classes:] * np.exp(parameters.log_balance)[:, None] if structure.uninformative else 0.0)
+    posterior = start_at(posterior, observed.known)
     return LatentClasses(parameters, log_prior, log_weights, posterior, likelihood, len(trace), converged, tuple(trace))
+
+
+def _states(start: FloatArray, structure: Structure) -> FloatArray:
+    """A first posterior of the states, float64 [n_states, n_patterns], from one of the classes."""
+    if not structure.uninformative:
+        return start
+    return np.vstack([start * (1 - FIRST_UNINFORMATIVE), np.full((1, start.shape[1]), FIRST_UNINFORMATIVE)])
+
+
+def classes_of_states(classes: int, structure: Structure) -> IntArray:
+    """int64 [n_states]; -1 for the state that says nothing of the class."""
+    return np.append(np.arange(classes), [ABSTAIN] * structure.uninformative).astype(np.int64)
+
+
+def taught(observed: Observed, structure: Structure, start: FloatArray) -> FloatArray:
+    """The classes of the patterns by what the known rows alone teach, float64 [n_classes, n_patterns]: votes that mislead must not choose where EM starts.
+
+    Args:
+        start: like the answer, of which only the known rows are read.
+    """
+    given = 0.0 if observed.known is None else observed.known != ABSTAIN
+    known_rows = replace(observed, counts=observed.counts * given, covered=observed.covered * given)
+    plain = replace(structure, uninformative=False)
+    return _e_step(observed, *hidden_states(m_step(known_rows, start_at(start, observed.known), plain), plain, observed.shares))[0]
+
+
+def log_loss_of_known(observed: Observed, log_prior: FloatArray, log_weights: FloatArray, of_state: IntArray) -> float:
+    """-log p(class | votes) in nats, summed over the rows whose class is known."""
+    states, evidence = _e_step(observed, log_prior, log_weights)
+    return float((evidence - clamp(states, evidence, observed.known, of_state, observed.shares)[1]) @ observed.counts)
 
 
 def _e_step(observed: Observed, log_prior: FloatArray, log_weights: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -100,6 +100,7 @@ def fit(bench: Bench) -> Fitted:
     """The model, from a majority vote."""
     competence = np.clip((bench.classes * bench.pooled - 1) / (bench.classes - 1), 0.05, 0.95)
     model = Mace(bench.observed, propensity_of(bench), COIN_VOTES * competence, COIN_VOTES * (1 - competence), bench.balance)
-    ended = run(bench.observed, model, bench.begin(np.ones(len(bench.evidence))), bench.max_iterations, bench.tolerance)
-    member = Member("mace", 1.0, ended.step.log_prior, ended.step.log_weights, np.arange(bench.classes))
+    classes = np.arange(bench.classes)
+    ended = run(bench.observed, model, bench.begin(np.ones(len(bench.evidence))), classes, bench.max_iterations, bench.tolerance)
+    member = Member("mace", 1.0, ended.step.log_prior, ended.step.log_weights, classes)
     return Fitted(member, ended.states, len(ended.trace), ended.converged)

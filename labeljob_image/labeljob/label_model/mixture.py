@@ -8,10 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
+from labeljob.label_model.known_rows import clamp
 from labeljob.label_model.latent_class import FLOOR
 from labeljob.label_model.observed import Observed
 from labeljob.label_model.packing import sum_tables
-from labeljob.votes import BoolArray, FloatArray
+from labeljob.votes import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,10 @@ class Ended:
     trace: tuple[float, ...]
 
 
-def run(observed: Observed, model: Mixture, states: FloatArray, max_iterations: int, tolerance: float) -> Ended:
-    """EM from `states`, float64 [n_states, n_patterns], until the objective rises by at most `tolerance` nats a row."""
+def run(observed: Observed, model: Mixture, states: FloatArray, classes: IntArray, max_iterations: int, tolerance: float) -> Ended:
+    """EM from `states`, float64 [n_states, n_patterns], of these classes (int64 [n_states]), until the objective rises by at most `tolerance` nats a row."""
     step: Step | None = None
+    states, _ = clamp(states, np.zeros(states.shape[1]), observed.known, classes, observed.shares)
     trace, converged = list[float](), False
     while not converged and len(trace) < max_iterations:
         step = model.m_step(states, step)
@@ -57,8 +59,8 @@ def run(observed: Observed, model: Mixture, states: FloatArray, max_iterations: 
         top = joint.max(axis=0)
         scaled = np.exp(joint - top)
         total = scaled.sum(axis=0)
-        states = scaled / total
-        trace.append(float((top + np.log(total)) @ observed.counts) + step.log_density)
+        states, evidence = clamp(scaled / total, top + np.log(total), observed.known, classes, observed.shares)
+        trace.append(float(evidence @ observed.counts) + step.log_density)
         converged = len(trace) > 1 and trace[-1] - trace[-2] <= tolerance * float(observed.counts.sum())
     assert step is not None  # noqa: S101 at least one iteration
     return Ended(step, states, converged, tuple(trace))

@@ -25,9 +25,10 @@ class Observed:
 
     Attributes:
         patterns: int8 [n_patterns, n_functions]. counts: float64 [n_patterns].
-        covered: float64 [n_patterns], counts of the rows that somebody votes on, else 0.
+        covered: float64 [n_patterns], counts of the rows that somebody votes on or whose class is known, else 0.
         vote_rates: float64 [n_functions], share of rows a function votes on. shares: float64 [n_classes], of all votes, all positive.
         packed: the patterns in codes.
+        known: int64 [n_patterns], the class of the pattern's rows, or -1; None when no class is known.
     """
 
     patterns: Votes
@@ -36,6 +37,7 @@ class Observed:
     vote_rates: FloatArray
     shares: FloatArray
     packed: PackedVotes
+    known: IntArray | None = None
 
     @property
     def classes(self) -> int:
@@ -82,6 +84,6 @@ class Observed:
 
 def observe(statistics: VoteStatistics, vote_counts: Any) -> Observed:
     """What EM reads of statistics; vote_counts: float64 [n_functions, n_classes]."""
-    rows, shares = weighted_patterns(statistics, 1 + vote_counts.shape[1]), vote_counts.sum(axis=0) + 1
-    covered = rows.counts * rows.packed.covered
-    return Observed(statistics.patterns, rows.counts, covered, vote_counts.sum(axis=1) / rows.counts.sum(), shares / shares.sum(), rows.packed)
+    rows, shares, known = weighted_patterns(statistics, 1 + vote_counts.shape[1]), vote_counts.sum(axis=0) + 1, statistics.known
+    covered = rows.counts * (rows.packed.covered if known is None else rows.packed.covered | (known != ABSTAIN))
+    return Observed(statistics.patterns, rows.counts, covered, vote_counts.sum(axis=1) / rows.counts.sum(), shares / shares.sum(), rows.packed, known)

@@ -9,8 +9,8 @@ votes, or most votes are cast by one-sided functions, the set is one of rules, a
 
 **Algorithm.** Here only what needs no fit: without votes, or with votes for one class, there is nothing to learn; with fewer than three functions
 that overlap, no accuracy can be told from the votes (two that disagree do not say who is right): majority vote. With too few outcomes for
-confusions to be identifiable at all (`identifiable`: four one-sided rules cannot tell three classes apart) the weighted vote. All else is
-decided by fitting: see `committee`.
+confusions to be identifiable at all (`identifiable`: four one-sided rules cannot tell three classes apart) the weighted vote. Rows of known class
+tell what votes cannot: then few functions are read by Dawid-Skene. All else is decided by fitting: see `committee`.
 
 The thresholds of the reading were set by hand on nine public vote sets (two of rules, seven of crowds) and on generated rules and crowds: the
 largest chi-squared a degree of freedom of a crowd worker there is 16, while that of rules reaches hundreds.
@@ -42,6 +42,7 @@ Reason: TypeAlias = Literal[
     "NearCopies",
     "ManyClasses",
     "Collapsed",
+    "Taught",
 ]
 
 CHI_SQUARED = 30.0
@@ -118,19 +119,23 @@ def _dependence(votes: Votes, tallies: FloatArray, counts: FloatArray) -> tuple[
     return chi / (np.count_nonzero(named) - 1), float(np.sqrt(chi / rows.sum()))
 
 
-def choose_algorithm(vote_counts: FloatArray, comparable: FloatArray, abstain: Sequence[Abstain]) -> Choice | None:
+def choose_algorithm(vote_counts: FloatArray, comparable: FloatArray, abstain: Sequence[Abstain], known: BoolArray | None = None) -> Choice | None:
     """The algorithm when no fit is needed to tell; else None.
 
     Args:
-        vote_counts: float64 [n_functions, n_classes]; comparable: float64 [n_functions], a function's votes beside another's.
+        vote_counts: float64 [n_functions, n_classes]; comparable: float64 [n_functions], a function's votes beside another's, or beside gold.
+        known: bool [n_classes], the classes of which some rows are known; None when no class is. They tell what votes alone cannot.
     """
     voting = vote_counts.any(axis=1)
-    classes = int(np.count_nonzero(vote_counts.any(axis=0)))
+    named = vote_counts.any(axis=0)
+    classes = int(np.count_nonzero(named if known is None else named | known))
     if not voting.any():
         return Choice("majority-vote", "NoVotes", "no function votes on any row, so there is nothing to learn from")
     if classes < 2:
         return Choice("majority-vote", "OneClassVoted", "all votes name one class, so nothing tells a right vote from a wrong one")
     overlapping = int(np.count_nonzero(comparable))
+    if known is not None and (overlapping < LEAST_FUNCTIONS or np.count_nonzero(named) < 2):
+        return Choice("dawid-skene", "Taught", f"{overlapping} functions vote on rows where others do: what they are worth is told by the rows whose class is known")
     if overlapping < LEAST_FUNCTIONS:
         return Choice(
             "majority-vote",
@@ -138,7 +143,7 @@ def choose_algorithm(vote_counts: FloatArray, comparable: FloatArray, abstain: S
             f"{overlapping} functions vote on rows where others do; below {LEAST_FUNCTIONS} their accuracies cannot be told apart",
         )
     outcomes = np.count_nonzero(vote_counts, axis=1) + np.array([reading == "evidence" for reading in abstain])
-    if not identifiable(outcomes[comparable > 0], classes):
+    if known is None and not identifiable(outcomes[comparable > 0], classes):
         why = f"{overlapping} overlapping functions have too few outcomes to identify confusions of {classes} classes"
         return Choice("weighted-vote", "NotIdentifiable", f"{why}: one accuracy a function is what they can show")
     return None

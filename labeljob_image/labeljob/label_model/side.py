@@ -57,13 +57,18 @@ def fit_with_side(
     if base.algorithm == "majority-vote" and arguments.get("algorithm", "auto") == "auto":
         votes_alone = fit_statistics(ordinary, cardinality, abstain=readings, **(arguments | {"algorithm": "weighted-vote"}))
         base = replace(votes_alone, reason=base.reason, why=f"{base.why}: weighted vote beside soft or partial votes")
-    return _with_tables(base, votes, outcomes, statistics.weights, columns, arguments)
+    return _with_tables(base, votes, outcomes, statistics, columns, arguments)
 
 
 def _grouped(votes: Votes, statistics: VoteStatistics) -> VoteStatistics:
-    """Statistics of other votes on the rows of `statistics`, each pattern with its rows."""
+    """Statistics of other votes on the rows of `statistics`, each pattern with its rows, apart for each known class."""
     rows = np.maximum(np.rint(statistics.weights), 1).astype(np.int64)
-    return VoteStatistics(*distinct(votes, int(votes.max(initial=ABSTAIN)) + 2, rows), None, None, statistics.budget)
+    known, outcomes = statistics.known, int(votes.max(initial=ABSTAIN)) + 2
+    if known is None:
+        return VoteStatistics(*distinct(votes, outcomes, rows), None, None, statistics.budget)
+    together, counts = distinct(np.column_stack([known, votes]).astype(np.int16), max(int(known.max()) + 2, outcomes), rows)
+    apart: Votes = together[:, 1:].copy()
+    return VoteStatistics(apart.astype(np.int8) if votes.dtype == np.int8 else apart, counts, None, None, statistics.budget, together[:, 0].astype(np.int64))
 
 
 def _enough(votes: Votes, counts: FloatArray, classes: int) -> bool:
@@ -80,14 +85,15 @@ def _readings(functions: int, columns: Sequence[SideColumn], abstain: Sequence[A
 
 
 def _with_tables(
-    base: FittedLabelModel, votes: Votes, outcomes: Outcomes, counts: FloatArray, columns: Sequence[SideColumn], arguments: dict[str, Any]
+    base: FittedLabelModel, votes: Votes, outcomes: Outcomes, statistics: VoteStatistics, columns: Sequence[SideColumn], arguments: dict[str, Any]
 ) -> FittedLabelModel:
+    counts = statistics.weights
     if base.algorithm == "majority-vote":
         tables, expected = [np.log(np.maximum(column.stated, SMALLEST)) for column in columns], None
     else:
         ordinary = silenced(votes, columns)
         problem = make_problem(posterior(base, ordinary), counts * (ordinary != ABSTAIN).any(axis=1), outcomes, counts, columns)
-        problem = replace(problem, only=arguments.get("class_balance") is None and not (votes != ABSTAIN).any())
+        problem = replace(problem, known=statistics.known, only=arguments.get("class_balance") is None and not (votes != ABSTAIN).any())
         tables, expected, base = _discounted(base, problem, votes, columns, arguments.get("max_iterations", 100), arguments.get("tolerance", 1e-6))
     side = tuple(_table(base, column, weights, of, counts) for column, weights, of in zip(columns, tables, outcomes.T, strict=True))
     accuracies, log_weights = base.accuracies.copy(), base.log_weights.copy()

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labeljob.label_model.known_rows import clamp, start_at
 from labeljob.label_model.side_tables import Outcomes, SideColumn, named_classes
 from labeljob.label_model.weighted_vote import prior_accuracy
-from labeljob.votes import ABSTAIN, FloatArray, Votes
+from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes
 
 PRIOR_ROWS = 20.0
 BALANCE_ROWS = 1.0
@@ -34,6 +35,7 @@ class Problem:
         held: of each column its log weights where they are not learned, else None.
         discounts: float64 [n_side_columns].
         only: there are no ordinary votes, so that the class balance is learned here.
+        known: int64 [n_patterns], the known class or -1.
     """
 
     prior: FloatArray
@@ -43,6 +45,7 @@ class Problem:
     held: tuple[FloatArray | None, ...]
     discounts: FloatArray
     only: bool = False
+    known: IntArray | None = None
 
 
 def make_problem(probabilities: FloatArray, covered: FloatArray, outcomes: Outcomes, counts: FloatArray, columns: Sequence[SideColumn]) -> Problem:
@@ -96,15 +99,16 @@ def _agreement_weights(column: SideColumn, outcomes: Votes, probabilities: Float
 
 def learned(problem: Problem, expected: FloatArray, rounds: int, tolerance: float) -> tuple[list[FloatArray], FloatArray]:
     """(log tables, posterior of the rows) by EM from `expected`, a posterior float64 [n_classes, n_patterns]."""
-    before, tables = -np.inf, list[FloatArray]()
+    before, tables, expected = -np.inf, list[FloatArray](), start_at(expected, problem.known)
+    classes = np.arange(len(expected))
     for _ in range(rounds):
         tables = _tables(problem, expected * problem.counts)
         joint = _prior(problem, expected) + sum_tables_of(tables, problem.outcomes)
         top = joint.max(axis=0)
         scaled = np.exp(joint - top)
         total = scaled.sum(axis=0)
-        expected = scaled / total
-        objective = float((top + np.log(total)) @ problem.counts)
+        expected, evidence = clamp(scaled / total, top + np.log(total), problem.known, classes, np.ones(len(classes)))
+        objective = float(evidence @ problem.counts)
         objective += sum(PRIOR_ROWS * float((centre * table).sum()) for centre, table in zip(problem.centres, tables, strict=True))
         if objective - before <= tolerance * float(problem.counts.sum()):
             break

@@ -53,6 +53,7 @@ class VoteStatistics:
         counts: int64 [n_patterns], each at least 1: rows, or rows of the sample.
         sample: the rows with the smallest keys; None without ids.
         totals: of all rows, when patterns and counts are those of the sample; else None.
+        told: int64 [n_told], known class, or -1, of the rows of the last patterns, which are kept whole beside any sample; see `semi_supervised`.
     """
 
     patterns: Votes
@@ -60,6 +61,7 @@ class VoteStatistics:
     sample: Sample | None
     totals: Totals | None
     budget: Budget = DEFAULT_BUDGET
+    told: IntArray | None = None
     _packed: dict[int, WeightedVotes] = field(default_factory=dict, repr=False)
 
     @property
@@ -81,7 +83,17 @@ class VoteStatistics:
     def weights(self) -> FloatArray:
         """Rows that each pattern stands for, float64 [n_patterns]; they sum to `rows`."""
         counts = self.counts.astype(np.float64)
-        return counts if self.totals is None else counts * (self.totals.rows / counts.sum())
+        if self.totals is not None:
+            sampled = counts[: len(counts) - (0 if self.told is None else len(self.told))]
+            sampled *= (self.totals.rows - counts[len(sampled) :].sum()) / sampled.sum()
+        return counts
+
+    @property
+    def known(self) -> IntArray | None:
+        """The known class of the rows of each pattern, or -1, int64 [n_patterns]; None when none is known."""
+        if self.told is None or (self.told == ABSTAIN).all():
+            return None
+        return np.concatenate([np.full(len(self.counts) - len(self.told), ABSTAIN), self.told])
 
     @property
     def nbytes(self) -> int:
@@ -101,6 +113,7 @@ def _arrays(statistics: VoteStatistics) -> list[Any]:
     return [
         statistics.patterns,
         statistics.counts,
+        statistics.told,
         *((sample.keys, sample.votes) if sample else (None, None)),
         *((totals.rows, totals.votes) if totals else (None, None)),
         *((pairs.both, pairs.agree, pairs.by_class) if pairs else (None, None, None)),
@@ -157,8 +170,10 @@ def merge(a: VoteStatistics, b: VoteStatistics) -> VoteStatistics:
     """The statistics of the rows of both.
 
     Raises:
-        VotesError: other functions or another budget; or the patterns do not fit the budget and some rows came without ids.
+        VotesError: other functions or another budget; or the patterns do not fit the budget and some rows came without ids; or known rows.
     """
+    if a.told is not None or b.told is not None:
+        raise VotesError("statistics with known rows cannot be merged: merge first, then add what is known")
     if a.functions != b.functions:
         raise VotesError(f"statistics of {a.functions} and of {b.functions} labeling functions cannot be merged")
     if a.budget != b.budget:
@@ -174,10 +189,10 @@ def merge(a: VoteStatistics, b: VoteStatistics) -> VoteStatistics:
             return VoteStatistics(*known, sample, None, a.budget)
     if sample is None:
         raise VotesError("there are more vote patterns than the budget holds, and rows without ids cannot be sampled across parts: give ids")
-    return _of_sample(sample, _add_totals(_totals_of(a), _totals_of(b), a.budget), a.budget)
+    return _of_sample(sample, add_totals(totals_of(a), totals_of(b), a.budget), a.budget)
 
 
-def _totals_of(statistics: VoteStatistics) -> Totals:
+def totals_of(statistics: VoteStatistics) -> Totals:
     """What holds of all rows, from the patterns while they are all kept."""
     if statistics.totals is not None:
         return statistics.totals
@@ -186,7 +201,7 @@ def _totals_of(statistics: VoteStatistics) -> Totals:
     return Totals(statistics.rows, vote_counts(statistics, classes), count_pairs(patterns, counts, classes, statistics.budget.pair_bytes))
 
 
-def _add_totals(a: Totals, b: Totals, budget: Budget) -> Totals:
+def add_totals(a: Totals, b: Totals, budget: Budget) -> Totals:
     classes = max(a.votes.shape[1], b.votes.shape[1])
     votes = sum((np.pad(one.votes, ((0, 0), (0, classes - one.votes.shape[1]))) for one in (a, b)), np.zeros(1, dtype=np.int64))
     return Totals(a.rows + b.rows, votes, add_pairs(a.pairs, b.pairs, classes, budget.pair_bytes))

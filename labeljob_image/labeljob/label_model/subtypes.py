@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeljob.label_model.hashing import Keys, scrambled
+from labeljob.label_model.known_rows import clamp
 from labeljob.label_model.latent_class import PROPENSITY_ROWS
 from labeljob.label_model.observed import Observed
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray
@@ -65,8 +66,9 @@ def run(
     """
     classes, patterns = start.shape
     of_class = np.repeat(np.arange(classes), subtypes)
-    states = (start[:, None, :] * first_split(observed, seed, subtypes)).reshape(classes * subtypes, patterns)
-    rows = observed.counts if evidence.any() else observed.covered
+    nothing, alike, rows = np.zeros(patterns), np.full(classes, 1 / classes), observed.counts if evidence.any() else observed.covered
+    split = first_split(observed, seed, subtypes)
+    states, _ = clamp((start[:, None, :] * split).reshape(classes * subtypes, patterns), nothing, observed.known, of_class, alike)
     moved, iterations = np.inf, 0
     while moved > SETTLED and iterations < max_iterations:
         counts = observed.outcome_counts(states * rows)
@@ -74,7 +76,7 @@ def run(
         log_prior = log_prior if balance is None else _with_balance(log_prior, balance)
         log_weights = np.concatenate([np.zeros_like(votes[:, :1]), votes], axis=1)
         log_weights[evidence] += _expected_propensities(counts, observed.vote_rates, discount)[evidence]
-        after = _normalised(observed.log_sums(log_weights) + log_prior[:, None])
+        after, _ = clamp(_normalised(observed.log_sums(log_weights) + log_prior[:, None]), nothing, observed.known, of_class, alike)
         moved, states, iterations = float(np.abs(after - states).max()), after, iterations + 1
     posterior = states.reshape(classes, subtypes, patterns).sum(axis=1)
     right = counts[:, 1 + of_class, np.arange(len(of_class))].sum(axis=1)

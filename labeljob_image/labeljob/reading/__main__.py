@@ -6,14 +6,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from labeljob.artifacts import ArtifactHome
 from labeljob.build import build_digest
 from labeljob.contract.reading import ReadingRequest
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
+from labeljob.frozen_models import load_model
+from labeljob.held_out import not_taught
 from labeljob.io.locations import Locations
 from labeljob.logs import Log
-from labeljob.model_artifact import ModelArtifact, from_files
+from labeljob.model_artifact import ModelArtifact
 from labeljob.reading.explain import explain
 from labeljob.reading.labels import read_labels
 from labeljob.reading.page import page
@@ -40,10 +41,11 @@ def _answer(request: ReadingRequest, context: StepContext) -> dict[str, object]:
     table = context.locations.existing(request.output)
     if request.question == "explain":
         return explain(table, artifact, request.row_id or "", request.output, request.output_version)
-    gold = gold_of(request.gold, request.gold_label_column, request.gold_probability_column, artifact.function_set, context)
+    given = gold_of(request.gold, request.gold_label_column, request.gold_probability_column, artifact.function_set, context)
+    gold = not_taught(given, artifact.taught)
     labels = read_labels(table, request, artifact, gold)
     target = Path(request.page or "report.html")
-    text = page(request, artifact, labels)
+    text = page(request, artifact, labels, len(given.classes) - len(gold.classes))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
@@ -53,8 +55,7 @@ def _answer(request: ReadingRequest, context: StepContext) -> dict[str, object]:
 
 
 def _artifact(request: ReadingRequest, context: StepContext) -> ModelArtifact:
-    home = ArtifactHome(context.locations.path(request.artifacts), request.artifacts)
-    return from_files(home.load(request.model_version, request.model_sha256), request.artifacts)
+    return load_model(context.locations, request.artifacts, request.model_version, request.model_sha256)
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ TILES = (
 )
 
 
-def page(request: ReadingRequest, artifact: ModelArtifact, labels: Labels) -> str:
-    """The page. Equal inputs give equal text."""
+def page(request: ReadingRequest, artifact: ModelArtifact, labels: Labels, left_out: int = 0) -> str:
+    """The page. Equal inputs give equal text. `left_out`: gold rows that taught the model and score nothing here."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files("labeljob.reading").joinpath("report.html.j2").read_text(encoding="utf-8"))
     found = labels.figures.gold_scores()
@@ -57,6 +57,7 @@ def page(request: ReadingRequest, artifact: ModelArtifact, labels: Labels) -> st
         distribution_plot=Markup(plots.distribution_plot(labels, artifact.function_set)),  # noqa: S704
         reliability_plot=Markup(plots.reliability_plot(found.reliability, len(found.classes))) if found.covered else None,  # noqa: S704
         gold_rows=found.rows,
+        left_out=left_out,
     )
 
 

@@ -13,38 +13,56 @@ import pyarrow.compute as pc
 
 from labeljob.artifacts import ArtifactHome
 from labeljob.ballots import ballots_of
-from labeljob.calibration import NONE, Calibration, GoldRows, calibrate, shuffled
 from labeljob.class_balance import class_balance_of
 from labeljob.contract.calibration import CalibrationRecord
 from labeljob.contract.config import FitTask
 from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.inputs import direct_inputs
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import DEPENDENT_LIMIT, DependentPair, FitResult, FunctionColumns, ModelVersion
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
-from labeljob.frozen_calibration import FrozenCalibration, freeze, id_keys, to_file
+from labeljob.frozen_calibration import id_hashes, to_file
+from labeljob.frozen_models import load_inputs
 from labeljob.gold import Gold, Matched, nothing_known
-from labeljob.held_out import label_held_out, of_rows
+from labeljob.gold_in_fit import Calibrated, Fitted, GoldVotes, calibrated, fit_with_gold
+from labeljob.held_out import not_taught, of_rows
+from labeljob.input_voters import with_inputs
 from labeljob.io.content import pin_broken
 from labeljob.io.datasets import open_pinned
 from labeljob.label_model import FittedLabelModel, VoteStatistics
 from labeljob.label_model.arguments import check_prior_accuracy
 from labeljob.label_model.side import fit_with_side
-from labeljob.label_model.soft_votes import Levels
 from labeljob.labeling_functions.lookups import LookupData, function_set_digest
-from labeljob.labelled import Labelled, Voters, label_votes, reduced_rows, reducer_of, voters_of
+from labeljob.labelled import Voters, label_votes, reduced_rows, reducer_of, voters_of
 from labeljob.logs import now_text
-from labeljob.model_artifact import drift_reference, to_files
+from labeljob.model_artifact import VotingSet, drift_reference, to_files
 from labeljob.row_ids import hashed_ids
 from labeljob.schema import check_contract
 from labeljob.steps.check import read_lookups
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.evaluate import vote_batches
-from labeljob.votes import ABSTAIN, Votes
+from labeljob.votes import ABSTAIN
 from labeljob.warm_start import start_of
 
-Known = tuple[pa.Array, Votes, Levels | None, Matched]  # rows whose class is known: ids, votes, levels, what is known
-NO_GOLD = "there is no goldData, so nothing says how honest the probabilities are; functions that copy each other make them too sure"
+TAUGHT_NOTHING = "goldData taught nothing: majority vote has nothing to learn"
+TAUGHT_AN_INPUT = "gold rows taught an input model: they neither teach nor score here, nor calibrate"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a task is made of: all that votes, and the gold that may judge it.
+
+    Attributes:
+        voting: as declared. function_set: the set with its input models as functions.
+        gold: without the rows that taught an input model. taught: hashed ids of these rows; left_out: how many of them were in gold.
+    """
+
+    voting: VotingSet
+    function_set: FunctionSet
+    gold: Gold
+    taught: frozenset[str]
+    left_out: int
 
 
 @dataclass(frozen=True)
@@ -52,28 +70,15 @@ class Evaluated:
     """What one pass over the data leaves: its size does not depend on the number of rows (G9) but for gold.
 
     Attributes:
-        statistics: of rows [ordinary votes of the functions that are no fallbacks, outcomes of the side columns]; see `ballots`.
-        gold_ids: [n_gold], ascending; gold_votes: int8 [n_gold, n_functions]; gold_levels: int16 [n_gold, n_soft]; gold: what is known of
-            these rows.
+        statistics: of rows [ordinary votes of the functions that are no fallbacks, outcomes of the side columns]; see `ballots`. Where gold is
+            evidence, of the rows without gold.
+        gold: the rows with gold.
     """
 
     voters: Voters
     counts: FunctionCounts
     statistics: VoteStatistics
-    gold_ids: pa.Array
-    gold_votes: Votes
-    gold_levels: Levels | None
-    gold: Matched
-
-
-@dataclass(frozen=True)
-class Calibrated:
-    """The calibration, and gold rows as they are labelled without it and, each by a calibrator that has not seen it, with it."""
-
-    calibration: Calibration
-    frozen: FrozenCalibration
-    before: Labelled
-    after: Labelled
+    gold: GoldVotes
 
 
 def run_fit(task: FitTask, context: StepContext) -> FitResult:
@@ -81,13 +86,24 @@ def run_fit(task: FitTask, context: StepContext) -> FitResult:
     home = ArtifactHome(context.locations.path(task.artifacts), task.artifacts)
     if (standing := home.find(task.fit_digest)) is not None:
         return _found(home, standing)
-    lookups = _pinned_lookups(task, context)
-    gold = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context)
-    evaluated = _evaluate(task, lookups, gold, context)
+    prepared = _prepared(task, context)
+    evaluated = _evaluate(task, prepared, context)
     start, remarks = start_of(task, home)
-    model = _fit(task, evaluated, start)
-    model = replace(model, notes=(*model.notes, *remarks))
-    return _publish(task, context, home, lookups, gold, evaluated, model, _calibrated(task, evaluated, model))
+    fitted = _fit(task, prepared, evaluated, start)
+    fitted = replace(fitted, model=replace(fitted.model, notes=(*fitted.model.notes, *remarks)))
+    seed = int(task.parameters.get("seed", 0))
+    after = calibrated(fitted, evaluated.voters, evaluated.gold, task.calibration, seed, has_gold=task.gold is not None)
+    return _publish(task, context, home, prepared, evaluated, fitted, after)
+
+
+def _prepared(task: FitTask, context: StepContext) -> Prepared:
+    inputs = load_inputs(context.locations, direct_inputs(task.inputs))
+    taught = frozenset[str]().union(*(one.artifact.taught for one in inputs))
+    given = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context)
+    gold = not_taught(given, taught)
+    voting = VotingSet(task.function_set, _pinned_lookups(task, context), inputs)
+    effective = with_inputs(task.function_set, [one.pin for one in inputs])
+    return Prepared(voting, effective, gold, taught, len(given.classes) - len(gold.classes))
 
 
 def _found(home: ArtifactHome, version: ModelVersion) -> FitResult:
@@ -102,26 +118,33 @@ def _pinned_lookups(task: FitTask, context: StepContext) -> dict[str, LookupData
     return lookups
 
 
-def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: Gold, context: StepContext) -> Evaluated:
+def _evaluate(task: FitTask, prepared: Prepared, context: StepContext) -> Evaluated:
     """Contract check, then votes; raises before anything is written."""
-    function_set, source = task.function_set, open_pinned(task.data, context.locations)
+    function_set, gold, source = task.function_set, prepared.gold, open_pinned(task.data, context.locations)
     rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows)
     if rows == 0:
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
-    voters = voters_of(function_set)
+    voters = voters_of(prepared.function_set)
     counts = FunctionCounts(voters, len(function_set.classes))
     reducer = reducer_of(voters)
-    known: list[Known] = []
-    for ids, batch in vote_batches(source, rows, function_set, lookups, context, context.log.progress("vote", rows)):
+    known, learns = list[GoldVotes](), _learns(task)
+    for ids, batch in vote_batches(source, rows, prepared.voting, context, context.log.progress("vote", rows)):
         matched = gold.match(ids)
         counts.add(batch, matched)
         counts.check_errors(function_set, rows)
+        chosen = matched.known
         if len(voters.regular):
-            reducer.add(reduced_rows(voters, batch.votes, batch.levels), hashed_ids(ids))
-        if (chosen := matched.known).any():
-            known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], of_rows(batch.levels, chosen), matched.part(chosen)))
+            others = ~chosen if learns else np.ones(len(ids), dtype=bool)
+            reducer.add(reduced_rows(voters, batch.votes, batch.levels)[others], hashed_ids(ids)[others])
+        if chosen.any():
+            known.append(GoldVotes(ids.filter(pa.array(chosen)), batch.votes[chosen], of_rows(batch.levels, chosen), matched.part(chosen)))
     _require_coverage(counts)
-    return Evaluated(voters, counts, reducer.statistics(), *_in_id_order(known, gold.ids.type, len(voters.names)))
+    return Evaluated(voters, counts, reducer.statistics(), _in_id_order(known, gold.ids.type, len(voters.names)))
+
+
+def _learns(task: FitTask) -> bool:
+    """Whether gold is evidence."""
+    return task.gold is not None and task.parameters.get("useGold") == "fit"
 
 
 def _require_coverage(counts: FunctionCounts) -> None:
@@ -130,21 +153,35 @@ def _require_coverage(counts: FunctionCounts) -> None:
         raise JobError(JobReason.NO_COVERAGE, message)
 
 
-def _in_id_order(known: list[Known], kind: pa.DataType, functions: int) -> tuple[pa.Array, Votes, Levels | None, Matched]:
+def _in_id_order(known: list[GoldVotes], kind: pa.DataType, functions: int) -> GoldVotes:
     """Readers promise no order; sums of floats need one."""
     if not known:
-        return pa.array([], kind), np.empty((0, functions), dtype=np.int8), None, nothing_known(0)
-    parts, votes, levels, gold = zip(*known, strict=True)
-    ids = pa.concat_arrays(parts)
+        return GoldVotes(pa.array([], kind), np.empty((0, functions), dtype=np.int8), None, nothing_known(0))
+    ids = pa.concat_arrays([one.ids for one in known])
     order = pc.sort_indices(ids).to_numpy()
-    matched = Matched(*(np.concatenate([getattr(one, name) for one in gold])[order] for name in ("classes", "weights")))
-    soft = None if levels[0] is None else np.concatenate(levels)[order]
-    return ids.take(pa.array(order)), np.concatenate(votes)[order], soft, matched
+    matched = Matched(*(np.concatenate([getattr(one.gold, name) for one in known])[order] for name in ("classes", "weights")))
+    levels = [one.levels for one in known if one.levels is not None]
+    soft = np.concatenate(levels)[order] if levels else None
+    return GoldVotes(ids.take(pa.array(order)), np.concatenate([one.votes for one in known])[order], soft, matched)
 
 
-def _fit(task: FitTask, evaluated: Evaluated, start: FittedLabelModel | None) -> FittedLabelModel:
+def _fit(task: FitTask, prepared: Prepared, evaluated: Evaluated, start: FittedLabelModel | None) -> Fitted:
+    """The model, and where gold is evidence those that have not seen one fold of it each."""
+    if not _learns(task):
+        return Fitted(_fit_statistics(task, prepared, evaluated, evaluated.statistics, start), evaluated.statistics)
+    gold = evaluated.gold
+    rows, seed = reduced_rows(evaluated.voters, gold.votes, gold.levels), int(task.parameters.get("seed", 0))
+    fitted = fit_with_gold(evaluated.statistics, rows, gold, seed, lambda statistics: _fit_statistics(task, prepared, evaluated, statistics, start))
+    if fitted.taught:
+        return fitted
+    return replace(fitted, model=replace(fitted.model, notes=(*fitted.model.notes, TAUGHT_NOTHING)))
+
+
+def _fit_statistics(
+    task: FitTask, prepared: Prepared, evaluated: Evaluated, statistics: VoteStatistics, start: FittedLabelModel | None
+) -> FittedLabelModel:
     """DESIGN §3: what an abstain means is declared by the functions, not inferred."""
-    regular = [function for function in task.function_set.enabled_functions if not function.is_fallback]
+    regular = [function for function in prepared.function_set.enabled_functions if not function.is_fallback]
     given = task.parameters
     optional: dict[str, Any] = {
         "max_iterations": given.get("maxIterations"),
@@ -153,14 +190,14 @@ def _fit(task: FitTask, evaluated: Evaluated, start: FittedLabelModel | None) ->
         "prior_accuracy": _prior_accuracy(given.get("priorAccuracy"), task.function_set),
     }
     return fit_with_side(
-        evaluated.statistics,
+        statistics,
         len(regular),
         evaluated.voters.side,
         len(task.function_set.classes),
         algorithm=task.algorithm,
         abstain=["missing" if function.abstain_is_missing else "evidence" for function in regular],
         start=start,
-        class_balance=class_balance_of(given.get("classBalance"), task.function_set, evaluated.gold),
+        class_balance=class_balance_of(given.get("classBalance"), task.function_set, evaluated.gold.gold),
         **{name: value for name, value in optional.items() if value is not None},
     )
 
@@ -169,19 +206,6 @@ def _dependent(model: FittedLabelModel, voters: Voters) -> list[DependentPair]:
     """The functions that repeat one another most, by name (F2)."""
     names = [voters.names[place] for place in voters.regular]
     return [DependentPair(functions=[names[i], names[j]], correlation=round(value, 3)) for i, j, value in model.dependent[:DEPENDENT_LIMIT]]
-
-
-def _calibrated(task: FitTask, evaluated: Evaluated, model: FittedLabelModel) -> Calibrated:
-    """Tuned on covered gold rows; the folds depend on ids and seed alone."""
-    before = label_votes(model, evaluated.voters, evaluated.gold_votes, evaluated.gold_levels, NONE)
-    covered, gold = before.covered, evaluated.gold.part(before.covered)
-    ids = evaluated.gold_ids.filter(pa.array(covered))
-    rows = GoldRows(before.probabilities[covered], gold.classes, gold.weights, shuffled(id_keys(ids), int(task.parameters.get("seed", 0))))
-    no_gold = task.gold is None and task.calibration != "none"
-    calibration = Calibration(NONE, task.calibration, NO_GOLD) if no_gold else calibrate(rows, task.calibration)
-    frozen = freeze(calibration, ids)
-    after = label_held_out(model, evaluated.voters, evaluated.gold_votes, evaluated.gold_levels, evaluated.gold_ids, frozen)
-    return Calibrated(calibration, frozen, before, after)
 
 
 def _prior_accuracy(given: float | None, function_set: FunctionSet) -> float | None:
@@ -195,15 +219,14 @@ def _publish(
     task: FitTask,
     context: StepContext,
     home: ArtifactHome,
-    lookups: dict[str, LookupData],
-    gold: Gold,
+    prepared: Prepared,
     evaluated: Evaluated,
-    model: FittedLabelModel,
+    fitted: Fitted,
     calibrated: Calibrated,
 ) -> FitResult:
-    figures, uncalibrated = _figures(evaluated, model, calibrated), RunFigures(evaluated.voters, evaluated.counts.classes)
-    uncalibrated.add_gold(calibrated.before, evaluated.gold)
-    calibration = calibrated.calibration
+    figures, uncalibrated = _figures(evaluated, fitted, calibrated), RunFigures(evaluated.voters, evaluated.counts.classes)
+    uncalibrated.add_gold(calibrated.before, evaluated.gold.gold)
+    model, calibration = fitted.model, calibrated.calibration
     functions = evaluated.counts.columns(model)
     reference = drift_reference(evaluated.counts, figures, task.function_set.classes)
     record = ModelVersion(
@@ -221,24 +244,29 @@ def _publish(
         converged=model.converged,
         fitted_at=now_text(context.clock()),
         start=task.start,
-        metrics=figures.metrics(len(gold.classes) if task.gold else None),
+        metrics=figures.metrics(len(prepared.gold.classes) if task.gold else None),
         intervals=figures.intervals(),
         dependent=_dependent(model, evaluated.voters),
-        notes=list(model.notes),
+        notes=[*model.notes, *([f"{prepared.left_out} {TAUGHT_AN_INPUT}"] if prepared.left_out else [])],
+        inputs=task.inputs,
         calibration=CalibrationRecord(method=calibration.method, gold_rows=calibration.gold_rows, why=calibration.why),
     )
     kept = to_file(calibrated.frozen, calibration, uncalibrated.gold_scores(), figures.gold_scores())
-    placed = home.publish(record, to_files(task.function_set, lookups, model, kept, functions, reference))
+    taught = prepared.taught.union(id_hashes(evaluated.gold.ids) if fitted.taught else ())
+    voting = prepared.voting
+    pins = [one.pin for one in voting.inputs]
+    placed = home.publish(record, to_files(task.function_set, voting.lookups, model, kept, functions, reference, sorted(taught), pins))
     return FitResult(version=placed, functions=functions)
 
 
-def _figures(evaluated: Evaluated, model: FittedLabelModel, calibrated: Calibrated) -> RunFigures:
+def _figures(evaluated: Evaluated, fitted: Fitted, calibrated: Calibrated) -> RunFigures:
     """Indicators from vote patterns; fallbacks do not count but for the labels of gold rows. What a sample cannot say is counted (`counts`)."""
-    voters, statistics, counts = evaluated.voters, evaluated.statistics, evaluated.counts
+    voters, statistics, counts = evaluated.voters, fitted.statistics, evaluated.counts
+    times = statistics.counts if statistics.told is None else np.rint(statistics.weights).astype(np.int64)
     votes = np.full((len(statistics.counts), len(voters.names)), ABSTAIN, dtype=np.int8)
     votes[:, voters.regular], levels = ballots_of(voters.side, statistics.patterns, len(voters.regular))
     figures = RunFigures(voters, counts.classes)
-    figures.add(votes, label_votes(model, voters, votes, levels, calibrated.frozen.calibrator), statistics.counts)
+    figures.add(votes, label_votes(fitted.model, voters, votes, levels, calibrated.frozen.calibrator), times)
     figures.scale_to(counts.rows, counts.covered, counts.conflicting)
-    figures.add_gold(calibrated.after, evaluated.gold)
+    figures.add_gold(calibrated.after, evaluated.gold.gold)
     return figures

@@ -12,14 +12,14 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
-from labeljob.artifacts import ArtifactHome
 from labeljob.contract.config import LabelTask
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, LabelResult
 from labeljob.errors import JobError
-from labeljob.figures import FunctionCounts, RunFigures
+from labeljob.figures import Figure, FunctionCounts, RunFigures
+from labeljob.frozen_models import load_model
 from labeljob.gold import Gold
-from labeljob.held_out import judged
+from labeljob.held_out import judged, not_taught
 from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_commits import CommitRecord, committed, open_output
 from labeljob.io.delta_writer import DeltaWriter
@@ -27,7 +27,7 @@ from labeljob.io.spool import Spool
 from labeljob.label_model.soft_votes import Levels
 from labeljob.labelled import Voters, label_votes, voters_of
 from labeljob.logs import now_text
-from labeljob.model_artifact import ModelArtifact, from_files
+from labeljob.model_artifact import ModelArtifact
 from labeljob.schema import check_contract
 from labeljob.steps.commit import Digested, output_rows, output_schema
 from labeljob.steps.context import StepContext, gold_of
@@ -45,7 +45,8 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
         return _result(task, done)
     artifact = _artifact(task, context)
     schema = output_schema(artifact.function_set)
-    gold = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, artifact.function_set, context)
+    given = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, artifact.function_set, context)
+    gold = not_taught(given, artifact.taught)
     writer = DeltaWriter(folder, task.output, task.app_id, task.sequence)
     with Spool(context.resources) as spool:
         voters = voters_of(artifact.function_set)
@@ -54,23 +55,25 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
         rows = _rows(task, artifact, gold, spool, figures, context)
         digested = Digested(rows, progress=context.log.progress("write", counts.rows))
         writer.write(digested, schema)
-    commit = _commit(task, artifact, figures, digested.digest.hexdigest(), started, context, gold)
+    metrics = figures.metrics(len(gold.classes) if task.gold else None)
+    if left_out := len(given.classes) - len(gold.classes):
+        metrics["goldTaught"] = float(left_out)
+    commit = _commit(task, artifact, figures, digested.digest.hexdigest(), started, context, metrics)
     return _result(task, writer.commit(commit, counts.columns(artifact.model), schema))
 
 
 def _artifact(task: LabelTask, context: StepContext) -> ModelArtifact:
-    home = ArtifactHome(context.locations.path(task.artifacts), task.artifacts)
-    return from_files(home.load(task.model_version, task.model_sha256), task.artifacts)
+    return load_model(context.locations, task.artifacts, task.model_version, task.model_sha256)
 
 
 def _vote(
     task: LabelTask, artifact: ModelArtifact, gold: Gold, spool: Spool, voters: Voters, context: StepContext
 ) -> FunctionCounts:
     """Check the contract, set every row's votes aside, and stop when a function fails too often: before anything is written."""
-    function_set, source = artifact.function_set, open_pinned(task.data, context.locations)
+    function_set, source = artifact.declared, open_pinned(task.data, context.locations)
     rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows)
     counts = FunctionCounts(voters, len(function_set.classes))
-    for ids, batch in vote_batches(source, rows, function_set, artifact.lookups, context, context.log.progress("vote", rows)):
+    for ids, batch in vote_batches(source, rows, artifact.voting, context, context.log.progress("vote", rows)):
         counts.add(batch, gold.match(ids))
         counts.check_errors(function_set, rows)
         spool.add(_set_aside(ids, batch))
@@ -105,7 +108,7 @@ def _rows(
 
 
 def _commit(
-    task: LabelTask, artifact: ModelArtifact, figures: RunFigures, content: str, started: datetime, context: StepContext, gold: Gold
+    task: LabelTask, artifact: ModelArtifact, figures: RunFigures, content: str, started: datetime, context: StepContext, metrics: dict[str, Figure]
 ) -> Commit:
     """The record as far as it is known before the commit; table id and version are the log's."""
     finished = context.clock()
@@ -124,8 +127,9 @@ def _commit(
         model_version=task.model_version,
         model_sha256=task.model_sha256,
         function_set_digest=artifact.function_set_digest,
+        inputs=artifact.chain,
         image=task.image,
-        metrics=figures.metrics(len(gold.classes) if task.gold else None) | timing,
+        metrics=metrics | timing,
         label_distribution=figures.label_distribution(artifact.function_set.classes),
     )
 

@@ -3,7 +3,10 @@
 from labeljob.artifacts import ArtifactHome
 from labeljob.contract.config import ResolveTask
 from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.inputs import MOST_CHAIN, InputQuery, ModelInput, chain_of
+from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, FunctionColumns, ModelVersion, ResolveResult, VersionLine
+from labeljob.errors import JobError
 from labeljob.io.datasets import pin
 from labeljob.io.delta_commits import last_record, open_output
 from labeljob.labeling_functions.lookups import function_set_digest
@@ -25,6 +28,7 @@ def run_resolve(task: ResolveTask, context: StepContext) -> ResolveResult:
         current=current,
         current_functions=_functions(task, current, context),
         pin_found=None if task.pin is None else current is not None,
+        inputs=_inputs(task, context),
         commit=_last_commit(task, context),
     )
 
@@ -50,6 +54,30 @@ def _set_digest(function_set: FunctionSet | None, context: StepContext) -> str |
     if function_set is None:
         return None
     return function_set_digest(function_set, read_lookups(function_set, context.open_table))
+
+
+def _inputs(task: ResolveTask, context: StepContext) -> list[ModelInput]:
+    """The chain behind the queries: each version as its home has it, and what it was fitted with.
+
+    Raises:
+        JobError: INPUT_MISMATCH: there is no such version, or there are too many.
+    """
+    chain = chain_of([_pinned_input(query, context) for query in task.inputs])
+    if len(chain) > MOST_CHAIN:
+        message = f"spec.inputs: {len(chain)} model versions stand behind this one, inputs of inputs included, and at most {MOST_CHAIN} may: name fewer"
+        raise JobError(JobReason.INPUT_MISMATCH, message)
+    return chain
+
+
+def _pinned_input(query: InputQuery, context: StepContext) -> tuple[ModelInput, list[ModelInput]]:
+    versions = ArtifactHome(context.locations.path(query.artifacts), query.artifacts).versions()
+    found = _current(versions, query.version)
+    if found is None:
+        known = ", ".join(str(one.version) for one in versions[:VERSIONS]) or "none"
+        message = f"spec.inputs: LabelModel {query.name} has no version {query.version} (there are: {known}): name one of these, or none"
+        raise JobError(JobReason.INPUT_MISMATCH, message)
+    pin = ModelInput(name=query.name, version=found.version, digest=found.fit_digest, artifacts=query.artifacts, sha256=found.sha256)
+    return pin, found.inputs
 
 
 def _last_commit(task: ResolveTask, context: StepContext) -> Commit | None:

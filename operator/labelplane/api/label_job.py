@@ -6,6 +6,7 @@ from pydantic import Field
 
 from labeljob.contract.base import Wire
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
+from labeljob.contract.inputs import MOST_CHAIN, ModelInput
 from labelplane.api.conditions import Conditions
 from labelplane.api.label_model import FunctionSetPin, Name
 from labelplane.api.metadata import Metadata
@@ -78,6 +79,7 @@ class Run(Wire):
     input: DatasetPin
     model: ModelPin
     function_set: FunctionSetPin
+    inputs: Annotated[list[ModelInput], Field(max_length=MOST_CHAIN, description="The chain of model versions behind the model's, first tiers first.")] = []
     image: str
     output: OutputPin
 
@@ -104,6 +106,7 @@ class Metrics(Wire):
     recall: float | None = None
     brier: float | None = None
     ece: float | None = None
+    gold_taught: Annotated[int | None, Field(description="Gold rows that the model learned from, and that score nothing here.")] = None
     latency_seconds: float | None = None
     rows_per_second: float | None = None
     label_distribution: dict[str, float] | None = None
@@ -117,6 +120,7 @@ class JobPins(Wire):
     gold_data: DatasetPin | None = None
     model: ModelPin
     model_artifacts: str
+    inputs: Annotated[list[ModelInput], Field(max_length=MOST_CHAIN)] = []
     function_set: FunctionSetPin
     image: str
     build: str

@@ -8,11 +8,14 @@ from labeljob.contract.algorithms import AlgorithmChoice
 from labeljob.contract.base import Wire
 from labeljob.contract.calibration import CalibrationChoice, CalibrationRecord, Interval
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
+from labeljob.contract.inputs import MOST_CHAIN, MOST_INPUTS, ModelInput
 from labeljob.contract.result import DependentPair, StartPin
 from labelplane.api.conditions import Conditions
 from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Runtime
 
+TAKES_NO_GOLD = ("majority-vote", "generative", "triplet")
+INSTEAD = "remove useGold, or use another algorithm"
 Name = Annotated[str, Field(min_length=1, max_length=52, description="Name of a resource in the same namespace.")]
 
 
@@ -20,6 +23,13 @@ class FunctionSetRef(Wire):
     """The set whose functions vote."""
 
     name: Name
+
+
+class InputRef(Wire):
+    """A label model that votes in this one."""
+
+    name: Name
+    version: Annotated[int | None, Field(ge=1, description="Hold this version. When left out: the one that the model serves; a newly promoted one is a new fit here.")] = None
 
 
 class Artifacts(Wire):
@@ -60,6 +70,14 @@ class Parameters(Wire):
         Field(ge=1, description="Version that expectation-maximisation starts from, when it has the same functions and classes. When left out: every fit starts afresh."),
     ] = None
 
+    use_gold: Annotated[
+        Literal["score", "fit"] | None,
+        Field(
+            description="score: goldData scores and calibrates. fit: the model learns from it, too, and is scored by fits that have not seen the row."
+            " When left out: score."
+        ),
+    ] = None
+
     @field_validator("class_balance")
     @classmethod
     def _balance_is_known(cls, value: Any) -> Any:
@@ -82,8 +100,21 @@ class LabelModelSpec(Wire):
     """What to fit, on what, and which version serves."""
 
     function_set_ref: FunctionSetRef
+    inputs: Annotated[
+        list[InputRef] | None,
+        Field(
+            min_length=1,
+            max_length=MOST_INPUTS,
+            description="Label models of this namespace that vote beside the functions, with the probabilities they give a row. Their functions are"
+            " evaluated on the rows here, and their classes are among the classes here. This model waits until they are Ready.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = None
     training_data: Annotated[Dataset, Field(description="The rows to learn from; labels are not needed.")]
-    gold_data: Annotated[GoldDataset | None, Field(description="Rows with known classes, joined on the set's idColumn; used to score and to calibrate, not to fit.")] = None
+    gold_data: Annotated[
+        GoldDataset | None,
+        Field(description="Rows with known classes, joined on the set's idColumn; used to score and to calibrate, and with parameters.useGold: fit also to fit."),
+    ] = None
     artifacts: Annotated[Artifacts, Field(description="Where versions are kept. Deleting the resource deletes none of them.")]
     algorithm: Annotated[
         AlgorithmChoice | None,
@@ -105,6 +136,24 @@ class LabelModelSpec(Wire):
     def _balance_has_its_gold(self) -> "LabelModelSpec":
         if self.gold_data is None and self.parameters is not None and self.parameters.class_balance == "gold":
             raise ValueError("parameters.classBalance: gold needs goldData: add it, or learn the balance (auto)")
+        return self
+
+    @field_validator("inputs")
+    @classmethod
+    def _inputs_are_unique(cls, value: list[InputRef] | None) -> list[InputRef] | None:
+        names = [one.name for one in value or []]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"has {repeated[0]!r} more than once: names must be unique")
+        return value
+
+    @model_validator(mode="after")
+    def _gold_can_teach(self) -> "LabelModelSpec":
+        if self.parameters is not None and self.parameters.use_gold == "fit":
+            if self.gold_data is None:
+                raise ValueError("parameters.useGold: fit needs goldData: add it, or remove useGold")
+            if self.algorithm in TAKES_NO_GOLD:
+                raise ValueError(f"parameters.useGold: fit has no effect on algorithm {self.algorithm}, which does not learn from known classes: {INSTEAD}")
         return self
 
     @property
@@ -142,6 +191,7 @@ class CurrentVersion(Wire):
     dependent: Annotated[list[DependentPair], Field(max_length=5, description="Functions that repeat one another, strongest first; discounted by algorithm auto.")] = []
     notes: Annotated[list[str], Field(max_length=5, description="What a person should know of this fit.")] = []
     start: Annotated[StartPin | None, Field(description="The version that the fit started from.")] = None
+    inputs: Annotated[list[ModelInput], Field(max_length=MOST_CHAIN, description="The chain of model versions that it was fitted with, first tiers first.")] = []
     calibration: CalibrationRecord | None = None
     fitted_at: str
 
@@ -179,6 +229,7 @@ class ModelPins(Wire):
     training_data: DatasetPin
     gold_data: DatasetPin | None = None
     start: StartPin | None = None
+    inputs: Annotated[list[ModelInput], Field(max_length=MOST_CHAIN)] = []
     function_set_digest: str
     image: str
     build: str

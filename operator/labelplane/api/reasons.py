@@ -39,6 +39,7 @@ class ControlReason(StrEnum):
     FUNCTION_SET_NOT_READY = "FunctionSetNotReady"
     MODEL_NOT_FOUND = "ModelNotFound"
     MODEL_NOT_READY = "ModelNotReady"
+    INPUT_CYCLE = "InputCycle"  # a model votes, through its inputs, in itself
     MODEL_VERSION_NOT_FOUND = "ModelVersionNotFound"
     JOB_FAILED = "JobFailed"  # retries are used up
     DEADLINE_EXCEEDED = "DeadlineExceeded"

@@ -84,6 +84,18 @@ RULES: dict[str, list[Rule]] = {
             "message": "column goes with map, above and below, and not with probabilities: add or remove it",
         },
     ],
+    "LabelModelSpec": [
+        {
+            "rule": "!(has(self.parameters) && has(self.parameters.useGold) && self.parameters.useGold == 'fit') || has(self.goldData)",
+            "message": "parameters.useGold: fit needs goldData: add it, or remove useGold",
+        },
+        {
+            "rule": "!(has(self.parameters) && has(self.parameters.useGold) && self.parameters.useGold == 'fit' && has(self.algorithm))"
+            " || !(self.algorithm in ['majority-vote', 'generative', 'triplet'])",
+            "message": "parameters.useGold: fit has no effect on algorithms that do not learn from known classes (majority-vote, generative, triplet):"
+            " remove useGold, or use another algorithm",
+        },
+    ],
     "Output": [
         {
             "rule": "self.uri == oldSelf.uri && self.format == oldSelf.format",

@@ -16,11 +16,13 @@ from labelplane.api.function_set import LabelingFunctionSet
 from labelplane.api.groups import FUNCTION_SET, LABEL_JOB, LABEL_MODEL
 from labelplane.api.label_job import LabelJob
 from labelplane.api.label_model import LabelModel
+from labelplane.api.named import input_cycle, input_names
 from labelplane.api.parse import parse_function_set, problems_of
 from labelplane.cli.manifests import Loaded, Manifest
 from labelplane.cli.workspace import uris_in
 from labelplane.cluster.local_jobs import prefix_of, run_once
 from labelplane.plan.function_set import functions_of
+from labelplane.plan.inputs import cycle_text
 
 MODELS: dict[str, type[BaseModel]] = {FUNCTION_SET.kind: LabelingFunctionSet, LABEL_MODEL.kind: LabelModel, LABEL_JOB.kind: LabelJob}
 MOST_BYTES = 3 << 19  # 1.5 MiB: etcd refuses a larger request, and the API server passes that on
@@ -46,10 +48,24 @@ def verdict_on(manifest: Manifest, loaded: Loaded | None = None, volumes: Mappin
     """
     found = _too_large(manifest) or problems_of(manifest, MODELS[manifest["kind"]])
     notes = (LAPTOP_ONLY,) if any(uri.startswith("file:") for uri in uris_in(manifest.get("spec"))) else ()
+    if not found and manifest["kind"] == LABEL_MODEL.kind:
+        found = _cycle(manifest, loaded or Loaded())
     if found or manifest["kind"] != FUNCTION_SET.kind:
         return Verdict(tuple(found), notes)
     checked = _check(manifest, loaded or Loaded(), volumes or {})
     return Verdict(checked.problems, notes + checked.notes, checked.checked)
+
+
+def _cycle(manifest: Manifest, loaded: Loaded) -> list[str]:
+    """That the model votes in itself, through the models at hand; models that are elsewhere are looked at in the cluster."""
+    here = _namespace(manifest)
+    models = [one for one in (*loaded.resources, manifest) if one["kind"] == LABEL_MODEL.kind and _namespace(one) == here]
+    cycle = input_cycle(manifest["metadata"]["name"], {one["metadata"]["name"]: input_names(one) for one in models})
+    return [] if cycle is None else [cycle_text(cycle)]
+
+
+def _namespace(manifest: Manifest) -> str:
+    return str(manifest["metadata"].get("namespace", "default"))
 
 
 def _too_large(manifest: Manifest) -> list[str]:

@@ -10,7 +10,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from labelplane.api.groups import FUNCTION_SET, GROUP, KINDS, LABEL_JOB, LABEL_MODEL, OWNER_KIND_LABEL, OWNER_NAME_LABEL, Key
+from labelplane.api.groups import GROUP, KINDS, OWNER_KIND_LABEL, OWNER_NAME_LABEL, Key
+from labelplane.api.named import references_of
 from labelplane.cluster.index import Index
 
 Raw = Mapping[str, Any]
@@ -97,8 +98,13 @@ class Cache:
         return _owner(raw) or _labelled_owner(raw)
 
     def _dependents(self, key: Key) -> set[Key]:
-        direct = self._referrers.members(key)
-        return set(direct).union(*(self._dependents(referrer) for referrer in direct))
+        """Who refers to it, and to them, and so on; inputs of models may go round in a circle."""
+        found, left = set[Key](), [key]
+        while left:
+            new = self._referrers.members(left.pop()) - found
+            found |= new
+            left += new
+        return found
 
     def _job_of(self, pod: Raw) -> Raw | None:
         controller = controller_of(pod)
@@ -107,9 +113,10 @@ class Cache:
         return self._objects.get(Key("Job", key_of(pod).namespace, str(controller.get("name"))))
 
     def _place(self, key: Key, raw: Raw | None) -> None:
-        owner = controller_of(raw).get("uid") if raw is not None else None
+        uid = controller_of(raw).get("uid") if raw is not None else None
+        owner = () if uid is None else (uid,)
         if key.kind in _OUR_KINDS:
-            self._referrers.place(key, reference_of(key, raw) if raw is not None else None)
+            self._referrers.place(key, references_of(key, raw) if raw is not None else ())
         elif key.kind == "Job":
             self._jobs.place(key, owner)
         else:
@@ -134,18 +141,6 @@ def controller_of(raw: Raw) -> Raw:
     """The owner reference that controls the object, or an empty map."""
     references = raw["metadata"].get("ownerReferences") or ()
     return next((reference for reference in references if reference.get("controller")), {})
-
-
-def reference_of(key: Key, raw: Raw) -> Key | None:
-    """The resource that this one's spec names."""
-    kind, path = {
-        LABEL_MODEL.kind: (FUNCTION_SET.kind, ("spec", "functionSetRef", "name")),
-        LABEL_JOB.kind: (LABEL_MODEL.kind, ("spec", "modelRef", "name")),
-    }.get(key.kind, ("", ()))
-    name: Any = raw if path else None
-    for part in path:
-        name = name.get(part) if isinstance(name, Mapping) else None
-    return Key(kind, key.namespace, name) if isinstance(name, str) else None
 
 
 def _owner(raw: Raw) -> set[Key]:

@@ -1,6 +1,6 @@
 """Groups of identifiers, so that a question such as "who refers to this set?" needs no scan."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
 Member = TypeVar("Member", bound=Hashable)
@@ -8,21 +8,22 @@ Group = TypeVar("Group", bound=Hashable)
 
 
 class Index(Generic[Member, Group]):
-    """Each member is in one group or in none."""
+    """Each member is in any number of groups."""
 
     def __init__(self) -> None:
-        self._group_of: dict[Member, Group] = {}
+        self._groups_of: dict[Member, frozenset[Group]] = {}
         self._members: dict[Group, set[Member]] = {}
 
-    def place(self, member: Member, group: Group | None) -> None:
-        """Move the member to this group; None takes it out."""
-        old = self._group_of.pop(member, None)
-        if old is not None:
+    def place(self, member: Member, groups: Iterable[Group]) -> None:
+        """Put the member into these groups, and out of all others."""
+        for old in self._groups_of.pop(member, ()):
             self._members[old].discard(member)
             if not self._members[old]:
                 del self._members[old]
-        if group is not None:
-            self._group_of[member] = group
+        wanted = frozenset(groups)
+        if wanted:
+            self._groups_of[member] = wanted
+        for group in wanted:
             self._members.setdefault(group, set()).add(member)
 
     def members(self, group: Group) -> frozenset[Member]:

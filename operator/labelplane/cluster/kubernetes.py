@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from labelplane.api.groups import Key
-from labelplane.cluster.cache import Cache, reference_of
+from labelplane.api.named import references_of
+from labelplane.cluster.cache import Cache
 from labelplane.cluster.client import ApiError, Client
 from labelplane.cluster.events import EventRecorder
 from labelplane.cluster.jobs import JobWriter
@@ -91,10 +92,12 @@ class KubernetesCluster:
         raise Transient(REFUSED, f"status of {observed.key} refused: {error.message}"[:1024]) from error
 
     def _related(self, key: Key, resource: Mapping[str, Any]) -> dict[Key, Mapping[str, Any]]:
-        """The resources that this one refers to, and those that they refer to."""
+        """The resources that this one refers to, those that they refer to, and so on."""
         found: dict[Key, Mapping[str, Any]] = {}
-        wanted = reference_of(key, resource)
-        while wanted is not None and (raw := self._cache.get(wanted)) is not None:
-            found[wanted] = raw
-            wanted = reference_of(wanted, raw)
+        left = list(references_of(key, resource))
+        while left:
+            wanted = left.pop()
+            if wanted not in found and (raw := self._cache.get(wanted)) is not None:
+                found[wanted] = raw
+                left += references_of(wanted, raw)
         return found

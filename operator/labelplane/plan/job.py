@@ -146,7 +146,7 @@ def _pins(context: JobContext, job: ObservedJob, result: JobResult, found: Resol
     return JobPins(
         request=context.request, input=found.data, gold_data=found.gold,
         model=ModelPin(name=model.metadata.name, version=version.version, digest=version.sha256),
-        model_artifacts=model.spec.artifacts.uri,
+        model_artifacts=model.spec.artifacts.uri, inputs=version.inputs,
         function_set=FunctionSetPin(name=model.spec.function_set_ref.name, digest=version.function_set_digest),
         image=image, build=result.build, run_digest=digest_of(run),
         sequence=max(previous, found.commit.sequence if found.commit else 0) + 1, started_at=context.now.isoformat(timespec="seconds"),
@@ -211,7 +211,7 @@ def _label_intent(context: JobContext, pins: JobPins) -> JobIntent:
     return JobIntent(
         name=name,
         config=JobConfig(step="label", owner=_owner(resource), expected_build=pins.build, label=task),
-        reads=(pins.input.uri, *((pins.gold_data.uri,) if pins.gold_data else ()), pins.model_artifacts),
+        reads=(pins.input.uri, *((pins.gold_data.uri,) if pins.gold_data else ()), pins.model_artifacts, *(one.artifacts for one in pins.inputs)),
         writes=(spec.output.uri,),
         runtime=at_pinned_image(context.runtime, pins.image),
         deadline_seconds=max(1, int(seconds(spec.active_deadline))) if spec.active_deadline else None,

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from labeljob.contract.config import FitTask, JobConfig, Owner, ResolveTask
 from labeljob.contract.digests import digest_of
+from labeljob.contract.inputs import direct_inputs
 from labeljob.contract.result import JobResult, ModelVersion, ResolveResult, StartPin, VersionLine
 from labelplane.api.function_set import LabelingFunctionSet
 from labelplane.api.label_model import LabelModel, LabelModelStatus, ModelPins
@@ -20,6 +21,7 @@ from labelplane.plan.actions import JobIntent, Outcome, Plan
 from labelplane.plan.dependence import repeating
 from labelplane.plan.fit_notes import adversarial, remarks
 from labelplane.plan.function_set import functions_of
+from labelplane.plan.inputs import WantedInput, refuse_cycle, wanted_inputs
 from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
 from labelplane.plan.observed import Observed
@@ -40,6 +42,7 @@ class ModelContext:
     function_set: LabelingFunctionSet
     observed: Observed
     runtime: Runtime
+    inputs: tuple[WantedInput, ...]
     request: str
     image: str
     now: datetime
@@ -52,10 +55,12 @@ class ModelContext:
 def plan_label_model(resource: LabelModel, observed: Observed, *, now: datetime, settings: Settings) -> Plan:
     """Resolve, fit, serve; each only when what stands is not what was asked for."""
     _refuse(resource, settings)
+    refuse_cycle(resource, observed)
     function_set = ready_function_set(observed, resource.spec.function_set_ref.name)
+    inputs = wanted_inputs(resource, observed)
     runtime = merged(resource.spec.runtime, function_set.spec.runtime)
     image = image_of(runtime, settings)
-    context = ModelContext(resource, function_set, observed, runtime, _request(resource, function_set, image), image, now)
+    context = ModelContext(resource, function_set, observed, runtime, inputs, _request(resource, function_set, inputs, image), image, now)
     pins = resource.status.pins
     plan = _resolve(context) if pins is None or pins.request != context.request else _fit(context, pins)
     needed = {action.intent.name for action in plan.actions if hasattr(action, "intent")} | _needed(context, plan)
@@ -79,10 +84,11 @@ def _refuse(resource: LabelModel, settings: Settings) -> None:
     refuse_files((("spec.trainingData.uri", spec.training_data.uri), ("spec.goldData.uri", gold), ("spec.artifacts.uri", spec.artifacts.uri)), settings)
 
 
-def _request(resource: LabelModel, function_set: LabelingFunctionSet, image: str) -> str:
-    """Digest of what `latest` is resolved for: a new generation, other functions, another image, or reconcile-at."""
+def _request(resource: LabelModel, function_set: LabelingFunctionSet, inputs: tuple[WantedInput, ...], image: str) -> str:
+    """Digest of what `latest` is resolved for: a new generation, other functions, other versions of input models, another image, or reconcile-at."""
     metadata = resource.metadata
-    return digest_of([metadata.uid, metadata.generation, metadata.reconcile_at, function_set.status.digest, image])
+    voting = [[[one.query.wire(), one.digest] for one in inputs]] if inputs else []
+    return digest_of([metadata.uid, metadata.generation, metadata.reconcile_at, function_set.status.digest, image, *voting])
 
 
 def _resolve(context: ModelContext) -> Plan:
@@ -115,7 +121,7 @@ def _hold(context: ModelContext, result: JobResult, found: ResolveResult) -> Pla
         outcome = Outcome("waiting", ControlReason.SUSPENDED, "no version has been fitted, and spec.refit.suspend starts none", suspended=suspended)
         return Plan(outcome, context.status)
     held = found.current
-    pins = _pins(context, result, found, held.image).model_copy(update={"version": held.version, "fit_digest": held.fit_digest})
+    pins = _pins(context, result, found, held.image).model_copy(update={"version": held.version, "fit_digest": held.fit_digest, "inputs": held.inputs})
     status = _serving(context, held, found).model_copy(update={"pins": pins})
     return Plan(replace(_ready(status), suspended=suspended), status)
 
@@ -123,7 +129,7 @@ def _hold(context: ModelContext, result: JobResult, found: ResolveResult) -> Pla
 def _pins(context: ModelContext, result: JobResult, found: ResolveResult, image: str, start: StartPin | None = None) -> ModelPins:
     spec, newest = context.resource.spec, found.versions[0].version if found.versions else 0
     digest = found.function_set_digest or ""
-    fit = {
+    fit: dict[str, object] = {
         "data": found.data.digest,
         "gold": found.gold.digest if found.gold else None,
         "goldLabelColumn": spec.gold_data.label_column if spec.gold_data else None,
@@ -133,9 +139,13 @@ def _pins(context: ModelContext, result: JobResult, found: ResolveResult, image:
         "parameters": _parameters(context.resource),
         "calibration": spec.calibration or "auto",
         "image": image,
-    } | ({"start": start.fit_digest} if start else {})
+    }
+    if start is not None:
+        fit["start"] = start.fit_digest
+    if found.inputs:
+        fit["inputs"] = [[one.name, one.version, one.sha256] for one in direct_inputs(found.inputs)]
     return ModelPins(
-        request=context.request, training_data=found.data, gold_data=found.gold, start=start, function_set_digest=digest,
+        request=context.request, training_data=found.data, gold_data=found.gold, start=start, inputs=found.inputs, function_set_digest=digest,
         image=image, build=result.build, fit_digest=digest_of(fit), version=newest + 1,
     )  # fmt: skip
 
@@ -153,7 +163,7 @@ def _fit(context: ModelContext, pins: ModelPins) -> Plan:
     made = VersionLine(version=version.version, fit_digest=version.fit_digest, fitted_at=version.fitted_at)
     others = [line for line in lines if line.version != version.version]
     serving = _served(context, version, [made, *others]).model_copy(
-        update={"functions": figures(step.result.fit.functions, functions_of(context.function_set))}
+        update={"functions": figures(step.result.fit.functions, functions_of(context.function_set), version.inputs)}
     )
     return Plan(_ready(serving), serving)
 
@@ -165,7 +175,7 @@ def _pending(context: ModelContext, step: Progress) -> Plan:
 
 
 def _serving(context: ModelContext, version: ModelVersion, found: ResolveResult) -> LabelModelStatus:
-    functions = figures(found.current_functions, functions_of(context.function_set))
+    functions = figures(found.current_functions, functions_of(context.function_set), version.inputs)
     same_set = version.function_set_digest == found.function_set_digest
     return _served(context, version, found.versions).model_copy(update={"functions": functions if same_set else []})
 
@@ -185,6 +195,8 @@ def _ready(status: LabelModelStatus) -> Outcome:
 def _parameters(resource: LabelModel) -> dict[str, object]:
     given = resource.spec.parameters
     parameters = given.wire() if given else {}
+    if parameters.get("useGold") == "score":  # what is done anyway
+        del parameters["useGold"]
     return {"seed": 0, "maxIterations": 100, "tolerance": 1e-6, "classBalance": "auto"} | parameters
 
 
@@ -194,12 +206,13 @@ def _owner(resource: LabelModel) -> Owner:
 
 def _resolve_intent(context: ModelContext) -> JobIntent:
     spec, functions = context.resource.spec, functions_of(context.function_set)
-    task = ResolveTask(function_set=functions, data=spec.training_data, gold=spec.gold_data, artifacts=spec.artifacts.uri, pin=spec.pin)
+    queries = tuple(one.query for one in context.inputs)
+    task = ResolveTask(function_set=functions, data=spec.training_data, gold=spec.gold_data, artifacts=spec.artifacts.uri, pin=spec.pin, inputs=queries)
     gold = (spec.gold_data.uri,) if spec.gold_data else ()
     return JobIntent(
         name=child_name(context.resource.metadata.name, "resolve", context.request[:10]),
         config=JobConfig(step="resolve", owner=_owner(context.resource), resolve=task),
-        reads=(spec.training_data.uri, *gold, spec.artifacts.uri, *lookup_uris(functions)),
+        reads=(spec.training_data.uri, *gold, spec.artifacts.uri, *(one.artifacts for one in queries), *lookup_uris(functions)),
         writes=(),
         runtime=context.runtime,
     )
@@ -211,14 +224,15 @@ def _fit_intent(context: ModelContext, pins: ModelPins) -> JobIntent:
     task = FitTask(
         function_set=functions, function_set_digest=pins.function_set_digest, data=pins.training_data, gold=pins.gold_data,
         gold_label_column=gold.label_column if gold else None, gold_probability_column=gold.inclusion_probability_column if gold else None,
-        algorithm=spec.algorithm or "auto", parameters=_parameters(context.resource), start=pins.start, calibration=spec.calibration or "auto",
+        inputs=pins.inputs, algorithm=spec.algorithm or "auto", parameters=_parameters(context.resource), start=pins.start,
+        calibration=spec.calibration or "auto",
         artifacts=spec.artifacts.uri, version=pins.version, fit_digest=pins.fit_digest, image=pins.image,
     )  # fmt: skip
     attempt = digest_of([pins.request, pins.fit_digest])
     return JobIntent(
         name=child_name(context.resource.metadata.name, "fit", attempt[:10], str(pins.version)),
         config=JobConfig(step="fit", owner=_owner(context.resource), expected_build=pins.build, fit=task),
-        reads=(spec.training_data.uri, *((gold.uri,) if gold else ()), *lookup_uris(functions)),
+        reads=(spec.training_data.uri, *((gold.uri,) if gold else ()), *(one.artifacts for one in pins.inputs), *lookup_uris(functions)),
         writes=(spec.artifacts.uri,),
         runtime=at_pinned_image(context.runtime, pins.image),
     )

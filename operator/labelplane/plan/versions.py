@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.inputs import ModelInput, direct_inputs
 from labeljob.contract.result import FunctionColumns, ModelVersion, VersionLine
 from labelplane.api.label_model import ArtifactRef, CurrentVersion, FunctionFigures, FunctionSetPin, VersionEntry
 
@@ -25,6 +26,7 @@ def current_version(version: ModelVersion, *, artifacts: str, function_set: str)
         dependent=version.dependent,
         notes=version.notes,
         start=version.start,
+        inputs=version.inputs,
         calibration=version.calibration,
         fitted_at=version.fitted_at,
     )
@@ -39,11 +41,11 @@ def history(lines: Sequence[VersionLine], serving: int) -> list[VersionEntry]:
     ]
 
 
-def figures(columns: FunctionColumns | None, functions: FunctionSet) -> list[FunctionFigures]:
-    """Per-function figures by name; at most 100."""
+def figures(columns: FunctionColumns | None, functions: FunctionSet, inputs: list[ModelInput]) -> list[FunctionFigures]:
+    """Per-function figures by name, input models behind the functions; at most 100."""
     if columns is None:
         return []
-    names = [function.name for function in functions.enabled_functions]
+    names = [*(function.name for function in functions.enabled_functions), *(one.voter for one in direct_inputs(inputs))]
     places = columns.index if columns.index is not None else range(len(columns.coverage))
     return [_figures(columns, row, names[place], functions) for row, place in enumerate(places) if place < len(names)][:100]
 

@@ -15,6 +15,7 @@ from labeljob.contract.digests import canonical_json
 from labeljob.contract.reasons import ExitCode, JobReason
 from labeljob.contract.result import JobResult
 from labeljob.labeling_functions.connection import TimeLimits
+from labeljob.model_artifact import VotingSet
 from labeljob.resources import CGROUP, PROCESS_SHARE, _memory, bound_memory, machine_memory
 from labeljob.run import HUNG
 from labeljob.steps.check import run_check
@@ -32,7 +33,7 @@ def test_a_statement_that_no_interrupt_stops_is_told(tmp_path: Path) -> None:
     declared = function_set(MESSAGE, [{"name": "slow", "label": "risky", "sql": HASHES}])
     _, source = pinned(delta(tmp_path, "data", pa.table({"id": ["a"], "message": [LONG]})), tmp_path)
     surroundings = context(tmp_path, limits=TimeLimits(statement=0.01, grace=0.01, hung=hung.set))
-    list(vote_batches(source, 1, declared, {}, surroundings, lambda rows: None))
+    list(vote_batches(source, 1, VotingSet(declared, {}), surroundings, lambda rows: None))
     assert hung.is_set()
 
 

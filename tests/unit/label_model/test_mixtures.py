@@ -26,10 +26,10 @@ def test_the_penalised_objective_never_falls(L, evidence, kind):
     bench = bench_of(L, 3, evidence)
     start, before = bench.start(np.ones(L.shape[1])), bench.statistics.patterns.copy()
     if kind == "mace":
-        ended = run(bench.observed, Mace(bench.observed, propensity_of(bench), 5.0, 5.0, None), start, 60, 0.0)
+        ended = run(bench.observed, Mace(bench.observed, propensity_of(bench), 5.0, 5.0, None), start, np.arange(3), 60, 0.0)
     else:
         states = (start[:, None, :] * (EASE_ROWS / EASE_ROWS.sum())[:, None]).reshape(3 * len(EASES), -1)
-        ended = run(bench.observed, Glad(bench.observed, propensity_of(bench), 1.0, bench.majority_balance), states, 60, 0.0)
+        ended = run(bench.observed, Glad(bench.observed, propensity_of(bench), 1.0, bench.majority_balance), states, np.repeat(np.arange(3), len(EASES)), 60, 0.0)
     steps = np.diff(ended.trace)
     assert (steps >= -1e-8 * (1 + np.abs(ended.trace[1:]))).all(), steps.min()
     np.testing.assert_allclose(ended.states.sum(axis=0), 1)

@@ -1,0 +1,137 @@
+"""Cascade: the votes of a set's functions and, beside them, of the label models that its own model names as inputs (P4).
+
+    batch --> the set's functions ---------------------------------------------> votes, errors, levels --.
+          '-> functions of input 1 -> its model -> posterior, class by class --> a soft vote ------------+--> VoteBatch
+              (and of its own inputs, likewise)
+
+An input votes on the rows that one of its functions (no fallback) or inputs votes on, with the posterior before calibration: calibration has seen
+gold, and what an input's certainty is worth here is learned here. Its classes are among the classes here, by name. Its functions read the
+columns as this set declares them, so that what is sensitive here is withheld from them, too. How often they fail is held against the limit of their own set.
+"""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from labeljob.calibration import NONE
+from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.reasons import JobReason
+from labeljob.errors import JobError
+from labeljob.figures import FunctionCounts
+from labeljob.gold import nothing_known
+from labeljob.label_model.soft_votes import Grid, Levels, levels_of, votes_of_levels
+from labeljob.labeling_functions.connection import TimeLimits
+from labeljob.labeling_functions.engine import CompiledFunctions, compile_functions
+from labeljob.labeling_functions.fallback import mask_fallbacks
+from labeljob.labelled import label_votes, voters_of
+from labeljob.model_artifact import InputModel, VotingSet
+from labeljob.resources import Resources
+from labeljob.votes import VoteBatch
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input model at work. `path`: its name, behind the names of those it votes through. `classes`: where each of its classes is here."""
+
+    path: str
+    model: InputModel
+    cascade: "Cascade"
+    classes: tuple[int, ...]
+    grid: Grid
+    counts: FunctionCounts
+
+    def apply(self, batch: pa.RecordBatch, allowance: int) -> Levels:
+        """The level of its soft vote on each row, int16 [n_rows]; -1 where none of its functions votes."""
+        artifact, inner = self.model.artifact, self.cascade.apply(batch, allowance)
+        self.counts.add(inner, nothing_known(len(inner.votes)))
+        labelled = label_votes(artifact.model, self.counts.voters, inner.votes, inner.levels, NONE)
+        soft = np.zeros((len(inner.votes), self.grid.classes))
+        soft[:, self.classes] = labelled.probabilities
+        soft[~labelled.covered] = np.nan
+        return levels_of(soft, self.grid)
+
+    def check_errors(self, rows: int) -> None:
+        """Raises JobError FUNCTIONS_FAILING once one of its functions, or of its inputs', has failed on too many of `rows` rows (X9)."""
+        self.cascade.check_errors(rows)
+        try:
+            self.counts.check_errors(self.model.artifact.declared, rows)
+        except JobError as error:
+            raise JobError(error.reason, f"input model {self.path}: {error.message}") from None
+
+
+class Cascade:
+    """Votes of a set and its inputs, batch by batch; see `open_cascade`. `input_columns`: all that is read."""
+
+    def __init__(self, own: CompiledFunctions, inputs: Sequence[Input]) -> None:
+        self._own, self._inputs = own, tuple(inputs)
+        below = [column for one in self._inputs for column in one.cascade.input_columns]
+        self.input_columns: tuple[str, ...] = tuple(dict.fromkeys([*own.input_columns, *below]))
+
+    def apply(self, batch: pa.RecordBatch, allowance: int) -> VoteBatch:
+        """As `CompiledFunctions.apply`, the input models' soft votes behind the functions' votes."""
+        own = self._own.apply(batch, error_allowance=allowance)
+        if not self._inputs:
+            return own
+        levels = np.stack([one.apply(batch, allowance) for one in self._inputs], axis=1)
+        likeliest = np.stack([votes_of_levels(of, one.grid) for of, one in zip(levels.T, self._inputs, strict=True)], axis=1)
+        votes = np.column_stack([own.votes, likeliest]).astype(np.int8)
+        masked = mask_fallbacks(votes, (*self._own.fallback, *(False for _ in self._inputs)))
+        errors = np.column_stack([own.errors, np.zeros(likeliest.shape, dtype=bool)])
+        together = levels if own.levels is None else np.concatenate([own.levels, levels], axis=1)
+        return VoteBatch(np.ascontiguousarray(masked, dtype=np.int8), errors, np.ascontiguousarray(together))
+
+    def check_errors(self, rows: int) -> None:
+        """Raises JobError FUNCTIONS_FAILING for the inputs; the set's own functions are counted by whoever asks for the votes."""
+        for one in self._inputs:
+            one.check_errors(rows)
+
+
+def open_cascade(voting: VotingSet, resources: Resources, limits: TimeLimits, stack: ExitStack, path: str = "") -> Cascade:
+    """The functions of a set and of its inputs, compiled; `stack` closes them.
+
+    Raises:
+        JobError: as `compile_functions`; INPUT_MISMATCH where an input has a class that is none here.
+    """
+    own = stack.enter_context(
+        compile_functions(voting.function_set, voting.lookups, threads=resources.threads, memory_limit=resources.memory_limit, limits=limits)
+    )
+    classes = voting.function_set.classes
+    inputs = []
+    for one in voting.inputs:
+        name = f"{path}{one.pin.name}"
+        places = _places(name, one.artifact.declared.classes, classes)
+        cascade = open_cascade(one.artifact.voting, resources, limits, stack, f"{name} > ")
+        counts = FunctionCounts(voters_of(one.artifact.function_set), len(one.artifact.declared.classes))
+        inputs.append(Input(name, one, cascade, places, Grid(len(classes)), counts))
+    for opened in inputs:
+        _check_columns(opened, voting.function_set)
+    return Cascade(own, inputs)
+
+
+def _places(name: str, classes: Sequence[str], here: Sequence[str]) -> tuple[int, ...]:
+    unknown = [label for label in classes if label not in here]
+    if unknown:
+        message = f"spec.inputs: LabelModel {name} has the class {unknown[0]}, which is none of {', '.join(here[:10])} here: an input has the same classes or some of them"
+        raise JobError(JobReason.INPUT_MISMATCH, message)
+    return tuple(here.index(label) for label in classes)
+
+
+def _check_columns(one: Input, here: FunctionSet) -> None:
+    """Raises JobError INPUT_MISMATCH: a column that the input's functions read cannot be read here, or is something else."""
+    declared = one.model.artifact.declared
+    for name in one.cascade.input_columns:
+        column, theirs = here.schema_.column(name), declared.schema_.column(name)
+        why = None
+        if column is None:
+            why = "is not declared here: add it to spec.schema.columns of the set"
+        elif column.sensitive is not None:
+            why = "is sensitive here: no labeling function may read it, an input's neither"
+        elif column.availability == "later":
+            why = "is known only afterwards here (availability: later): no labeling function may read it, an input's neither"
+        elif theirs is not None and theirs.type != column.type:
+            why = f"is {column.type} here and {theirs.type} there: declare it alike"
+        if why:
+            raise JobError(JobReason.INPUT_MISMATCH, f"spec.inputs: LabelModel {one.path} reads the column {name}, which {why}")
