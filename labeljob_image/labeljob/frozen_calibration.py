@@ -16,7 +16,8 @@ import pyarrow as pa
 from labeljob.calibration.calibrators import NONE, Calibrator
 from labeljob.calibration.selection import Calibration
 from labeljob.calibration.serialization import CalibrationFormatError, from_dict, to_dict
-from labeljob.gold_scores import Estimate, GoldScores
+from labeljob.gold_scores import ClassScore, Estimate, GoldScores
+from labeljob.scores import Reliability
 from labeljob.votes import IntArray
 
 UNSEEN = -1
@@ -87,13 +88,17 @@ def from_file(data: Mapping[str, Any], classes: int) -> FrozenCalibration:
 
 def _scores(found: GoldScores) -> dict[str, Any]:
     whole = {"precision": found.precision, "recall": found.recall, "brier": found.brier, "logLoss": found.log_loss, "ece": found.ece}
-    of_class = [
-        {"rows": one.rows, "precision": _estimate(one.precision), "recall": _estimate(one.recall), "brier": _number(one.brier), "ece": _number(one.ece)}
-        for one in found.classes
-    ]
-    curve = found.reliability
-    points = [[_number(value) for value in point] for point in zip(curve.confidence.tolist(), curve.accuracy.tolist(), curve.rows.tolist(), strict=True)]
-    return {name: _estimate(one) for name, one in whole.items()} | {"classes": of_class, "reliability": points}
+    return {name: _estimate(one) for name, one in whole.items()} | {"classes": [_of_class(one) for one in found.classes], "reliability": _curve(found.reliability)}
+
+
+def _of_class(one: ClassScore) -> dict[str, Any]:
+    numbers = {"brier": _number(one.brier), "logLoss": _number(one.log_loss), "ece": _number(one.ece)}
+    return {"rows": one.rows, "precision": _estimate(one.precision), "recall": _estimate(one.recall), **numbers, "reliability": _curve(one.reliability)}
+
+
+def _curve(curve: Reliability) -> list[list[float | None]]:
+    """(probability, share that is right, effective rows) of each bin that holds any."""
+    return [[_number(value) for value in point] for point in zip(curve.confidence.tolist(), curve.accuracy.tolist(), curve.rows.tolist(), strict=True)]
 
 
 def _estimate(one: Estimate) -> dict[str, float | None]:

@@ -37,13 +37,18 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """Scores of one class; `brier` and `ece` are of its probability against whether a row is of the class. The Briers sum to the whole."""
+    """Scores of one class: `brier`, `ece` and `reliability` of its probability against whether a row is of the class; `log_loss` (nats) over its rows.
+
+    The Briers sum to the whole; the log losses, weighed by the rows of the classes, average to it.
+    """
 
     rows: int
     precision: Estimate
     recall: Estimate
     brier: float
+    log_loss: float
     ece: float
+    reliability: scores.Reliability
 
 
 @dataclass(frozen=True)
@@ -133,8 +138,11 @@ def _class_score(k: int, part: tuple[FloatArray, IntArray, FloatArray], precisio
     P, gold, weights = part
     distance = (P[:, k] - (gold == k)) ** 2
     brier = float(weights @ distance / weights.sum()) if len(gold) else float("nan")
-    ece = scores.curve_error(scores.class_reliability(P, gold, np.ones(len(gold), dtype=bool), k, weights=weights))
-    return ClassScore(rows, precision, recall, brier, ece)
+    of_class = gold == k
+    loss = scores.log_loss_of_rows(P[of_class], gold[of_class])
+    log_loss = float(weights[of_class] @ loss / weights[of_class].sum()) if of_class.any() else float("nan")
+    curve = scores.class_reliability(P, gold, np.ones(len(gold), dtype=bool), k, weights=effective(weights))
+    return ClassScore(rows, precision, recall, brier, log_loss, scores.curve_error(curve), curve)
 
 
 def _of_covered(P: FloatArray, gold: IntArray, weights: FloatArray) -> tuple[Estimate, Estimate, Estimate]:

@@ -227,18 +227,18 @@ class LabelModel:
         """P(outcome | class), float64 [n_functions, 1 + n_classes, n_classes]; outcome 0 is abstain; see `conditional_probabilities`."""
         return conditional_probabilities(self._fitted(), self.outcome_rates_)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, destination: str | Path) -> None:
         """Write the fitted model and its calibrator as JSON with its SHA-256; floats keep every bit. The same model gives the same bytes."""
-        model_file.write_model(path, self._fitted(), self.outcome_rates_, self.seed, self.calibrator_)
+        model_file.write_model(destination, self._fitted(), self.outcome_rates_, self.seed, self.calibrator_)
 
-    def load(self, path: str | Path) -> Self:
+    def load(self, source: str | Path) -> Self:
         """Become the model that `save` wrote, whatever the cardinality here.
 
         Raises:
             ModelFormatError: a pickle, a file that was changed, a newer format, or an algorithm that this class does not have.
         """
-        model, rates, seed, calibrator = model_file.read_model(path)
-        self._accept(model, path)
+        model, rates, seed, calibrator = model_file.read_model(source)
+        self._accept(model, source)
         self.model_, self.outcome_rates_, self.seed, self.cardinality, self.calibrator_ = model, rates, seed, model.cardinality, calibrator
         self.partial = partial_classes_of(model.side)
         return self

@@ -6,19 +6,19 @@
 
 The label model is fitted first, on the functions alone where LEAST_FUNCTIONS of them overlap; where fewer do, soft votes take part in it as
 votes for their likeliest class, and are taken back afterwards. Then EM learns for each side column how often
-each outcome occurs given the class, with p(class | votes) held (`side_em`). Teachers that repeat one another, or a function, are discounted
-as in `dependence`.
+each outcome occurs given the class, with p(class | votes) held (`side_em`). Teachers that repeat one another, or a function, and partial votes
+that repeat one another, are discounted as in `dependence`.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from labeljob.label_model import weighted_vote
 from labeljob.label_model.arguments import AbstainArgument
-from labeljob.label_model.dependence import discount_of, raw_discount, residual_pairs, sample_of
+from labeljob.label_model.dependence import Sample, discount_of, raw_discount, residual_pairs, sample_of
 from labeljob.label_model.fitting import fit_statistics
 from labeljob.label_model.majority_vote import tally
 from labeljob.label_model.model import FittedLabelModel, posterior
@@ -27,7 +27,7 @@ from labeljob.label_model.selection import LEAST_FUNCTIONS
 from labeljob.label_model.side_em import SMALLEST, Problem, balance_of_rows, by_centres, learned, make_problem, sum_tables_of
 from labeljob.label_model.side_tables import Outcomes, SideColumn, SideTable, named_classes
 from labeljob.label_model.statistics import VoteStatistics
-from labeljob.votes import ABSTAIN, BoolArray, FloatArray, Votes
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes
 
 DISCOUNT_ROUNDS = 4
 
@@ -112,25 +112,55 @@ def silenced(votes: Votes, columns: Sequence[SideColumn | SideTable]) -> Votes:
     return silenced
 
 
+@dataclass(frozen=True)
+class _Group:
+    """Side columns that are compared with one another: `places` among the columns, `members` among the functions of `sample`, in the same order."""
+
+    places: IntArray
+    members: IntArray
+    sample: Sample
+    classes: int
+    evidence: BoolArray
+
+
+def _groups(base: FittedLabelModel, problem: Problem, votes: Votes, columns: Sequence[SideColumn]) -> list[_Group]:
+    """Teachers beside all functions by their likeliest class; partial votes beside one another by when, and for what, they are cast."""
+    counts, groups = np.maximum(np.rint(problem.counts), 1).astype(np.int64), list[_Group]()
+    soft = np.array([column.soft for column in columns])
+    if soft.any():
+        sample = sample_of(VoteStatistics(votes, counts, None, None))
+        teachers = np.array([column.function for column in columns if column.soft])
+        groups.append(_Group(np.flatnonzero(soft), teachers, sample, base.cardinality, np.array([reading == "evidence" for reading in base.abstain])))
+    if np.count_nonzero(~soft) > 1:
+        places = np.flatnonzero(~soft)
+        cast = [np.where(np.append(columns[c].votes, False)[problem.outcomes[:, c]], problem.outcomes[:, c], ABSTAIN) for c in places.tolist()]
+        sample = sample_of(VoteStatistics(np.stack(cast, axis=1).astype(np.int16), counts, None, None))
+        groups.append(_Group(places, np.arange(len(places)), sample, int(sample.patterns.max(initial=0)) + 1, np.ones(len(places), dtype=bool)))
+    return groups
+
+
 def _discounted(
     base: FittedLabelModel, problem: Problem, votes: Votes, columns: Sequence[SideColumn], rounds: int, tolerance: float
 ) -> tuple[list[FloatArray], FloatArray, FittedLabelModel]:
-    """(log tables, posterior of the rows, model with the teachers' discounts): first by raw correlation, then by what the class leaves unexplained."""
-    soft = np.array([column.soft for column in columns])
-    if not soft.any():
-        tables, expected = learned(problem, by_centres(problem) if problem.only else posterior(base, votes).T, rounds, tolerance)
-        return tables, expected, replace(base, class_balance=balance_of_rows(expected, problem.counts)) if problem.only else base
-    teachers, evidence = [column.function for column in columns if column.soft], np.array([reading == "evidence" for reading in base.abstain])
-    sample = sample_of(VoteStatistics(votes, np.maximum(np.rint(problem.counts), 1).astype(np.int64), None, None))
-    found, expected = raw_discount(sample, base.cardinality, evidence), posterior(base, votes).T
-    for _ in range(DISCOUNT_ROUNDS):
-        discounts = np.ones(len(columns))
-        discounts[soft] = found[teachers]
-        tables, expected = learned(replace(problem, discounts=discounts), expected, rounds, tolerance)
-        found = np.sqrt(found * discount_of(residual_pairs(sample, expected[:, sample.chosen], base.cardinality, evidence), found))
-    known = np.ones(base.functions) if base.discounts is None else base.discounts.copy()
-    known[teachers] = discounts[soft]
-    return tables, expected, replace(base, discounts=known)
+    """(log tables, posterior of the rows, model with the discounts): first by raw correlation, then by what the class leaves unexplained."""
+    groups = _groups(base, problem, votes, columns)
+    found = [raw_discount(group.sample, group.classes, group.evidence) for group in groups]
+    expected, discounts = by_centres(problem) if problem.only else posterior(base, votes).T, np.ones(len(columns))
+    for _ in range(DISCOUNT_ROUNDS if groups else 1):
+        for group, discount in zip(groups, found, strict=True):
+            discounts[group.places] = discount[group.members]
+        tables, expected = learned(replace(problem, discounts=discounts.copy()), expected, rounds, tolerance)
+        found = [
+            np.sqrt(before * discount_of(residual_pairs(group.sample, expected[:, group.sample.chosen], group.classes, group.evidence), before))
+            for group, before in zip(groups, found, strict=True)
+        ]
+    if groups:
+        known = np.ones(base.functions) if base.discounts is None else base.discounts.copy()
+        for column, counts_as in zip(columns, discounts.tolist(), strict=True):
+            if column.soft or not (votes[:, column.function] != ABSTAIN).any():
+                known[column.function] = counts_as
+        base = replace(base, discounts=known)
+    return tables, expected, replace(base, class_balance=balance_of_rows(expected, problem.counts)) if problem.only else base
 
 
 def _table(base: FittedLabelModel, column: SideColumn, log_weights: FloatArray, outcomes: Votes, counts: FloatArray) -> SideTable:

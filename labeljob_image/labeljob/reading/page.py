@@ -137,7 +137,8 @@ def _class_scores(artifact: ModelArtifact, found: GoldScores) -> list[dict[str, 
         return "–" if math.isnan(value) else f"{value:.3f}"
 
     return [
-        {"name": name, "rows": f"{one.rows:,}", "precision": share(one.precision), "recall": share(one.recall), "brier": number(one.brier), "ece": number(one.ece)}
+        {"name": name, "rows": f"{one.rows:,}", "precision": share(one.precision), "recall": share(one.recall)}
+        | {"brier": number(one.brier), "loss": number(one.log_loss), "ece": number(one.ece)}
         for name, one in zip(artifact.function_set.classes, found.classes, strict=True)
     ]
 

@@ -68,6 +68,19 @@ def test_briers_of_the_classes_sum_to_the_whole():
     assert sum(one.rows for one in found.classes) == 300
 
 
+def test_log_losses_of_the_classes_average_to_the_whole_and_each_has_its_curve():
+    """M8, per class; weighed as the rows are."""
+    P, Y = honest(300, 4, seed=2)
+    weights = np.random.default_rng(0).uniform(0.5, 4, 300)
+    found = scored(P, Y, weights)
+    shares = np.array([weights[k == Y].sum() for k in range(4)]) / weights.sum()
+    assert shares @ [one.log_loss for one in found.classes] == pytest.approx(found.log_loss.value)
+    for k, one in enumerate(found.classes):
+        assert one.reliability.rows.sum() == pytest.approx(effective_rows(weights))
+        assert one.reliability.rows @ one.reliability.accuracy / one.reliability.rows.sum() == pytest.approx(shares[k])
+        assert one.reliability.rows @ one.reliability.confidence / one.reliability.rows.sum() == pytest.approx(weights @ P[:, k] / weights.sum())
+
+
 def test_ece_of_a_class_by_hand():
     """Probability of class 1 in bins: .25 and .22 (none of two is of class 1), .65 (it is)."""
     P = np.array([[0.75, 0.25], [0.78, 0.22], [0.35, 0.65]])

@@ -66,6 +66,20 @@ def test_a_useless_partial_rule_gets_no_weight():
     assert abs(model.get_weights()[-1]) < 0.15
 
 
+@pytest.mark.parametrize("copying", [1.0, 0.9])
+def test_copies_of_a_partial_rule_count_once(copying):
+    """F2: six copies, exact and 90 %, share one vote; the other rules keep theirs."""
+    data = independent(5000, 5, BALANCE, seed=8)
+    rules, rng = excluding_rules(data.Y, 8), np.random.default_rng(1008)
+    weak = excluding_rules(data.Y, 9, precision=0.85)[:, [1]]
+    copies = np.where(rng.random((5000, 6)) < copying, weak, np.column_stack([excluding_rules(data.Y, 20 + i, precision=0.85)[:, 1] for i in range(6)]))
+    once, often = np.column_stack([data.L, rules, weak]), np.column_stack([data.L, rules, weak, copies])
+    alone, beside = LabelModel(4, partial=NOT).fit(once), LabelModel(4, partial=NOT).fit(often)
+    assert abs(log_loss(beside.predict_proba(often), data.Y) - log_loss(alone.predict_proba(once), data.Y)) < 0.01
+    assert (beside.model_.discounts[9:] < 0.25).all(), beside.model_.discounts
+    assert (beside.model_.discounts[5:9] > 0.8).all(), beside.model_.discounts
+
+
 def test_a_function_that_votes_for_classes_and_sets_weighs_the_sets_by_agreement():
     data = independent(5000, 5, BALANCE, seed=4)
     rng = np.random.default_rng(1004)

@@ -40,6 +40,15 @@ def test_a_sparse_matrix_gives_the_same_model(data):
     np.testing.assert_array_equal(MajorityLabelVoter(2).predict(sparse), MajorityLabelVoter(2).predict(data.L))
 
 
+@pytest.mark.parametrize("kind", ["csr_matrix", "csc_matrix", "coo_matrix", "csr_array", "lil_matrix", "dok_matrix"])
+def test_matrices_of_scipy(data, kind):
+    """Skips where SciPy, which is no dependency of ours, is not installed."""
+    sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
+    rows, columns = np.nonzero(data.L >= 0)
+    made = getattr(sparse, kind)(sparse.coo_matrix((data.L[rows, columns].astype(np.int64), (rows, columns)), shape=data.L.shape))
+    np.testing.assert_array_equal(validate_votes(made, 2), data.L)
+
+
 def test_a_stored_zero_is_class_0_and_nothing_stored_is_an_abstain():
     np.testing.assert_array_equal(validate_votes(Sparse([0, 1], [0, 1], [0, 1], (3, 2))), [[0, -1], [-1, 1], [-1, -1]])
     assert validate_votes(Sparse([], [], [], (2, 3))).tolist() == [[-1] * 3] * 2
@@ -91,6 +100,18 @@ def test_cardinality(kind):
         kind(True)
     with pytest.raises(VotesError, match="not one of 2 classes"):
         kind(2).fit([[0, 2]])
+
+
+def test_names_of_arguments_are_snorkels(data, tmp_path):
+    """Every argument by its name, as Snorkel 0.10 has it."""
+    for model in (LabelModel(cardinality=2, verbose=False, device="cpu"), MajorityLabelVoter(cardinality=2, verbose=False)):
+        model.fit(L_train=data.L, Y_dev=data.Y, class_balance=[0.4, 0.6], progress_bar=False)
+        labels, P = model.predict(L=data.L, return_probs=True, tie_break_policy="random")
+        assert (labels >= 0).all()
+        np.testing.assert_array_equal(P, model.predict_proba(L=data.L))
+        assert model.score(L=data.L, Y=data.Y, metrics=["accuracy"], tie_break_policy="random")["accuracy"] == (labels == data.Y).mean()
+        model.save(destination=str(tmp_path / "m.json"))
+        np.testing.assert_array_equal(type(model)().load(source=str(tmp_path / "m.json")).predict_proba(data.L), P)
 
 
 def test_predict_returns_probabilities_when_asked(data):
