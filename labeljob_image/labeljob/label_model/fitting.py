@@ -227,8 +227,9 @@ def _run(
     prior = dawid_skene.make_prior(rows, rows.counts, is_evidence, classes, odds, PRIOR_VOTES)
     accuracies = evidence.accuracies()
     held_weights = weighted_vote.one_coin_log_weights(accuracies, classes)
-    first = weighted_vote.sharpened(accuracies, evidence.vote_counts.sum(axis=1), rows.part.packed.tallies, rows.part.counts)
-    surer = np.where(evidence.sided, 1.0, dawid_skene.odds_of(first, classes) / odds)
+    votes = evidence.vote_counts.sum(axis=1)
+    first = weighted_vote.sharpened(accuracies, votes, rows.part.packed.tallies, rows.part.counts)
+    surer = np.where(evidence.sided | (votes == 0), 1.0, dawid_skene.odds_of(first, classes) / odds)
     problem = dawid_skene.make_problem(prior, balance, balance_is_given, evidence.sided & ~is_evidence, held_weights, surer)
     problem = _warmed(problem, evidence.start, voted)
     return climbing.run_em(rows, rows.counts, problem, max_iterations, tolerance)
@@ -252,7 +253,7 @@ def _distance(result: climbing.EmResult[climbing.Parameters], rows: WeightedVote
     return float(np.abs(expected / max(expected.sum(), 1e-300) - majority).sum() / 2)
 
 
-def _all_classes(parameters: dawid_skene.Parameters, voted: Any, evidence: Evidence) -> tuple[FloatArray, FloatArray]:
+def _all_classes(parameters: climbing.Parameters, voted: Any, evidence: Evidence) -> tuple[FloatArray, FloatArray]:
     """(class balance, log weights) with the classes nobody votes for, whose weight is the least of any class: they never win."""
     classes = evidence.classes
     balance = np.full(classes, dawid_skene.BALANCE_ROWS / (evidence.counts.sum() + classes))
