@@ -10,14 +10,14 @@ from benchmarks.label_models import report
 from benchmarks.label_models.datasets import VARIABLE, folder
 from benchmarks.label_models.generator import Cell
 from benchmarks.label_models.measure import ROUNDS, SLOW_SECONDS, Bench, Speed, progress, speed, whole_memory
-from benchmarks.label_models.methods import AUTO
+from benchmarks.label_models.methods import AUTO, FIXED
 from benchmarks.label_models.peers import PeersMissing, python_of_peers
 from benchmarks.label_models.quality import on_grid, on_real_sets
 from benchmarks.page import PAGE, write_section
 
 SHAPES = ((10, 2), (10, 4), (50, 2), (50, 4))
 SIZES = (10_000, 100_000, 1_000_000)
-LARGE, LARGE_METHODS = Cell(10_000_000, 20, 2), (AUTO, "Labelplane dawid-skene, missing", "Labelplane dawid-skene, evidence")
+LARGE, LARGE_METHODS = Cell(10_000_000, 20, 2), (AUTO, *(f"Labelplane {name}, {reading}" for name in (FIXED, "dawid-skene") for reading in ("missing", "evidence")))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +82,7 @@ def speed_section(bench: Bench, options: argparse.Namespace, note: str) -> str:
     parts = [
         "## Label models beside their peers: time and memory",
         f"{command_line(options, 'speed')}. {note}",
-        report.ABOUT_SPEED.format(slow=SLOW_SECONDS),
+        report.ABOUT_SPEED.format(slow=SLOW_SECONDS, rounds=ROUNDS, fixed=FIXED),
         report.speed_summary(cells),
         "" if options.quick else report.whole_memory_line(LARGE.name, whole_memory(bench, LARGE, LARGE_METHODS)),
         *(report.speed_table(cell) for cell in cells),

@@ -27,7 +27,7 @@ class Method:
     Attributes:
         fit, predict: see above.
         packages: what is imported before anything is timed.
-        most_rows: above this many rows it is left out unless asked for.
+        most_rows, most_functions: above so many it is left out unless asked for.
         two_classes: it takes only two classes.
         least_functions: it needs that many.
         predicts: it gives probabilities for rows that it was not fitted on.
@@ -39,6 +39,7 @@ class Method:
     predict: Callable[[Any, Votes, int], FloatArray]
     packages: tuple[str, ...] = ()
     most_rows: int = 10_000_000
+    most_functions: int = 10_000
     two_classes: bool = False
     least_functions: int = 1
     predicts: bool = True
@@ -50,7 +51,8 @@ class Method:
 
     def takes(self, rows: int, functions: int, classes: int, slow: bool = False) -> bool:
         """Whether it is measured on votes of this shape."""
-        return (slow or rows <= self.most_rows) and functions >= self.least_functions and (classes == 2 or not self.two_classes)
+        few = rows <= self.most_rows and functions <= self.most_functions
+        return (slow or few) and functions >= self.least_functions and (classes == 2 or not self.two_classes)
 
     def load(self) -> None:
         for package in self.packages:
@@ -91,7 +93,7 @@ def with_balance(balance: Iterable[float]) -> Method:
     return _snorkel(SNORKEL_BALANCE, 100, list(balance))
 
 
-def _crowd_kit(name: str, most_rows: int, **options: Any) -> Method:
+def _crowd_kit(name: str, most_rows: int, most_functions: int = 10_000, **options: Any) -> Method:
     """crowd-kit's models take a frame of task, worker, label; those that keep no probabilities compute them when predicting."""
 
     def fit(votes: Votes, _: int) -> Any:
@@ -111,7 +113,7 @@ def _crowd_kit(name: str, most_rows: int, **options: Any) -> Method:
         P[~covered_rows(votes)] = 1 / classes
         return P
 
-    return Method(f"crowd-kit {name}", fit, predict, ("crowdkit.aggregation",), most_rows, predicts=False)
+    return Method(f"crowd-kit {name}", fit, predict, ("crowdkit.aggregation",), most_rows, most_functions, predicts=False)
 
 
 def _flying_squid() -> Method:
@@ -131,6 +133,9 @@ def _flying_squid() -> Method:
     return Method("FlyingSquid", fit, predict, ("flyingsquid.label_model",), 100_000, two_classes=True, least_functions=3)
 
 
+FIXED: AlgorithmArgument = "one-coin"  # the model that the targets are for: one algorithm at every size
+
+
 def all_methods() -> dict[str, Method]:
     """Every method by name: the plain one, ours (auto and every algorithm), the peers."""
     fixed: list[AlgorithmArgument] = sorted(name for name in get_args(AlgorithmArgument) if name != "auto")
@@ -145,8 +150,8 @@ def all_methods() -> dict[str, Method]:
         _crowd_kit("Wawa", 100_000),
         _crowd_kit("DawidSkene", 100_000),
         _crowd_kit("OneCoinDawidSkene", 100_000),
-        _crowd_kit("GLAD", 10_000),
-        _crowd_kit("MACE", 10_000, random_state=0),
+        _crowd_kit("GLAD", 10_000, 10),
+        _crowd_kit("MACE", 10_000, 10, random_state=0),
         _flying_squid(),
     ]
     return {method.name: method for method in methods}

@@ -31,6 +31,7 @@ from labeljob.label_model.dependence import Dependence
 from labeljob.label_model.fits import Bench
 from labeljob.label_model.latent_class import LatentClasses
 from labeljob.label_model.model import Member
+from labeljob.label_model.statistics import spaced
 from labeljob.votes import ABSTAIN, FloatArray
 
 MISFIT = 0.1
@@ -38,6 +39,7 @@ DISPERSED = 1.12
 LEAST_PAIRS = 5
 NEARLY = 0.9  # mean raw discount below which near-copies are looked for
 MATERIAL = 0.8
+CHECKED, CHECK_TOLERANCE = 1 << 14, 1e-4  # patterns, and nats a row, that tell whether to look at all: NEARLY leaves a margin
 FLAT_SHARE = 0.1
 HALF = 0.5
 CONFUSION_CLASSES = 25  # above, confusions have more rates than votes can tell
@@ -95,6 +97,9 @@ def _near_copies(bench: Bench) -> Dependence | None:
     """Dependence so strong that it, and nothing else, decides what the labels are; asked for only where votes nearly coincide."""
     raw = dependence.raw_discount(dependence.sample_of(bench.statistics), bench.classes, bench.evidence)
     if raw @ bench.votes >= NEARLY * bench.votes.sum():
+        return None
+    part = replace(bench, statistics=spaced(bench.statistics, CHECKED), tolerance=max(bench.tolerance, CHECK_TOLERANCE))
+    if _dependence(part, part.confusions).strength(bench.votes) >= NEARLY:
         return None
     found = _dependence(bench, bench.confusions)
     return found if found.strength(bench.votes) < MATERIAL else None

@@ -76,7 +76,7 @@ class Expectation:
             top = units.max(axis=2)
             units -= top[:, :, None]
             if float(-units.min(axis=(1, 2)).sum()) < LARGEST_LOG_ODDS:
-                self.occurrences = self.occurrences or [np.bincount(bins, self.rows.counts, packed.bin_size) for bins in self.bins]
+                self.occurrences = self.occurrences or [np.bincount(bins, self.rows.counts, packed.bin_size).astype(np.float64) for bins in self.bins]
                 self.tables = list(np.exp(units, out=units))
                 return sum(float(of_unit @ logs) for of_unit, logs in zip(self.occurrences, top, strict=True))
         self.sums = RowSums(packed.layout, self.states, self.chunk, joint=False).load(log_weights)

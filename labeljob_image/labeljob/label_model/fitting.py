@@ -218,8 +218,9 @@ def _run(
     prior = dawid_skene.make_prior(both, rows.counts, is_evidence, classes, odds, PRIOR_VOTES)
     accuracies = evidence.accuracies()
     held_weights = weighted_vote.one_coin_log_weights(accuracies, classes)
-    first = weighted_vote.sharpened(accuracies, evidence.vote_counts.sum(axis=1), rows.part.packed.tallies, rows.part.counts)
-    surer = np.where(evidence.sided, 1.0, dawid_skene.odds_of(first, classes) / odds)
+    votes = evidence.vote_counts.sum(axis=1)
+    first = weighted_vote.sharpened(accuracies, votes, rows.part.packed.tallies, rows.part.counts)
+    surer = np.where(evidence.sided | (votes == 0), 1.0, dawid_skene.odds_of(first, classes) / odds)
     problem = dawid_skene.make_problem(prior, balance, balance_is_given, evidence.sided & ~is_evidence, held_weights, surer)
     known = None if taught is None else taught.expected(classes)
     if known is not None:

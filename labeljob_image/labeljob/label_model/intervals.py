@@ -14,19 +14,20 @@ model that is wrong is wrong about its intervals, too. On generated votes 94 to 
 do not use all that the votes tell, 88 to 91.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from labeljob.label_model.fits import COIN_VOTES
 from labeljob.label_model.known_rows import start_at
-from labeljob.label_model.model import FittedLabelModel, posterior
+from labeljob.label_model.model import Deferred, FittedLabelModel, posterior
 from labeljob.label_model.statistics import VoteStatistics
-from labeljob.votes import ABSTAIN, FloatArray, Votes
+from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes
 
 AGREEMENTS = ("majority-vote", "weighted-vote")  # how often a function agrees with the others is not how often it is right
 LEVEL = 0.95
-PATTERNS, PATTERNS_EACH = 1 << 10, 32  # information is measured on about as many patterns at most, or so many for each number that is learned, evenly spaced
+PATTERNS = 1 << 12  # information is measured on at most about this many patterns, evenly spaced in canonical order
 LEAST = 1e-3  # an accuracy is taken to lie this far from 0 and 1
 LEAST_SHAPE = 0.5
 GRID, COARSE = 1025, 257  # points; the second where no shape is below SMOOTH
@@ -40,23 +41,47 @@ def with_intervals(model: FittedLabelModel, statistics: VoteStatistics, known: F
         known: what the model says of the patterns, float64 [n_classes, n_patterns], where it is known already.
     """
     if model.algorithm in AGREEMENTS:
-        return replace(model, accuracy_intervals=np.full((model.functions, 2), np.nan))
-    effective = effective_votes(model, statistics, known)
-    accuracy = np.clip(model.accuracies, LEAST, 1 - LEAST)
-    return replace(model, accuracy_intervals=beta_interval(accuracy * effective, (1 - accuracy) * effective))
+        return replace(model, intervals=np.full((model.functions, 2), np.nan))
+    return replace(model, intervals=Deferred(partial(_intervals, model, sample_of(statistics, known))))
 
 
-def effective_votes(model: FittedLabelModel, statistics: VoteStatistics, known: FloatArray | None = None) -> FloatArray:
-    """Votes beside gold that would tell each accuracy as well, pseudo-votes included, float64 [n_functions]; NaN for one that never voted."""
-    most = max(PATTERNS, PATTERNS_EACH * (model.functions + model.cardinality))
-    chosen = slice(None, None, -(-len(statistics.counts) // most) or 1)
-    patterns, counts = statistics.patterns[chosen], statistics.weights[chosen]
+@dataclass(frozen=True)
+class Sample:
+    """Patterns that information is measured on.
+
+    Attributes:
+        patterns: int8 [n_patterns, n_functions]. counts: float64 [n_patterns], rows they stand for.
+        known: float64 [n_patterns, n_classes], what a model says of them, where that is at hand. classes: int64 [n_patterns], of gold, else -1; None without.
+    """
+
+    patterns: Votes
+    counts: FloatArray
+    known: FloatArray | None
+    classes: IntArray | None = None
+
+
+def sample_of(statistics: VoteStatistics, known: FloatArray | None = None) -> Sample:
+    """Evenly spaced patterns; `known` as of `with_intervals`."""
+    chosen = slice(None, None, -(-len(statistics.counts) // PATTERNS) or 1)
+    counts = np.array(statistics.weights[chosen], dtype=np.float64)
     counts *= statistics.rows / counts.sum()
+    said = None if known is None else np.ascontiguousarray(known[:, chosen].T)
+    return Sample(statistics.patterns[chosen].copy(), counts, said, None if statistics.known is None else statistics.known[chosen].copy())
+
+
+def _intervals(model: FittedLabelModel, sample: Sample) -> FloatArray:
+    effective = effective_votes(model, sample)
+    accuracy = np.clip(model.accuracies, LEAST, 1 - LEAST)
+    return beta_interval(accuracy * effective, (1 - accuracy) * effective)
+
+
+def effective_votes(model: FittedLabelModel, sample: Sample) -> FloatArray:
+    """Votes beside gold that would tell each accuracy as well, pseudo-votes included, float64 [n_functions]; NaN for one that never voted."""
+    patterns, counts = sample.patterns, sample.counts
     accuracy = np.clip(np.nan_to_num(model.accuracies, nan=0.5), LEAST, 1 - LEAST)
     voted = (patterns != ABSTAIN).astype(np.float64)
-    said = posterior(model, patterns).T if known is None else known[:, chosen]
-    said = start_at(said, None if statistics.known is None else statistics.known[chosen])
-    scores = _scores(patterns, voted, np.ascontiguousarray(said.T), accuracy)
+    said = posterior(model, patterns).T if sample.known is None else sample.known.T
+    scores = _scores(patterns, voted, np.ascontiguousarray(start_at(said, sample.classes).T), accuracy)
     spread = accuracy * (1 - accuracy)
     prior = np.append(COIN_VOTES / spread, np.ones(scores.shape[1] - len(spread)))
     information = (scores * counts[:, None]).T @ scores

@@ -5,7 +5,9 @@ outcome, up to the normaliser. Majority vote is not: its probabilities are share
 over members, each log-linear in hidden states that may be finer than the classes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,20 @@ class Member:
 
 
 @dataclass(frozen=True, eq=False)
+class Deferred:
+    """A pure function's answer, computed when it is first asked for."""
+
+    compute: Callable[[], FloatArray]
+
+    @cached_property
+    def value(self) -> FloatArray:
+        """The answer, read-only."""
+        found = self.compute()
+        found.setflags(write=False)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
 class FittedLabelModel:
     """A fitted label model.
 
@@ -61,7 +77,7 @@ class FittedLabelModel:
         dependent: pairs of functions (i < j) that repeat one another and their residual correlation, strongest first.
         notes: what a person should know of this fit.
         side: what soft and partial votes mean; see `side`. `posterior` knows only their columns in the label matrix.
-        accuracy_intervals: float64 [n_functions, 2], 95 % interval of each accuracy (see `intervals`); None before it is computed.
+        intervals: 95 % interval of each accuracy, float64 [n_functions, 2], or what computes it when `accuracy_intervals` is first asked for.
         coins: float64 [n_functions], what a vote adds to the class that it names (nats; votes for majority vote), of a model with too many classes
             for a table of rates (see `compact`): then `log_weights` is empty. Else None.
     """
@@ -81,18 +97,25 @@ class FittedLabelModel:
     dependent: tuple[tuple[int, int, float], ...] = ()
     notes: tuple[str, ...] = ()
     side: tuple[SideTable, ...] = ()
-    accuracy_intervals: FloatArray | None = None
+    intervals: FloatArray | Deferred | None = None
     coins: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        for array in (self.class_balance, self.log_weights, self.accuracies, self.discounts, self.accuracy_intervals, self.coins):
+        for array in (self.class_balance, self.log_weights, self.accuracies, self.discounts, self.coins):
             if array is not None:
                 array.setflags(write=False)
+        if isinstance(self.intervals, np.ndarray):
+            self.intervals.setflags(write=False)
 
     @property
     def cardinality(self) -> int:
         """Number of classes."""
         return len(self.class_balance)
+
+    @property
+    def accuracy_intervals(self) -> FloatArray | None:
+        """95 % interval of each accuracy, float64 [n_functions, 2]; see `intervals`. None where there was nothing to compute it from."""
+        return self.intervals.value if isinstance(self.intervals, Deferred) else self.intervals
 
     @property
     def functions(self) -> int:

@@ -99,7 +99,7 @@ def pack(votes: Votes, outcomes: int) -> PackedVotes:
 def design(layout: Layout) -> FloatArray:
     """Which outcome each function of a unit has in each of its numbers: 0 or 1, float64 [size, width * n_outcomes]."""
     digits = np.arange(layout.size)[:, None] // layout.outcomes ** np.arange(layout.width - 1, -1, -1) % layout.outcomes
-    table = (digits[:, :, None] == np.arange(layout.outcomes)).reshape(layout.size, -1).astype(np.float64)
+    table: FloatArray = (digits[:, :, None] == np.arange(layout.outcomes)).reshape(layout.size, -1).astype(np.float64)
     table.setflags(write=False)
     return table
 

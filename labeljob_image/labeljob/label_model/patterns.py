@@ -45,7 +45,7 @@ def distinct_up_to(votes: Votes, outcomes: int, most: int) -> tuple[Votes, IntAr
     if votes.shape[0] <= most or (outcomes**layout.columns <= DENSE_CODES and layout.width == WORD and votes.dtype == np.int8):
         found = distinct(votes, outcomes)
         return found if len(found[1]) <= most else None
-    if _surely_more(votes[: 4 * most], layout, most):
+    if votes.shape[0] > 2 * most and _surely_more(votes[: 4 * most], layout, most):  # counting fewer rows is not much dearer than asking
         return None
     patterns, counts = distinct(votes[:BLOCK_ROWS], outcomes)
     for start in range(BLOCK_ROWS, votes.shape[0], BLOCK_ROWS):
@@ -161,8 +161,8 @@ def dense_codes(votes: Votes, layout: Layout) -> npt.NDArray[Any]:
     """Rows as numbers in base n_outcomes, [n_rows]: uint16 where few of many, intp where many of few, else uint32."""
     if layout.numbers:
         numbers = np.empty(len(votes), dtype=np.uint16 if len(votes) * FEW_ROWS < layout.numbers else np.intp)
-        for start, part in number_chunks(votes, layout):
-            numbers[start : start + len(part)] = part
+        for start, chunk in number_chunks(votes, layout):
+            numbers[start : start + len(chunk)] = chunk
         return numbers
     result = np.empty(votes.shape[0], dtype=np.uint32)
     phantom = layout.outcomes ** (layout.width - _columns(layout, layout.units - 1))

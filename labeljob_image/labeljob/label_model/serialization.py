@@ -90,7 +90,7 @@ def _read(data: Mapping[str, Any]) -> FittedLabelModel:
         dependent=tuple((int(i), int(j), float(value)) for i, j, value in data["dependent"]),
         notes=tuple(str(note) for note in data["notes"]),
         side=tuple(_read_side(table) for table in data["side"]),
-        accuracy_intervals=_read_pairs(data["accuracyIntervals"]),
+        intervals=_read_pairs(data["accuracyIntervals"]),
         coins=None if data["coins"] is None else _floats(data["coins"]),
     )
 

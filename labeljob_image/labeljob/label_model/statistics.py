@@ -214,6 +214,17 @@ def weighted_patterns(statistics: VoteStatistics, outcomes: int) -> WeightedVote
     return statistics._packed[outcomes]
 
 
+def spaced(statistics: VoteStatistics, most: int) -> VoteStatistics:
+    """Statistics whose patterns are at most so many evenly spaced rows that stand for all; the same where there are no more."""
+    rows = np.cumsum(statistics.counts)
+    if len(rows) <= most:
+        return statistics
+    hits = np.diff(rows * most // rows[-1], prepend=0)
+    chosen = hits > 0
+    votes = statistics.totals.votes if statistics.totals else vote_counts(statistics, int(statistics.patterns.max(initial=ABSTAIN)) + 1)
+    return VoteStatistics(statistics.patterns[chosen], hits[chosen], None, Totals(statistics.rows, votes, None), statistics.budget)
+
+
 def vote_counts(statistics: VoteStatistics, classes: int) -> IntArray:
     """Votes of each function for each class, exact whether sampled or not; int64 [n_functions, n_classes]."""
     if statistics.totals is not None:

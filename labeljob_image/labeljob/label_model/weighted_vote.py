@@ -33,11 +33,10 @@ def one_coin_log_weights(accuracies: FloatArray, classes: int) -> FloatArray:
     Returns:
         float64 [n_functions, 1 + n_classes, n_classes] in nats; outcome 0 (abstain) says nothing.
     """
-    wrong = np.log((1 - accuracies) / (classes - 1))
-    weights = np.repeat(wrong, (1 + classes) * classes).reshape(len(accuracies), 1 + classes, classes)
+    weights = np.empty((len(accuracies), 1 + classes, classes))
+    weights[:] = np.log((1 - accuracies) / (classes - 1))[:, None, None]
     weights[:, 0, :] = 0.0
-    diagonal = np.arange(classes)
-    weights[:, 1 + diagonal, diagonal] = np.log(accuracies)[:, None]
+    np.einsum("jkk->jk", weights[:, 1:])[:] = np.log(accuracies)[:, None]
     return weights
 
 

@@ -31,10 +31,14 @@ class WeightedVotes:
 
     @cached_property
     def part(self) -> "WeightedVotes":
-        """Evenly spaced rows that stand for all, a repeated pattern as often as it falls on the grid; all where they are few."""
-        if self.packed.rows <= MANY_PARTS * PART:
+        """Evenly spaced rows that stand for all; all where they are few."""
+        return self if self.packed.rows <= MANY_PARTS * PART else self.spaced(self.packed.rows // MANY_PARTS)
+
+    def spaced(self, most: int) -> "WeightedVotes":
+        """At most so many evenly spaced rows that stand for all, a repeated pattern as often as it falls on the grid."""
+        if self.packed.rows <= most:
             return self
-        grid = np.floor(np.cumsum(self.counts) * (max(PART, self.packed.rows // MANY_PARTS) / self.total) + 0.5)
+        grid = np.floor(np.cumsum(self.counts) * (most / self.total) + 0.5)
         hits = np.diff(grid, prepend=0.0)
         chosen = hits > 0
         return self.take(chosen, hits[chosen] * (self.total / hits.sum()))
