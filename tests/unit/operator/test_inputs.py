@@ -110,6 +110,19 @@ async def test_a_pinned_model_needs_no_input(world: World) -> None:
     assert status(world, "second")["current"]["inputs"][0]["name"] == "third"
 
 
+async def test_a_lost_status_is_rebuilt_with_its_chain(world: World) -> None:
+    """Status is only a view: nothing is fitted again, and the chain is that of the index."""
+    await settle(world)
+    before = status(world, "second")["current"]
+    for resource in world.resources.values():
+        resource["status"] = {"observedGeneration": -1}
+    world.jobs.clear()
+    await settle(world)
+    assert status(world, "second")["current"] == before
+    assert world.get("LabelJob")["status"]["run"]["inputs"] == before["inputs"]
+    assert (len(world.index), len(world.commits)) == (2, 1)
+
+
 async def test_a_missing_input_is_waited_for() -> None:
     world = World()
     world.apply(function_set(), model("second", "third"))
