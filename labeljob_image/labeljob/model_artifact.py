@@ -13,7 +13,7 @@ from labeljob.ballots import side_columns
 from labeljob.calibration import CalibrationFormatError
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.function_set import FunctionSet
-from labeljob.contract.inputs import ModelInput, chain_of
+from labeljob.contract.inputs import ModelInput
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import FunctionColumns
 from labeljob.errors import JobError
@@ -58,11 +58,6 @@ class ModelArtifact:
     @property
     def voting(self) -> VotingSet:
         return VotingSet(self.declared, self.lookups, self.inputs)
-
-    @property
-    def chain(self) -> list[ModelInput]:
-        """Every version behind this one, first tiers first."""
-        return chain_of([(one.pin, one.artifact.chain) for one in self.inputs])
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,6 @@ class Commit(Wire):
     model_version: int
     model_sha256: str
     function_set_digest: str
-    inputs: list[ModelInput] = []  # the chain of model versions behind the model's
     image: str
     metrics: dict[str, float | None]
     label_distribution: dict[str, float]
@@ -118,7 +117,7 @@ class ResolveResult(Wire):
     function_set_digest: str | None = None
     inputs: list[ModelInput] = []  # the chain behind the queries
     versions: list[VersionLine] = []  # newest first, at most 10
-    current: ModelVersion | None = None  # the pinned version, or the newest
+    current: ModelVersion | None = None  # the pinned version, or the newest; its own chain is left out beside `inputs`
     current_functions: FunctionColumns | None = None
     pin_found: bool | None = None  # whether `pin` is in the index; absent without a pin
     commit: Commit | None = None

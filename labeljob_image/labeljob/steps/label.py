@@ -127,7 +127,6 @@ def _commit(
         model_version=task.model_version,
         model_sha256=task.model_sha256,
         function_set_digest=artifact.function_set_digest,
-        inputs=artifact.chain,
         image=task.image,
         metrics=metrics | timing,
         label_distribution=figures.label_distribution(artifact.function_set.classes),

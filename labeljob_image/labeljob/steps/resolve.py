@@ -25,7 +25,7 @@ def run_resolve(task: ResolveTask, context: StepContext) -> ResolveResult:
         gold=pin(task.gold, context.locations) if task.gold else None,
         function_set_digest=_set_digest(task.function_set, context),
         versions=[VersionLine(version=v.version, fit_digest=v.fit_digest, fitted_at=v.fitted_at) for v in versions[:VERSIONS]],
-        current=current,
+        current=current if current is None or not task.inputs else current.model_copy(update={"inputs": []}),  # where it matters the two chains are equal
         current_functions=_functions(task, current, context),
         pin_found=None if task.pin is None else current is not None,
         inputs=_inputs(task, context),

@@ -103,7 +103,8 @@ def _resolve(context: ModelContext) -> Plan:
     newest = found.current
     if newest is not None and newest.fit_digest == pins.fit_digest:
         pins = pins.model_copy(update={"version": newest.version})
-        status = _serving(context, newest, found).model_copy(update={"pins": pins})
+        served = newest.model_copy(update={"inputs": found.inputs})  # the fit's digest covers them
+        status = _serving(context, served, found).model_copy(update={"pins": pins})
         return Plan(_ready(status), status)
     status = context.status.model_copy(update={"pins": pins})
     outcome = Outcome("reconciling", ControlReason.FITTING, f"version {pins.version} is pinned and will be fitted")

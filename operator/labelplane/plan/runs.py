@@ -20,7 +20,7 @@ def with_commit(resource: LabelJob, pins: JobPins, commit: Commit) -> LabelJobSt
         input=commit.data,
         model=ModelPin(name=pins.model.name, version=commit.model_version, digest=commit.model_sha256),
         function_set=FunctionSetPin(name=pins.function_set.name, digest=commit.function_set_digest),
-        inputs=commit.inputs,
+        inputs=pins.inputs,
         image=commit.image,
         output=output,
     )

@@ -1,5 +1,7 @@
 """The cache: never back in time, deletions found out, dependents woken."""
 
+from typing import Any
+
 from labelplane.api.groups import Key
 from labelplane.cluster.cache import Cache, key_of
 from labelplane.cluster.paths import JOBS, LABEL_JOBS, LABEL_MODELS, WatchedPath
@@ -66,6 +68,35 @@ def test_dependents_wake_along_references() -> None:
     assert cache.woken_by(function_set("set")) == {SET, MODEL, JOB}
     assert cache.woken_by(model("model", "set")) == {MODEL, JOB}
     assert cache.woken_by(label_job("job", "model")) == {JOB}
+
+
+def voting(name: str, *inputs: str, version: int = 1) -> dict[str, Any]:
+    """A model in which others vote."""
+    raw = model(name, "set", version)
+    return raw | {"spec": raw["spec"] | {"inputs": [{"name": one} for one in inputs]}}
+
+
+def test_a_model_wakes_those_that_it_votes_in() -> None:
+    """P4: and those in which these vote, and their jobs; what is named no more is woken no more."""
+    cache = filled()
+    over, top = Key("LabelModel", "ns", "over"), Key("LabelModel", "ns", "top")
+    for raw in (voting("over", "model", "elsewhere"), voting("top", "over"), label_job("top-job", "top")):
+        cache.put(raw)
+    assert cache.woken_by(model("model", "set")) == {MODEL, JOB, over, top, Key("LabelJob", "ns", "top-job")}
+    assert cache.woken_by(model("elsewhere", "set")) >= {over, top}
+    cache.put(voting("over", "elsewhere", version=2))
+    assert cache.woken_by(model("model", "set")) == {MODEL, JOB}
+    assert over in cache.woken_by(function_set("set"))
+
+
+def test_models_that_vote_in_each_other_are_woken_once() -> None:
+    """P4: a circle, which the planner refuses, ends here."""
+    cache = Cache()
+    for raw in (voting("a", "b"), voting("b", "a"), voting("c", "c")):
+        cache.put(raw)
+    a, b, c = (Key("LabelModel", "ns", name) for name in "abc")
+    assert cache.woken_by(voting("a", "b")) == {a, b}
+    assert cache.woken_by(voting("c", "c")) == {c}
 
 
 def test_a_changed_reference_moves_the_dependent() -> None:

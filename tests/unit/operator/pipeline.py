@@ -10,6 +10,7 @@ from labeljob.contract.calibration import CalibrationRecord, Interval
 from labeljob.contract.config import JobConfig, ResolveTask
 from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.digests import digest_of
+from labeljob.contract.inputs import InputQuery, ModelInput, chain_of
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import CheckResult, Commit, DependentPair, Failure, FitResult, FunctionColumns, JobResult, LabelResult, ModelVersion, ResolveResult, VersionLine
 from labelplane.api.groups import Key
@@ -26,7 +27,7 @@ SETTINGS = Settings(job_image="registry.example/labeljob:1")
 
 @dataclass
 class World:
-    """Resources, jobs, a data version, the model's index and the output's commits. Time moves when told."""
+    """Resources, jobs, a data version, the models' indexes by home and the output's commits. Time moves when told."""
 
     now: datetime = START
     data_version: int = 0
@@ -37,10 +38,15 @@ class World:
     failing: dict[str, JobReason] = field(default_factory=dict)  # step -> why it fails
     resources: dict[Key, dict[str, Any]] = field(default_factory=dict)
     jobs: dict[str, tuple[str, CreateJob, ObservedJob]] = field(default_factory=dict)
-    index: list[ModelVersion] = field(default_factory=list)
+    homes: dict[str, list[ModelVersion]] = field(default_factory=dict)
     commits: list[Commit] = field(default_factory=list)
     events: list[tuple[str, Event]] = field(default_factory=list)
     writes: int = 0
+
+    @property
+    def index(self) -> list[ModelVersion]:
+        """Every version of every model, in the order of the homes."""
+        return [one for versions in self.homes.values() for one in versions]
 
     def apply(self, *manifests: Mapping[str, Any]) -> None:
         """As `kubectl apply`."""
@@ -55,8 +61,8 @@ class World:
     def annotate(self, kind: str, **annotations: str) -> None:
         self.get(kind)["metadata"].setdefault("annotations", {}).update({f"labelplane.dev/{name.replace('_', '-')}": value for name, value in annotations.items()})
 
-    def get(self, kind: str) -> dict[str, Any]:
-        return next(resource for key, resource in self.resources.items() if key.kind == kind)
+    def get(self, kind: str, name: str | None = None) -> dict[str, Any]:
+        return next(resource for key, resource in self.resources.items() if key.kind == kind and name in (None, key.name))
 
     async def observe(self, key: Key) -> Observed | None:
         resource = self.resources.get(key)
@@ -107,29 +113,38 @@ class World:
 
     def _resolve(self, task: ResolveTask) -> ResolveResult:
         version = self.data_version if task.data.version in (None, "latest") else int(task.data.version)
-        newest = sorted(self.index, key=lambda one: -one.version)
+        newest = self._newest(task.artifacts or "")
         current = next((one for one in newest if task.pin in (None, one.version)), None) if task.artifacts else None
         return ResolveResult(
             data=DatasetPin(uri=task.data.uri, format=task.data.format, table_id="t", version=version, digest=f"data-{version}"),
             gold=DatasetPin(uri=task.gold.uri, format=task.gold.format, digest=f"gold-{self.gold_version}") if task.gold else None,
             function_set_digest=digest_of(task.function_set.canonical()) if task.function_set else None,
             versions=[VersionLine(version=one.version, fit_digest=one.fit_digest, fitted_at=one.fitted_at) for one in newest],
-            current=current,
+            current=current if current is None or not task.inputs else current.model_copy(update={"inputs": []}),
+            inputs=chain_of([self._input(query) for query in task.inputs]),
             commit=self.commits[-1] if task.output and self.commits else None,
         )
+
+    def _newest(self, home: str) -> list[ModelVersion]:
+        return sorted(self.homes.get(home, []), key=lambda one: -one.version)
+
+    def _input(self, query: InputQuery) -> tuple[ModelInput, list[ModelInput]]:
+        found = next(one for one in self.homes[query.artifacts] if one.version == query.version)
+        pin = ModelInput(name=query.name, version=found.version, digest=found.fit_digest, artifacts=query.artifacts, sha256=found.sha256)
+        return pin, found.inputs
 
     def _fit(self, config: JobConfig) -> FitResult:
         task = config.fit
         assert task is not None
-        standing = next((one for one in self.index if one.fit_digest == task.fit_digest), None)
+        standing = next((one for one in self.homes.get(task.artifacts, []) if one.fit_digest == task.fit_digest), None)
         made = standing or ModelVersion(
             version=task.version, start=task.start, fit_digest=task.fit_digest, sha256=f"sha-{task.fit_digest}", function_set_digest=task.function_set_digest, data=task.data,
             image=task.image, build=self.build, algorithm="majority-vote", why="asked for", iterations=1, converged=True, fitted_at=self._time(),
             metrics={"coverage": 0.95, "brier": 0.12345}, intervals={"brier": Interval(low=0.1, high=0.15)}, dependent=self.dependent, notes=self.notes,
-            calibration=CalibrationRecord(method="temperature", gold_rows=80, why=f"{task.calibration} was asked for"),
+            inputs=task.inputs, calibration=CalibrationRecord(method="temperature", gold_rows=80, why=f"{task.calibration} was asked for"),
         )  # fmt: skip
         if standing is None:
-            self.index.append(made)
+            self.homes.setdefault(task.artifacts, []).append(made)
         return FitResult(version=made, functions=FunctionColumns())
 
     def _label(self, config: JobConfig) -> LabelResult:
@@ -141,7 +156,8 @@ class World:
             sequence=task.sequence, run_digest=task.run_digest, run=task.run, table_id="out", version=len(self.commits),
             content_digest=digest_of([task.data.digest, task.model_sha256]),
             started_at=self._time(), finished_at=self._time(), data=task.data, model_version=task.model_version, model_sha256=task.model_sha256,
-            function_set_digest="f", image=task.image, metrics={"rows": 10, "coverage": 0.95, "conflictRate": 0.05, "precision": None}, label_distribution={"risky": 0.3},
+            function_set_digest="f",
+            image=task.image, metrics={"rows": 10, "coverage": 0.95, "conflictRate": 0.05, "precision": None}, label_distribution={"risky": 0.3},
         )  # fmt: skip
         if standing is None:
             self.commits.append(made)
