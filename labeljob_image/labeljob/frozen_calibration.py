@@ -37,12 +37,12 @@ class FrozenCalibration:
 
     def folds(self, ids: pa.Array) -> IntArray:
         """The fold of each row, int64 [n_rows]; UNSEEN (-1) for rows that tuned nothing."""
-        return np.array([self.fold_of.get(_hash(key), UNSEEN) for key in id_keys(ids)], dtype=np.int64)
+        return np.array([self.fold_of.get(id_hash(key), UNSEEN) for key in id_keys(ids)], dtype=np.int64)
 
 
 def freeze(calibration: Calibration, ids: pa.Array) -> FrozenCalibration:
     """`ids` are those of the gold rows that `calibration` was made of, in their order."""
-    fold_of = dict(zip(map(_hash, id_keys(ids)), calibration.fold.tolist(), strict=True)) if calibration.fold_calibrators else {}
+    fold_of = dict(zip(map(id_hash, id_keys(ids)), calibration.fold.tolist(), strict=True)) if calibration.fold_calibrators else {}
     return FrozenCalibration(calibration.calibrator, calibration.fold_calibrators, fold_of)
 
 
@@ -51,7 +51,8 @@ def id_keys(ids: pa.Array) -> list[bytes]:
     return [str(value).encode() for value in ids.to_pylist()]
 
 
-def _hash(key: bytes) -> str:
+def id_hash(key: bytes) -> str:
+    """What stands for an id in a version: ids themselves may be private."""
     return hashlib.blake2b(key, digest_size=12).hexdigest()
 
 
@@ -69,7 +70,7 @@ def to_file(frozen: FrozenCalibration, calibration: Calibration, before: GoldSco
         "why": calibration.why,
         "goldRows": calibration.gold_rows,
         "candidates": losses,
-        "scores": {"uncalibrated": _scores(before), "crossFitted": _scores(after)},
+        "scores": {"uncalibrated": scores_data(before), "crossFitted": scores_data(after)},
     }
 
 
@@ -84,7 +85,8 @@ def from_file(data: Mapping[str, Any], classes: int) -> FrozenCalibration:
     return FrozenCalibration(from_dict(calibrator, classes), tuple(from_dict(part, classes) for part in parts), fold_of)
 
 
-def _scores(found: GoldScores) -> dict[str, Any]:
+def scores_data(found: GoldScores) -> dict[str, Any]:
+    """Scores as JSON data."""
     whole = {"precision": found.precision, "recall": found.recall, "brier": found.brier, "logLoss": found.log_loss, "ece": found.ece}
     of_class = [
         {"rows": one.rows, "precision": _estimate(one.precision), "recall": _estimate(one.recall), "brier": _number(one.brier), "ece": _number(one.ece)}

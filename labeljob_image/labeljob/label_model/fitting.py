@@ -7,9 +7,9 @@ from typing import Any, get_args
 import numpy as np
 
 from labeljob.label_model import compact, dawid_skene, majority_vote, weighted_vote
-from labeljob.label_model.arguments import AbstainArgument, AlgorithmArgument, check_arguments, check_class_balance, check_prior_accuracy, check_start
+from labeljob.label_model.arguments import AbstainArgument, AlgorithmArgument, QuestionAlgorithm, check_arguments, check_class_balance, check_prior_accuracy, check_start
 from labeljob.label_model.assembly import fit_alone, from_finding
-from labeljob.label_model.committee import Finding, deliberate
+from labeljob.label_model.committee import Finding, deliberate, discounted_rules
 from labeljob.label_model.fits import Bench
 from labeljob.label_model.intervals import with_intervals
 from labeljob.label_model.model import FittedLabelModel
@@ -76,7 +76,7 @@ def fit_statistics(
     statistics: VoteStatistics,
     cardinality: int,
     *,
-    algorithm: AlgorithmArgument = "auto",
+    algorithm: AlgorithmArgument | QuestionAlgorithm = "auto",
     abstain: Sequence[AbstainArgument] | None = None,
     class_balance: Any = None,
     max_iterations: int = 100,
@@ -112,7 +112,7 @@ def fit_statistics(
     return with_intervals(_model_of(algorithm, evidence, _bench(statistics, evidence, max_iterations, tolerance, seed)), statistics)
 
 
-def _model_of(algorithm: AlgorithmArgument, evidence: Evidence, bench: Bench) -> FittedLabelModel:
+def _model_of(algorithm: AlgorithmArgument | QuestionAlgorithm, evidence: Evidence, bench: Bench) -> FittedLabelModel:
     if algorithm != "auto":
         return _fit(Choice(algorithm, "Requested", f"{algorithm} was asked for"), evidence, bench)
     choice = choose_algorithm(evidence.vote_counts, evidence.comparable, evidence.abstain)
@@ -166,6 +166,8 @@ def _fit(choice: Choice, evidence: Evidence, bench: Bench) -> FittedLabelModel:
         choice = Choice("weighted-vote", "OneClassVoted", "all votes name one class: no confusion to learn")
     if choice.algorithm == "dawid-skene":
         return _fit_dawid_skene(choice, evidence, bench.max_iterations, bench.tolerance, bench.seed)
+    if choice.algorithm == "discounted-dawid-skene":
+        return from_finding(discounted_rules(bench, choice.reason, choice.why), bench, evidence.abstain)
     if choice.algorithm in ("majority-vote", "weighted-vote"):
         return _vote_model(choice, evidence, bench.seed)
     return from_finding(Finding((fit_alone(choice.algorithm, bench),), None, choice.reason, choice.why), bench, evidence.abstain)

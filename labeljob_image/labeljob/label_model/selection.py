@@ -33,6 +33,7 @@ Algorithm: TypeAlias = Literal[
     "triplet",
     "one-coin",
     "dawid-skene",
+    "discounted-dawid-skene",
     "hierarchical-dawid-skene",
     "ebcc",
     "mace",

@@ -39,7 +39,7 @@ from labeljob.schema import check_contract
 from labeljob.steps.check import read_lookups
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.evaluate import vote_batches
-from labeljob.votes import ABSTAIN, VoteBatch, Votes
+from labeljob.votes import ABSTAIN, IntArray, VoteBatch, Votes
 
 Known = tuple[pa.Array, Votes, Levels | None, Matched]  # rows whose class is known: ids, votes, levels, what is known
 NO_GOLD = "there is no goldData, so nothing says how honest the probabilities are; functions that copy each other make them too sure"
@@ -78,20 +78,22 @@ def run_fit(task: FitTask, context: StepContext) -> FitResult:
     """Fit and publish one version; on a retry, the version that this fit made already."""
     home = ArtifactHome(context.locations.path(task.artifacts), task.artifacts)
     if (standing := home.find(task.fit_digest)) is not None:
-        return _found(home, standing)
-    lookups = _pinned_lookups(task, context)
+        return found_again(home, standing)
+    lookups = pinned_lookups(task, context)
     gold = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context)
     evaluated = _evaluate(task, lookups, gold, context)
     model = _fit(task, evaluated)
     return _publish(task, context, home, lookups, gold, evaluated, model, _calibrated(task, evaluated, model))
 
 
-def _found(home: ArtifactHome, version: ModelVersion) -> FitResult:
+def found_again(home: ArtifactHome, version: ModelVersion) -> FitResult:
+    """The result of a version that stands already."""
     files = home.load(version.version, version.sha256)
     return FitResult(version=version, functions=FunctionColumns.model_validate_json(files["functions.json"]))
 
 
-def _pinned_lookups(task: FitTask, context: StepContext) -> dict[str, LookupData]:
+def pinned_lookups(task: FitTask, context: StepContext) -> dict[str, LookupData]:
+    """The lookup tables, when they are those that the set was pinned with; JobError PIN_BROKEN."""
     lookups = read_lookups(task.function_set, context.open_table)
     if function_set_digest(task.function_set, lookups) != task.function_set_digest:
         raise pin_broken("spec.functions", "a lookup table changed after the set was pinned")
@@ -116,7 +118,7 @@ def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: Gold, context
             reducer.add(_evidence(voters, batch), hashed_ids(ids))
         if (chosen := matched.known).any():
             known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], of_rows(batch.levels, chosen), matched.part(chosen)))
-    _require_coverage(counts)
+    require_coverage(counts.cast[voters.regular])
     return Evaluated(voters, counts, reducer.statistics(), *_in_id_order(known, gold.ids.type, len(voters.names)))
 
 
@@ -131,8 +133,9 @@ def _outcomes(voters: Voters, classes: int) -> int:
     return max(classes, *(len(column.stated) for column in voters.side)) if voters.side else classes
 
 
-def _require_coverage(counts: FunctionCounts) -> None:
-    if not counts.cast[counts.voters.regular].any():
+def require_coverage(cast: IntArray) -> None:
+    """JobError NO_COVERAGE when no function casts a vote; int64 [n_functions], without fallbacks."""
+    if not cast.any():
         message = "no labeling function votes on any row, so there is nothing to learn from: check the functions against the data"
         raise JobError(JobReason.NO_COVERAGE, message)
 

@@ -16,11 +16,12 @@ from labelplane.api.function_set import LabelingFunctionSet
 from labelplane.api.groups import FUNCTION_SET, LABEL_JOB, LABEL_MODEL
 from labelplane.api.label_job import LabelJob
 from labelplane.api.label_model import LabelModel
-from labelplane.api.parse import parse_function_set, problems_of
+from labelplane.api.parse import parse_function_set, parse_label_model, problems_of
 from labelplane.cli.manifests import Loaded, Manifest
 from labelplane.cli.workspace import uris_in
 from labelplane.cluster.local_jobs import prefix_of, run_once
 from labelplane.plan.function_set import functions_of
+from labelplane.plan.multi_label import multi_label_problem
 
 MODELS: dict[str, type[BaseModel]] = {FUNCTION_SET.kind: LabelingFunctionSet, LABEL_MODEL.kind: LabelModel, LABEL_JOB.kind: LabelJob}
 MOST_BYTES = 3 << 19  # 1.5 MiB: etcd refuses a larger request, and the API server passes that on
@@ -46,10 +47,23 @@ def verdict_on(manifest: Manifest, loaded: Loaded | None = None, volumes: Mappin
     """
     found = _too_large(manifest) or problems_of(manifest, MODELS[manifest["kind"]])
     notes = (LAPTOP_ONLY,) if any(uri.startswith("file:") for uri in uris_in(manifest.get("spec"))) else ()
+    if manifest["kind"] == LABEL_MODEL.kind and not found:
+        found = _with_its_set(manifest, loaded or Loaded())
     if found or manifest["kind"] != FUNCTION_SET.kind:
         return Verdict(tuple(found), notes)
     checked = _check(manifest, loaded or Loaded(), volumes or {})
     return Verdict(checked.problems, notes + checked.notes, checked.checked)
+
+
+def _with_its_set(manifest: Manifest, loaded: Loaded) -> list[str]:
+    """What does not go with the set that the model names, where that was read with it and is right itself."""
+    model = parse_label_model(manifest)
+    for one in loaded.resources:
+        same = one["metadata"].get("name") == model.spec.function_set_ref.name and one["metadata"].get("namespace") == manifest["metadata"].get("namespace")
+        if one["kind"] == FUNCTION_SET.kind and same and not problems_of(one, LabelingFunctionSet):
+            problem = multi_label_problem(model, parse_function_set(one))
+            return [problem] if problem else []
+    return []
 
 
 def _too_large(manifest: Manifest) -> list[str]:

@@ -21,6 +21,7 @@ from labelplane.plan.dependence import repeating
 from labelplane.plan.function_set import functions_of
 from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
+from labelplane.plan.multi_label import refuse_multi_label
 from labelplane.plan.observed import Observed
 from labelplane.plan.references import ready_function_set
 from labelplane.plan.runtime import at_pinned_image, image_of, merged, pinned_image
@@ -51,6 +52,7 @@ def plan_label_model(resource: LabelModel, observed: Observed, *, now: datetime,
     """Resolve, fit, serve; each only when what stands is not what was asked for."""
     _refuse(resource, settings)
     function_set = ready_function_set(observed, resource.spec.function_set_ref.name)
+    refuse_multi_label(resource, function_set)
     runtime = merged(resource.spec.runtime, function_set.spec.runtime)
     image = image_of(runtime, settings)
     context = ModelContext(resource, function_set, observed, runtime, _request(resource, function_set, image), image, now)
