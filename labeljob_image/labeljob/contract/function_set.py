@@ -88,7 +88,9 @@ class FunctionSet(Wire):
                     raise ValueError(f"functions[{index}].{field} {name!r} is not in classes: use one of {', '.join(self.classes)}")
             if function.labels is not None and len(function.labels) == len(self.classes):
                 raise ValueError(f"functions[{index}].labels names all classes, which says nothing: leave one out")
-        if self.id_column in OUTPUT_COLUMNS or (self.is_multi_label and self.id_column == LABELS):
+        if self.is_multi_label and self.id_column == LABELS:
+            raise ValueError(f"idColumn {LABELS!r} is the name of an output column of multi-label sets: rename the column in the data")
+        if self.id_column in OUTPUT_COLUMNS:
             raise ValueError(f"idColumn {self.id_column!r} is the name of an output column: rename the column in the data")
         return self
 

@@ -24,6 +24,8 @@ from labeljob.multi_label.labelling import task_posterior
 from labeljob.multi_label.tasks import NO, YES, Task
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, VoteBatch, Votes
 
+MOST_CELLS = 1 << 24  # rows x functions x functions that are compared at a time
+
 
 def answers_of(task: Task, votes: Votes, levels: Levels | None) -> Votes:
     """The answers for the task's class, int8 [n_rows, m] of 1, 0 and -1: `Task.said` but for classes that were passed over."""
@@ -159,11 +161,11 @@ def estimated_accuracies(
 
 def conflict_counts(tasks: Sequence[Task], functions: int, votes: Votes, levels: Levels | None) -> IntArray:
     """Rows on which two functions are in conflict, int64 [n_functions, n_functions], symmetric, zero diagonal."""
-    found = np.zeros((len(votes), functions, functions), dtype=bool) if functions**2 * len(votes) < 1 << 28 else None
-    if found is None:
-        half = len(votes) // 2
-        parts = [(votes[:half], None if levels is None else levels[:half]), (votes[half:], None if levels is None else levels[half:])]
+    size = max(1, MOST_CELLS // functions**2)
+    if len(votes) > size:
+        parts = [(votes[start : start + size], None if levels is None else levels[start : start + size]) for start in range(0, len(votes), size)]
         return np.asarray(sum(conflict_counts(tasks, functions, *part) for part in parts))
+    found = np.zeros((len(votes), functions, functions), dtype=bool)
     for task in tasks:
         answers = answers_of(task, votes, levels)
         yes, no = answers == YES, answers == NO

@@ -15,7 +15,7 @@ from tests.cluster_fixtures import ROOT
 
 COMMAND = re.compile(r"(?:^|[`\s])(?:\.venv/bin/)?labelplane ((?:validate|test|run|status|report|explain|crds) ?[^`#\n]*)")
 DEMO_SECONDS = 120
-PAGES = ("README.md", "examples/mail-triage/README.md", "examples/incident-root-cause/README.md")
+PAGES = ("README.md", "examples/mail-triage/README.md", "examples/incident-root-cause/README.md", "examples/ticket-tags/README.md")
 
 
 def commands(page: str) -> list[list[str]]:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeljob.calibration import NONE
-from labeljob.label_model import VoteReducer, fit_statistics, from_votes, posterior, to_dict
+from labeljob.label_model import Budget, VoteReducer, fit_statistics, from_votes, posterior, to_dict
 from labeljob.labelled import voters_of
 from labeljob.multi_label.calibration import SetCalibration, uncalibrated
 from labeljob.multi_label.counts import AnswerCounts, estimated_accuracies
@@ -128,6 +128,24 @@ def test_statistics_of_batches_are_those_of_all_rows_and_read_back():
     tasks = tasks_of(function_set, {})
     for a, b in zip(fit_tasks(found, tasks, "auto", {}), fit_tasks(all_rows(batch), tasks, "auto", {}), strict=True):
         np.testing.assert_allclose(a.class_balance, b.class_balance, atol=1e-9)
+
+
+def test_rows_that_are_too_many_to_keep_are_sampled_once_for_all_classes():
+    """The budget is kept once, not once a class; each pattern of the sample stands for its share of all rows."""
+    functions, kinds = rules(4)
+    function_set = tag_set(functions, kinds)
+    batch = voted(function_set, fired(truth_of(20_000, 8), 4, 8))
+    voters, tasks = voters_of(function_set), tasks_of(function_set, {})
+    exact, small = (VoteReducer(*width(voters, 0, 3), budget=budget) for budget in (Budget(), Budget(bytes=32_000)))
+    for reducer in (exact, small):
+        reducer.add(row_of(batch, voters, 3), np.arange(20_000, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    assert small.statistics().sampled
+    found = reduced(small.statistics(), voters, 3)
+    assert len(found.counts) < 1000
+    assert found.counts.sum() == pytest.approx(20_000, rel=0.02)
+    whole = fit_tasks(reduced(exact.statistics(), voters, 3), tasks, "auto", {})
+    for model, other in zip(whole, fit_tasks(found, tasks, "auto", {}), strict=True):
+        np.testing.assert_allclose(model.class_balance, other.class_balance, atol=0.1)
 
 
 def test_a_class_that_no_vote_names_is_rare_and_said_so():
