@@ -40,6 +40,13 @@ def _job(id_: str, path: str, value: Any, field: str | None = None, words: str =
 _KEYWORDS = {"column": "message", "any": ["x"]}
 
 
+def _multi_label() -> Manifest:
+    """A good multi-label set: a rule looks for one class, a teacher gives a number for the other."""
+    functions = [{"name": "rule", "label": "risky", "keywords": _KEYWORDS}, {"name": "teacher", "votes": {"probabilities": {"normal": "teacher_risk"}}}]
+    manifest = changed(changed(function_set(), "spec.multiLabel", True), "spec.functions", functions)
+    return changed(manifest, "spec.tests", [{"row": {"message": "x"}, "expect": {"rule": "risky"}}])
+
+
 def _partial(**fields: Any) -> Manifest:
     return {"name": "partial", "keywords": _KEYWORDS} | fields
 
@@ -113,6 +120,8 @@ ADMISSION = (
     _set("fallback-votes-partially", "spec.functions[6]", _partial(notLabel="risky", fallback=True), "spec.functions[6]", "fallback"),
     _set("fallback-of-probabilities", "spec.functions[5]", {"name": "f", "votes": {"probabilities": {"risky": "teacher_risk"}}, "fallback": True}, words="fallback"),
     _set("reserved-id-column-levels", "spec.idColumn", "levels", words="output column"),
+    _set("multi-label-is-text", "spec.multiLabel", "yes"),
+    Malformed("set-multi-label-id-column", changed(_multi_label(), "spec.idColumn", "labels"), "spec.idColumn", "multi-label sets"),
     _set("error-rate-over-one", "spec.limits.maxErrorRate", 1.5),
     _set("test-without-expect", "spec.tests[0].expect", REMOVE),
     _set("test-without-row", "spec.tests[0].row", REMOVE),
@@ -195,6 +204,14 @@ CHECK = (
     _check("probabilities-of-text", "spec.functions[5].votes", _soft(risky="message"), "spec.functions[5].votes.probabilities.risky", "float64"),
     _check("probabilities-share-a-column", "spec.functions[5].votes", _soft(risky="teacher_risk", normal="teacher_risk"), "spec.functions[5].votes.probabilities", "two"),
     _check("test-expects-another-partial-vote", "spec.tests[0].expect", {"quiet": "not normal"}, "spec.tests[0].expect"),
+    Malformed("check-multi-label-class-without-votes", changed(_multi_label(), "spec.classes", ["normal", "risky", "slow"]), "spec.classes[2]", "label: slow", "check"),
+    Malformed(
+        "check-multi-label-nothing-against", changed(_multi_label(), "spec.functions[0].abstain", "missing"), "spec.classes[1]", "notLabel: risky", "check"
+    ),
+    Malformed(
+        "check-multi-label-test-of-probabilities", changed(_multi_label(), "spec.tests[0].expect", {"teacher": "normal"}), "spec.tests[0].expect.teacher",
+        "leave it out", "check",
+    ),
     _check("id-column-undeclared", "spec.idColumn", "id"),
     _check("test-of-unknown-function", "spec.tests[0].expect", {"crashlop": "risky"}, "spec.tests[0].expect"),
     _check("test-of-unknown-class", "spec.tests[0].expect", {"crashloop_tag": "danger"}, "spec.tests[0].expect"),

@@ -1,6 +1,7 @@
 """Figures of labeling functions and of a run, counted batch by batch: whole numbers that can be added in any order (X9, X23, M1–M5, M8)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -84,13 +85,7 @@ class FunctionCounts:
 
     def check_errors(self, function_set: FunctionSet, total: int) -> None:
         """Raises JobError FUNCTIONS_FAILING once a function has failed on more of `total` rows than limits.maxErrorRate allows (X9)."""
-        limit = function_set.max_error_rate
-        rates = self.errors / max(self.rows, 1)
-        failing = [index for index in np.argsort(-rates, kind="stable") if self.errors[index] > limit * total]
-        if failing:
-            named = "; ".join(f"{self.voters.names[i]} on {rates[i]:.2%} of {self.rows} rows" for i in failing[:10])
-            message = f"labeling functions fail too often: {named}; limits.maxErrorRate is {limit:g}: fix or disable them"
-            raise JobError(JobReason.FUNCTIONS_FAILING, f"{message}; nothing was written")
+        check_error_rates(self.errors, self.rows, self.voters.names, function_set, total)
 
     def columns(self, model: FittedLabelModel) -> FunctionColumns:
         """The figures as they are reported, in function order; shares in thousandths."""
@@ -101,21 +96,33 @@ class FunctionCounts:
         interval[regular] = np.nan if model.accuracy_intervals is None else model.accuracy_intervals
         return FunctionColumns(
             polarity=[".".join(str(k) for k in np.flatnonzero(row)) for row in self.named()],
-            coverage=self._thousandths(self.cast),
-            overlaps=self._thousandths(self.overlaps),
-            conflicts=self._thousandths(self.conflicts),
-            error_rate=self._thousandths(self.errors),
-            estimated_accuracy=_in_thousandths(accuracy),
-            accuracy_low=_in_thousandths(interval[:, 0]),
-            accuracy_high=_in_thousandths(interval[:, 1]),
+            coverage=thousandths(self.cast, self.rows),
+            overlaps=thousandths(self.overlaps, self.rows),
+            conflicts=thousandths(self.conflicts, self.rows),
+            error_rate=thousandths(self.errors, self.rows),
+            estimated_accuracy=in_thousandths(accuracy),
+            accuracy_low=in_thousandths(interval[:, 0]),
+            accuracy_high=in_thousandths(interval[:, 1]),
             empirical_accuracy=[round(1000 * r / n) if n else None for r, n in zip(self.right_weight.tolist(), self.judged_weight.tolist(), strict=True)],
             weight=[None if math.isnan(value) else round(value, 4) for value in weight.tolist()],
         )
 
-    def _thousandths(self, counts: IntArray) -> list[int]:
-        """Rounded, but never down to 0 what happened."""
-        shares = [1000 * int(count) / max(self.rows, 1) for count in counts]
-        return [max(1, round(share)) if share > 0 else 0 for share in shares]
+
+def check_error_rates(errors: IntArray, rows: int, names: Sequence[str], function_set: FunctionSet, total: int) -> None:
+    """Raises JobError FUNCTIONS_FAILING once a function has failed, so far on `errors` of `rows` rows, more often than is allowed on `total` rows (X9)."""
+    limit = function_set.max_error_rate
+    rates = errors / max(rows, 1)
+    failing = [index for index in np.argsort(-rates, kind="stable") if errors[index] > limit * total]
+    if failing:
+        named = "; ".join(f"{names[i]} on {rates[i]:.2%} of {rows} rows" for i in failing[:10])
+        message = f"labeling functions fail too often: {named}; limits.maxErrorRate is {limit:g}: fix or disable them"
+        raise JobError(JobReason.FUNCTIONS_FAILING, f"{message}; nothing was written")
+
+
+def thousandths(counts: IntArray, rows: int) -> list[int]:
+    """Shares of rows, rounded, but never down to 0 what happened."""
+    shares = [1000 * int(count) / max(rows, 1) for count in counts]
+    return [max(1, round(share)) if share > 0 else 0 for share in shares]
 
 
 @dataclass
@@ -161,19 +168,19 @@ class RunFigures:
         """Indicators by name; None where a ratio has no rows. Scores are there only with gold (`gold_size` given)."""
         figures: dict[str, Figure] = {
             "rows": float(self.rows),
-            "coverage": _ratio(self.covered, self.rows),
-            "conflictRate": _ratio(self.conflicting, self.covered),
-            "meanConfidence": _ratio(math.fsum(self.confidence_sums), self.covered),
+            "coverage": ratio(self.covered, self.rows),
+            "conflictRate": ratio(self.conflicting, self.covered),
+            "meanConfidence": ratio(math.fsum(self.confidence_sums), self.covered),
         }
         if gold_size is not None:
             found = self.gold_scores()
             figures |= {"goldRows": float(found.rows), "goldUnmatched": float(gold_size - found.rows)}
-            figures |= {name: _figure(estimate.value) for name, estimate in _estimates(found).items()}
+            figures |= {name: figure(estimate.value) for name, estimate in estimates(found).items()}
         return figures
 
     def intervals(self) -> dict[str, Interval]:
         """95 % intervals of the scores that have one, by name."""
-        known = {name: one for name, one in _estimates(self.gold_scores()).items() if not math.isnan(one.low)}
+        known = {name: one for name, one in estimates(self.gold_scores()).items() if not math.isnan(one.low)}
         return {name: Interval(low=round(one.low, 4), high=round(one.high, 4)) for name, one in known.items()}
 
     def label_distribution(self, names: list[str]) -> dict[str, float]:
@@ -194,11 +201,13 @@ class RunFigures:
         return Labelled(*arrays), Matched(np.concatenate([gold.classes for _, gold in parts]), np.concatenate([gold.weights for _, gold in parts]))
 
 
-def _estimates(found: GoldScores) -> dict[str, Estimate]:
+def estimates(found: GoldScores) -> dict[str, Estimate]:
+    """Scores by the name that metrics give them."""
     return {"precision": found.precision, "recall": found.recall, "brier": found.brier, "logLoss": found.log_loss, "ece": found.ece}
 
 
-def _in_thousandths(shares: FloatArray) -> list[int | None]:
+def in_thousandths(shares: FloatArray) -> list[int | None]:
+    """Shares that may be unknown (NaN)."""
     return [None if math.isnan(value) else round(1000 * value) for value in shares.tolist()]
 
 
@@ -207,10 +216,11 @@ def _nothing(classes: int) -> Labelled:
     return Labelled(np.empty((0, classes)), none.astype(np.int64), none, none, none.astype(bool))
 
 
-def _ratio(part: float, whole: int) -> Figure:
-    return _figure(part / whole) if whole else None
+def ratio(part: float, whole: int) -> Figure:
+    """A share; None of no rows."""
+    return figure(part / whole) if whole else None
 
 
-def _figure(value: float) -> Figure:
+def figure(value: float) -> Figure:
     """Nine decimals: the last bits of a sum depend on its order."""
     return None if math.isnan(value) else round(value, 9)

@@ -52,9 +52,14 @@ def id_keys(ids: pa.Array) -> list[bytes]:
     return [str(value).encode() for value in ids.to_pylist()]
 
 
+def id_hash(key: bytes) -> str:
+    """What stands for an id in a version: ids themselves may be private."""
+    return hashlib.blake2b(key, digest_size=12).hexdigest()
+
+
 def id_hashes(ids: pa.Array) -> list[str]:
-    """What stands for each id in a version's files: its hash."""
-    return [hashlib.blake2b(key, digest_size=12).hexdigest() for key in id_keys(ids)]
+    """What stands for each id in a version's files."""
+    return [id_hash(key) for key in id_keys(ids)]
 
 
 def to_file(frozen: FrozenCalibration, calibration: Calibration, before: GoldScores, after: GoldScores) -> dict[str, Any]:
@@ -71,7 +76,7 @@ def to_file(frozen: FrozenCalibration, calibration: Calibration, before: GoldSco
         "why": calibration.why,
         "goldRows": calibration.gold_rows,
         "candidates": losses,
-        "scores": {"uncalibrated": _scores(before), "crossFitted": _scores(after)},
+        "scores": {"uncalibrated": scores_data(before), "crossFitted": scores_data(after)},
     }
 
 
@@ -86,7 +91,8 @@ def from_file(data: Mapping[str, Any], classes: int) -> FrozenCalibration:
     return FrozenCalibration(from_dict(calibrator, classes), tuple(from_dict(part, classes) for part in parts), fold_of)
 
 
-def _scores(found: GoldScores) -> dict[str, Any]:
+def scores_data(found: GoldScores) -> dict[str, Any]:
+    """Scores as JSON data."""
     whole = {"precision": found.precision, "recall": found.recall, "brier": found.brier, "logLoss": found.log_loss, "ece": found.ece}
     return {name: _estimate(one) for name, one in whole.items()} | {"classes": [_of_class(one) for one in found.classes], "reliability": _curve(found.reliability)}
 

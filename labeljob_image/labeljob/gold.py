@@ -1,5 +1,6 @@
 """Gold: rows whose true class is known, joined on the id column; it scores labels and calibrates them (M4, M5, M8), and teaches the model where asked to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,11 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeljob import privacy
-from labeljob.contract.columns import ColumnType
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
-from labeljob.io.source import Source
+from labeljob.io.source import ReadType, Source
 from labeljob.io.typed import ARROW_TYPES, holds
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray
 
@@ -82,8 +82,8 @@ def read_gold(source: Source, function_set: FunctionSet, label_column: str, prob
             probability that is not above 0 and at most 1.
     """
     id_column, id_type = function_set.id_column, privacy.id_type(function_set)
-    wanted: dict[str, ColumnType] = {id_column: id_type, label_column: "string"} | ({probability_column: "float64"} if probability_column else {})
-    _check_columns(source, wanted)
+    wanted: Mapping[str, ReadType] = {id_column: id_type, label_column: "string"} | ({probability_column: "float64"} if probability_column else {})
+    check_columns(source, wanted)
     parts = list(source.batches(wanted))
     names = [id_column, label_column, *([probability_column] if probability_column else [])]
     columns = [pa.chunked_array([part.batch.column(name) for part in parts], ARROW_TYPES[wanted[name]]) for name in names]
@@ -92,26 +92,28 @@ def read_gold(source: Source, function_set: FunctionSet, label_column: str, prob
     unreadable = sum(part.unreadable.get(id_column, 0) for part in parts)
     classes = pc.index_in(labels, value_set=pa.array(function_set.classes))
     _check_values(ids, classes, unreadable, id_column, label_column, function_set)
-    weights = _weights(drawn[0], str(probability_column)) if drawn else np.ones(len(ids))
+    weights = weights_of(drawn[0], str(probability_column)) if drawn else np.ones(len(ids))
     return Gold(ids, classes.to_numpy(zero_copy_only=False).astype(np.int64), weights)
 
 
-def _weights(probabilities: pa.Array, column: str) -> FloatArray:
+def weights_of(probabilities: pa.Array, column: str) -> FloatArray:
+    """1 / inclusion probability, float64 [n_gold]. JobError GOLD_INVALID: one is not above 0 and at most 1."""
     p = pc.fill_null(probabilities, 0.0).to_numpy(zero_copy_only=False)
     wrong = int(np.count_nonzero(~((p > 0) & (p <= 1))))
     if wrong:
-        raise _invalid(f"{wrong} rows with a class have no {column} above 0 and at most 1: correct the gold data")
+        raise invalid(f"{wrong} rows with a class have no {column} above 0 and at most 1: correct the gold data")
     return np.asarray(1 / p)
 
 
-def _check_columns(source: Source, wanted: dict[str, ColumnType]) -> None:
+def check_columns(source: Source, wanted: Mapping[str, ReadType], words: Mapping[str, str] | None = None) -> None:
+    """JobError GOLD_INVALID: a column is missing, or cannot be of its type; `words` names types to people."""
     stored = source.types()
     for name, kind in wanted.items():
         if name not in stored:
-            raise _invalid(f"column {name} is missing: correct spec.goldData")
+            raise invalid(f"column {name} is missing: correct spec.goldData")
         found = stored[name]
         if found is not None and not holds(found, kind):
-            raise _invalid(f"column {name} has type {found} and must be {kind}: correct spec.goldData")
+            raise invalid(f"column {name} has type {found} and must be {(words or {}).get(kind, kind)}: correct spec.goldData")
 
 
 def _check_values(ids: pa.Array, classes: pa.Array, unreadable: int, id_column: str, label_column: str, function_set: FunctionSet) -> None:
@@ -124,8 +126,9 @@ def _check_values(ids: pa.Array, classes: pa.Array, unreadable: int, id_column: 
     ]
     found = [f"{count} {what}" for count, what in problems if count > 0]
     if found:
-        raise _invalid("; ".join(found) + ": correct the gold data")
+        raise invalid("; ".join(found) + ": correct the gold data")
 
 
-def _invalid(why: str) -> JobError:
+def invalid(why: str) -> JobError:
+    """The gold data cannot be used."""
     return JobError(JobReason.GOLD_INVALID, f"spec.goldData: {why}")

@@ -90,8 +90,8 @@ def gold_scores(P: FloatArray, labels: IntArray, covered: BoolArray, gold: IntAr
     return GoldScores(
         rows=len(gold),
         covered=int(covered.sum()),
-        precision=_mean_share([_or_zero(precisions[k]) for k in present]),
-        recall=_mean_share([recalls[k] for k in present]),
+        precision=mean_share([or_zero(precisions[k]) for k in present]),
+        recall=mean_share([recalls[k] for k in present]),
         brier=brier,
         log_loss=log_loss,
         ece=ece,
@@ -120,12 +120,17 @@ def _share(share: float, weights: FloatArray) -> Estimate:
     return Estimate(float(share), max(float(low[0]), 0.0), min(float(high[0]), 1.0))
 
 
-def _or_zero(of_class: Estimate) -> Estimate:
+def or_zero(of_class: Estimate) -> Estimate:
     """A class with gold that is never predicted counts as precision 0, a fact and not an estimate."""
     return Estimate(0.0, 0.0, 0.0) if np.isnan(of_class.value) else of_class
 
 
-def _mean_share(shares: list[Estimate]) -> Estimate:
+def share_of(part: float, weights: FloatArray) -> Estimate:
+    """Part ÷ sum of the weights of the rows that it is a part of, with Wilson's interval on their effective number."""
+    return _share(part / weights.sum() if len(weights) else float("nan"), weights)
+
+
+def mean_share(shares: list[Estimate]) -> Estimate:
     """Mean of independent shares."""
     if not shares:
         return Estimate(float("nan"))
@@ -163,6 +168,22 @@ def _of_covered(P: FloatArray, gold: IntArray, weights: FloatArray) -> tuple[Est
     ece = values[2]
     least = 0.0 if ece <= honest else min(max(2 * ece - float(high[2]), 0.0), ece)
     return brier, log_loss, Estimate(ece, least, max(2 * ece - float(low[2]), ece))
+
+
+def means_over_rows(values: FloatArray, weights: FloatArray) -> tuple[Estimate, ...]:
+    """Weighted means over rows of float64 [n_rows, n_values], each with the interval of a percentile bootstrap."""
+    if not len(values):
+        return tuple(Estimate(float("nan")) for _ in range(values.shape[1]))
+    columns = np.column_stack([values * weights[:, None], weights])
+    total = columns.sum(axis=0)
+    means = total[:-1] / total[-1]
+    if len(values) < LEAST_ROWS:
+        low = high = np.full(len(means), np.nan)
+    else:
+        drawn = _resampled(columns)
+        low, high = np.percentile(drawn[:, :-1] / drawn[:, -1:], TAILS, axis=0)
+    limits = np.column_stack([means, np.minimum(low, means), np.maximum(high, means)])  # NaN stays NaN
+    return tuple(Estimate(*map(float, one)) for one in limits)
 
 
 def _by_wrong_rows(P: FloatArray, gold: IntArray, weights: FloatArray) -> list[tuple[float, float]]:

@@ -152,5 +152,20 @@ def _parquet(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
+def lookup_files(lookups: Mapping[str, LookupData]) -> dict[str, bytes]:
+    """Relative path -> content of the frozen lookup tables; `frozen_lookups` reads them again."""
+    return {f"lookups/{name}.parquet": _parquet(to_arrow(lookup)) for name, lookup in lookups.items()}
+
+
+def frozen_lookups(files: Mapping[str, bytes]) -> dict[str, LookupData]:
+    """The lookup tables of a version, by function name."""
+    return _lookups(files)
+
+
+def mismatch(uri: str, why: str) -> JobError:
+    """MODEL_MISMATCH: a version that cannot be used."""
+    return _mismatch(uri, why)
+
+
 def _mismatch(uri: str, why: str) -> JobError:
     return JobError(JobReason.MODEL_MISMATCH, f"{uri}: the model version {why}")

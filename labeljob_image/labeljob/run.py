@@ -113,6 +113,10 @@ def _dispatch(config: JobConfig, log: Log, build: str, hung: Callable[[], None])
 
         return JobResult(build=build, resolve=run_resolve(config.resolve, context))
     if config.fit is not None:
+        if config.fit.function_set.is_multi_label:
+            from labeljob.steps.fit_sets import run_fit_sets
+
+            return JobResult(build=build, fit=run_fit_sets(config.fit, context))
         from labeljob.steps.fit import run_fit
 
         return JobResult(build=build, fit=run_fit(config.fit, context))

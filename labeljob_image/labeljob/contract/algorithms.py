@@ -15,4 +15,4 @@ NamedAlgorithm: TypeAlias = Literal[
     "glad",
 ]
 AlgorithmChoice: TypeAlias = Literal["auto", NamedAlgorithm]
-FittedAlgorithm: TypeAlias = Literal[NamedAlgorithm, "committee"]
+FittedAlgorithm: TypeAlias = Literal[NamedAlgorithm, "discounted-dawid-skene", "committee"]  # the second for the classes of a multi-label set alone

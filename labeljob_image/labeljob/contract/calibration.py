@@ -7,6 +7,7 @@ from pydantic import Field
 from labeljob.contract.base import Wire
 
 CalibrationMethod: TypeAlias = Literal["none", "temperature", "sigmoid", "isotonic"]
+RecordedMethod: TypeAlias = Literal["none", "temperature", "sigmoid", "isotonic", "by-class"]  # of a multi-label set it may differ from class to class
 CalibrationChoice: TypeAlias = Literal["auto", "none", "temperature", "sigmoid", "isotonic"]
 
 
@@ -20,6 +21,6 @@ class Interval(Wire):
 class CalibrationRecord(Wire):
     """How the probabilities of a version were calibrated."""
 
-    method: Annotated[CalibrationMethod, Field(description="What is done to the probabilities of covered rows.")]
+    method: Annotated[RecordedMethod, Field(description="What is done to the probabilities of covered rows.")]
     gold_rows: Annotated[int, Field(description="Covered gold rows that it was tuned on; 0 without gold.")]
     why: str

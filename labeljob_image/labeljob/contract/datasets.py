@@ -65,7 +65,12 @@ class GoldDataset(Dataset):
     """Rows whose true class is known, joined on the id column."""
 
     label_column: Annotated[
-        str, Field(min_length=1, max_length=253, description="The column that holds the true class; a null is ignored.")
+        str,
+        Field(
+            min_length=1,
+            max_length=253,
+            description="The column that holds the true class; of a multi-label set all classes of the row, as a list or a text with | between names. A null is ignored.",
+        ),
     ]
     inclusion_probability_column: Annotated[
         str | None,

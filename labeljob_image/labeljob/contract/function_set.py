@@ -8,6 +8,7 @@ from labeljob.contract.base import Wire
 from labeljob.contract.columns import ColumnName, Schema
 from labeljob.contract.functions import ClassName, LabelingFunction
 
+LABELS = "labels"  # of the output of a multi-label set, in the place of `label`
 OUTPUT_COLUMNS = frozenset({"label", "confidence", "probabilities", "weight", "covered", "votes", "levels", "run"})
 Row = Annotated[
     dict[str, Any],
@@ -45,6 +46,10 @@ class FunctionSet(Wire):
     classes: Annotated[
         list[ClassName], Field(min_length=2, max_length=127, description="The classes; their order fixes the class index. Never abstain.")
     ]
+    multi_label: Annotated[
+        bool | None,
+        Field(description="true: a row may have any number of the classes, and each class is a question of its own . When left out: false, a row has one class."),
+    ] = None
     id_column: Annotated[ColumnName, Field(description="The identity of a row everywhere: string or int64, non-null, unique.")]
     schema_: Annotated[Schema, Field(alias="schema", description="The contract with the data.")]
     functions: Annotated[list[LabelingFunction], Field(min_length=1, max_length=200, description="The labeling functions; their order fixes the order of votes.")]
@@ -55,6 +60,10 @@ class FunctionSet(Wire):
     def max_error_rate(self) -> float:
         given = self.limits.max_error_rate if self.limits else None
         return 0.01 if given is None else given
+
+    @property
+    def is_multi_label(self) -> bool:
+        return self.multi_label is True
 
     @property
     def enabled_functions(self) -> tuple[LabelingFunction, ...]:
@@ -79,6 +88,8 @@ class FunctionSet(Wire):
                     raise ValueError(f"functions[{index}].{field} {name!r} is not in classes: use one of {', '.join(self.classes)}")
             if function.labels is not None and len(function.labels) == len(self.classes):
                 raise ValueError(f"functions[{index}].labels names all classes, which says nothing: leave one out")
+        if self.is_multi_label and self.id_column == LABELS:
+            raise ValueError(f"idColumn {LABELS!r} is the name of an output column of multi-label sets: rename the column in the data")
         if self.id_column in OUTPUT_COLUMNS:
             raise ValueError(f"idColumn {self.id_column!r} is the name of an output column: rename the column in the data")
         return self
@@ -93,4 +104,5 @@ class FunctionSet(Wire):
             "schema": self.schema_.wire(),
             "functions": functions,
             "limits": {"maxErrorRate": self.max_error_rate},
+            **({"multiLabel": True} if self.is_multi_label else {}),  # absent: digests of other sets stay what they were
         }

@@ -8,12 +8,11 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.csv as pc_csv
 
-from labeljob.contract.columns import ColumnType
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io import typed
 from labeljob.io.content import verified
-from labeljob.io.source import BATCH_ROWS, Rows, rebatch
+from labeljob.io.source import BATCH_ROWS, ReadType, Rows, rebatch
 
 BLOCK_BYTES = 8 << 20  # the longest line that can be read
 
@@ -32,7 +31,7 @@ class CsvSource:
             raise _unreadable(self._uri, f"column {repeated[0]!r} appears more than once: rename one")
         return dict.fromkeys(names)
 
-    def batches(self, columns: Mapping[str, ColumnType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
+    def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
         with verified(self._path, self._digest, self._uri) as file:
             for batch in rebatch(self._text(file, list(columns)), batch_rows):
                 yield typed.rows({name: typed.parse(batch.column(name), kind) for name, kind in columns.items()})

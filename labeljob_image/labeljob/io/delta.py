@@ -10,14 +10,13 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from labeljob.contract.columns import ColumnType
 from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.digests import digest_of
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io import typed
 from labeljob.io.content import pin_broken
-from labeljob.io.source import BATCH_ROWS, Rows, rebatch
+from labeljob.io.source import BATCH_ROWS, ReadType, Rows, rebatch
 
 
 class DeltaSource:
@@ -30,7 +29,7 @@ class DeltaSource:
         schema = pa.schema(self._table.schema().to_arrow())
         return {field.name: field.type for field in schema}
 
-    def batches(self, columns: Mapping[str, ColumnType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
+    def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
         for batch in rebatch(self._stored(list(columns)), batch_rows):
             yield typed.rows({name: typed.widen(batch.column(name), kind) for name, kind in columns.items()})
 

@@ -9,12 +9,11 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from labeljob.contract.columns import ColumnType
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io import typed
 from labeljob.io.content import verified
-from labeljob.io.source import BATCH_ROWS, Rows
+from labeljob.io.source import BATCH_ROWS, ReadType, Rows
 
 
 class JsonLinesSource:
@@ -35,7 +34,7 @@ class JsonLinesSource:
                 names.update(dict.fromkeys(line))
         return tuple(names)
 
-    def batches(self, columns: Mapping[str, ColumnType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
+    def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
         with verified(self._path, self._digest, self._uri) as file:
             lines = self._objects(file)
             while part := list(islice(lines, batch_rows)):

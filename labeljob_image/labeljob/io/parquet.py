@@ -6,12 +6,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labeljob.contract.columns import ColumnType
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io import typed
 from labeljob.io.content import file_digest, folder_digest, pin_broken, verified
-from labeljob.io.source import BATCH_ROWS, Rows, rebatch
+from labeljob.io.source import BATCH_ROWS, ReadType, Rows, rebatch
 
 
 class ParquetSource:
@@ -29,7 +28,7 @@ class ParquetSource:
                 raise self._unreadable(f"its files store column {name!r} in different types: write them alike")
         return {name: schemas[0].field(name).type for name in common}
 
-    def batches(self, columns: Mapping[str, ColumnType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
+    def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
         for batch in rebatch(self._stored(list(columns), batch_rows), batch_rows):
             yield typed.rows({name: typed.widen(batch.column(name), kind) for name, kind in columns.items()})
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Literal, Protocol, TypeAlias
 
 import pyarrow as pa
 
 from labeljob.contract.columns import ColumnType
 
 BATCH_ROWS = 65_536
+NAMES: Final = "names"  # a list of text, or texts in one
+ReadType: TypeAlias = ColumnType | Literal["names"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Source(Protocol):
     def types(self) -> Mapping[str, pa.DataType | None]:
         """Every column of the data with its stored type; None where values are text to be parsed."""
 
-    def batches(self, columns: Mapping[str, ColumnType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
+    def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
         """Only `columns`, in that order; nothing else leaves the reader (F5). Row order is not promised."""
 
 

@@ -9,10 +9,10 @@ from datetime import UTC
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labeljob.contract.columns import ColumnType
-from labeljob.io.source import Rows
+from labeljob.io.source import NAMES, ReadType, Rows
 
 ARROW_TYPES: dict[str, pa.DataType] = {
+    NAMES: pa.list_(pa.string()),
     "string": pa.string(),
     "int64": pa.int64(),
     "float64": pa.float64(),
@@ -24,16 +24,18 @@ _TEXT_FORMS = {
     "float64": r"(?i)^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?$|^[+-]?(nan|inf|infinity)$",
     "boolean": r"(?i)^(true|false)$",
 }
+SEPARATOR = "|"  # of names in one text
 Typed = tuple[pa.Array, int]
 
 
-def holds(stored: pa.DataType, declared: ColumnType) -> bool:
+def holds(stored: pa.DataType, declared: ReadType) -> bool:
     """Whether values stored so can be of the declared type without loss (exactness of each value is checked while reading)."""
     if pa.types.is_dictionary(stored):
         return holds(stored.value_type, declared)
     if pa.types.is_null(stored):
         return True
     tests: dict[str, Callable[[pa.DataType], bool]] = {
+        NAMES: lambda t: holds(t.value_type if _is_list(t) else t, "string"),
         "string": lambda t: pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t),
         "int64": pa.types.is_integer,
         "float64": lambda t: pa.types.is_floating(t) or pa.types.is_integer(t),
@@ -43,10 +45,16 @@ def holds(stored: pa.DataType, declared: ColumnType) -> bool:
     return tests[declared](stored)
 
 
-def widen(values: pa.Array, declared: ColumnType) -> Typed:
+def _is_list(stored: pa.DataType) -> bool:
+    return bool(pa.types.is_list(stored) or pa.types.is_large_list(stored) or pa.types.is_list_view(stored) or pa.types.is_fixed_size_list(stored))
+
+
+def widen(values: pa.Array, declared: ReadType) -> Typed:
     """Stored values as the declared type. Digits below a microsecond are dropped; a time without zone is UTC."""
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
+    if declared == NAMES and not _is_list(values.type):
+        return parse(values.cast(pa.string()), declared)
     target = ARROW_TYPES[declared]
     if values.type == target:
         return values, 0
@@ -54,10 +62,12 @@ def widen(values: pa.Array, declared: ColumnType) -> Typed:
     return _each(values, lambda part: pc.cast(part, target, safe=not nanoseconds), target)
 
 
-def parse(values: pa.Array, declared: ColumnType) -> Typed:
-    """Text as the declared type; null stays null."""
+def parse(values: pa.Array, declared: ReadType) -> Typed:
+    """Text as the declared type; null stays null. Names are separated by SEPARATOR; empty ones do not count, so that it alone is an empty list."""
     if declared == "string":
         return values, 0
+    if declared == NAMES:
+        return pa.array([None if text is None else _names(text) for text in values.to_pylist()], ARROW_TYPES[NAMES]), 0
     text = pc.utf8_trim_whitespace(values)
     if declared == "timestamp":
         return _times(text)
@@ -68,11 +78,17 @@ def parse(values: pa.Array, declared: ColumnType) -> Typed:
     return typed, overflowing + pc.sum(pc.invert(fits), min_count=0).as_py()
 
 
-def from_json(values: Sequence[object], declared: ColumnType) -> Typed:
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(SEPARATOR) if name.strip()]
+
+
+def from_json(values: Sequence[object], declared: ReadType) -> Typed:
     """JSON values as the declared type: a number is never a string, nor a string a number."""
     fits = _JSON_FORMS[declared]
     kept = [value if value is not None and fits(value) else None for value in values]
     wrong = sum(1 for value, keep in zip(values, kept, strict=True) if value is not None and keep is None)
+    if declared == NAMES:
+        return pa.array([_names(value) if isinstance(value, str) else value for value in kept], ARROW_TYPES[NAMES]), wrong
     if declared == "timestamp":
         typed, unparsable = _times(pa.array(kept, pa.string()))
         return typed, wrong + unparsable
@@ -80,6 +96,7 @@ def from_json(values: Sequence[object], declared: ColumnType) -> Typed:
 
 
 _JSON_FORMS: dict[str, Callable[[object], bool]] = {
+    NAMES: lambda value: isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value)),
     "string": lambda value: isinstance(value, str),
     "timestamp": lambda value: isinstance(value, str),
     "boolean": lambda value: isinstance(value, bool),

@@ -10,6 +10,7 @@ from labeljob.label_model import climbing, compact, dawid_skene, majority_vote, 
 from labeljob.label_model.arguments import (
     AbstainArgument,
     AlgorithmArgument,
+    QuestionAlgorithm,
     check_arguments,
     check_class_balance,
     check_known,
@@ -17,7 +18,7 @@ from labeljob.label_model.arguments import (
     check_start,
 )
 from labeljob.label_model.assembly import fit_alone, from_finding
-from labeljob.label_model.committee import Finding, deliberate
+from labeljob.label_model.committee import Finding, deliberate, discounted_rules
 from labeljob.label_model.expectation import Expected
 from labeljob.label_model.fits import Bench
 from labeljob.label_model.gathering import Evidence, gather_counts
@@ -41,7 +42,7 @@ def fit_statistics(
     statistics: VoteStatistics,
     cardinality: int,
     *,
-    algorithm: AlgorithmArgument = "auto",
+    algorithm: AlgorithmArgument | QuestionAlgorithm = "auto",
     abstain: Sequence[AbstainArgument] | None = None,
     class_balance: Any = None,
     max_iterations: int = 100,
@@ -82,7 +83,7 @@ def fit_statistics(
     return model
 
 
-def _model_of(algorithm: AlgorithmArgument, evidence: Evidence, bench: Bench) -> FittedLabelModel:
+def _model_of(algorithm: AlgorithmArgument | QuestionAlgorithm, evidence: Evidence, bench: Bench) -> FittedLabelModel:
     if algorithm != "auto":
         return _fit(Choice(algorithm, "Requested", f"{algorithm} was asked for"), evidence, bench)
     choice = choose_algorithm(evidence.vote_counts, evidence.comparable, evidence.abstain, _known_classes(evidence))
@@ -110,6 +111,8 @@ def _fit(choice: Choice, evidence: Evidence, bench: Bench) -> FittedLabelModel:
         choice = Choice("weighted-vote", "OneClassVoted", "all votes name one class: no confusion to learn")
     if choice.algorithm == "dawid-skene":
         return with_intervals(_fit_dawid_skene(choice, evidence, bench.max_iterations, bench.tolerance, bench.seed), bench.statistics)
+    if choice.algorithm == "discounted-dawid-skene":
+        return from_finding(discounted_rules(bench, choice.reason, choice.why), bench, evidence.abstain)
     if choice.algorithm in ("majority-vote", "weighted-vote"):
         return with_intervals(_vote_model(choice, evidence, bench.seed), bench.statistics)
     return from_finding(Finding((fit_alone(choice.algorithm, bench),), None, choice.reason, choice.why), bench, evidence.abstain)

@@ -4,7 +4,8 @@
 
 Independent tasks ("binary relevance": Boutell et al. 2004; Tsoumakas & Katakis 2007) leave out what labels say of one another. A class that
 functions only vote *for* cannot be learned, because nothing says what a row without it looks like: let some function vote against it, or
-read a vote for one class as a vote against the others (`binary_votes`), or give its prevalence.
+read a vote for one class as a vote against the others (`binary_votes`), or let the silence of those that look for it answer (0 in the place of
+-1, as `LFSet.answers` has it), or give its prevalence. The sets of manifests are fitted so: `labeljob.multi_label`.
 """
 
 from collections.abc import Sequence

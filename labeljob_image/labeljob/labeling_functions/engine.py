@@ -94,8 +94,9 @@ class CompiledFunctions:
         self._connection = connection
         self._threads = threads
         self._limits = limits
-        self._classes = list(function_set.classes)
+        self._classes, self._multi_label = list(function_set.classes), function_set.is_multi_label
         self._soft = {i: one.votes.probabilities for i, one in enumerate(functions) if one.votes is not None and one.votes.probabilities is not None}
+        self._levels = sum(len(given) if self._multi_label else 1 for given in self._soft.values())
         self._max_error_rate = function_set.max_error_rate
 
     def apply(self, batch: Any, *, error_allowance: int | None = None) -> VoteBatch:
@@ -113,7 +114,7 @@ class CompiledFunctions:
         """
         n_rows = batch.num_rows
         if n_rows == 0:
-            levels = np.empty((0, len(self._soft)), np.int16) if self._soft else None
+            levels = np.empty((0, self._levels), np.int16) if self._soft else None
             return VoteBatch(np.empty((0, len(self.names)), np.int8), np.empty((0, len(self.names)), np.bool_), levels)
         rows = self._typed(batch)
         allowance = max(MIN_ALLOWANCE, math.ceil(self._max_error_rate * n_rows)) if error_allowance is None else error_allowance
@@ -125,14 +126,18 @@ class CompiledFunctions:
         return VoteBatch(masked, errors, levels)
 
     def _soft_votes(self, raw: RawVotes, rows: Any) -> Levels | None:
-        """The level of each soft vote, int16 [n_rows, n_soft]; its likeliest class, or its failure, goes into `raw`."""
+        """The level of each soft vote, int16 [n_rows, n_soft]; its likeliest class, or its failure, goes into `raw`.
+
+        Of a multi-label set, the levels of each soft function's classes stand side by side, and PARTIAL goes into `raw`.
+        """
         if not self._soft:
             return None
-        levels = np.empty((rows.num_rows, len(self._soft)), dtype=np.int16)
-        for place, (position, probabilities) in enumerate(self._soft.items()):
-            votes, levels[:, place], failed = soft_column.vote(probabilities, self._classes, rows)
+        levels, read = list[Levels](), soft_column.answers if self._multi_label else soft_column.vote
+        for position, probabilities in self._soft.items():
+            votes, of, failed = read(probabilities, self._classes, rows)
+            levels.append(of)
             raw[position] = np.where(failed, ERROR_VOTE, votes)
-        return levels
+        return np.column_stack(levels)
 
     def _typed(self, batch: Any) -> Any:
         """The input columns in their declared types, and the row numbers, in pieces that several threads can share."""

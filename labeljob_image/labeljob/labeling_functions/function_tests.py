@@ -97,8 +97,12 @@ def _row_problems(test: FunctionTest, path: str, function_set: FunctionSet) -> I
 
 
 def _expectation_problems(test: FunctionTest, path: str, function_set: FunctionSet) -> Iterator[Problem]:
-    names = {function.name: partial_text(function, function_set.classes) for function in function_set.functions}
+    names = {function.name: partial_text(function, function_set.classes, function_set.is_multi_label) for function in function_set.functions}
+    soft = {function.name for function in function_set.functions if function.is_soft and function_set.is_multi_label}
     for name, expected in test.expect.items():
+        if name in soft:
+            yield Problem(f"{path}.{name}", "in a multi-label set its probabilities say something of each class, which is no one vote: leave it out of expect")
+            continue
         if name not in names:
             yield Problem(f"{path}.{name}", "no function has this name: use a name of spec.functions")
         partial = names.get(name)

@@ -28,9 +28,13 @@ class Scope:
         return self.function_set.classes.index(name)
 
     def vote_of(self, function: LabelingFunction) -> int:
-        """The vote of a function that names its classes itself: a class index, or PARTIAL for several."""
+        """The vote of a function that names its classes itself: a class index, or PARTIAL for several.
+
+        In a multi-label set "not A" of two classes does not name the other one: a row may have neither.
+        """
         named = function.named(self.function_set.classes)
-        return self.class_index(named[0]) if len(named) == 1 else PARTIAL
+        one = len(named) == 1 and not (self.function_set.is_multi_label and function.votes_partially)
+        return self.class_index(named[0]) if one else PARTIAL
 
     def readable(self) -> tuple[Column, ...]:
         """The declared columns that a labeling function may read, each name once as SQL sees it."""

@@ -1,6 +1,9 @@
 """votes.probabilities: a teacher's probability of each class, from columns, as a soft vote.
 
 Nulls in all columns abstain. NaN, a value outside [0, 1], a sum that is not 1 (within 0.01), and nulls in some of the columns only are errors.
+
+In a multi-label set each column is a soft vote of its own, on whether the row has that class: any of the classes may have one, they need not
+sum to 1, and a null says nothing of its class alone.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +14,7 @@ import numpy as np
 from labeljob.label_model.soft_votes import SUM_TOLERANCE, Grid, levels_of, votes_of_levels, wrong_vectors
 from labeljob.labeling_functions.problem import Problem
 from labeljob.labeling_functions.scope import Scope
-from labeljob.votes import BoolArray, FloatArray
+from labeljob.votes import ABSTAIN, PARTIAL, BoolArray, FloatArray
 
 
 def problems(probabilities: Mapping[str, str], path: str, scope: Scope) -> Iterator[Problem]:
@@ -20,7 +23,7 @@ def problems(probabilities: Mapping[str, str], path: str, scope: Scope) -> Itera
         yield from scope.class_problems(name, f"{path}.{name}")
         yield from scope.input_problems(column, f"{path}.{name}", ("float64",))
     missing = [name for name in scope.function_set.classes if name not in probabilities]
-    if len(missing) > 1:
+    if len(missing) > 1 and not scope.function_set.is_multi_label:
         yield Problem(path, f"has no column for {' and '.join(missing)}: give one to every class, or to all but one, which gets the rest")
     columns = list(probabilities.values())
     repeated = sorted({column for column in columns if columns.count(column) > 1})
@@ -50,3 +53,20 @@ def vote(probabilities: Mapping[str, str], classes: list[str], rows: Any) -> tup
     grid = Grid(len(classes))
     levels = levels_of(soft, grid)
     return votes_of_levels(levels, grid), levels, failed
+
+
+def answers(probabilities: Mapping[str, str], classes: list[str], rows: Any) -> tuple[Any, Any, BoolArray]:
+    """The votes of a multi-label set: (int8 [n_rows], levels int16 [n_rows, n_named], failures bool [n_rows]), named classes in class order.
+
+    The vote is PARTIAL where some level says something, and ABSTAIN elsewhere. A level is that of (1 - p, p); -1 for null and for exactly 1/2.
+    """
+    named = [name for name in classes if name in probabilities]
+    p = np.full((rows.num_rows, len(named)), np.nan)
+    null = np.empty(p.shape, dtype=bool)
+    for place, name in enumerate(named):
+        values = rows.column(probabilities[name])
+        null[:, place], p[:, place] = values.is_null().to_numpy(), values.to_numpy()
+    failed = np.asarray((~null & ~((p >= 0) & (p <= 1))).any(axis=1))
+    p[failed] = np.nan
+    levels = levels_of(np.stack([1 - p, p], axis=2), Grid(2))
+    return np.where((levels != ABSTAIN).any(axis=1), np.int8(PARTIAL), np.int8(ABSTAIN)), levels, failed

@@ -8,7 +8,7 @@ import duckdb
 from labeljob.contract.columns import Column
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.functions import LabelingFunction
-from labeljob.labeling_functions import function_tests
+from labeljob.labeling_functions import function_tests, multi_label
 from labeljob.labeling_functions.connection import create_empty_rows, open_locked
 from labeljob.labeling_functions.kinds import kind_of
 from labeljob.labeling_functions.problem import Problem
@@ -32,7 +32,7 @@ def problems(function_set: FunctionSet) -> list[Problem]:
         found += _function_problems(scope)
     finally:
         connection.close()
-    return [*found, *_vote_problems(function_set), *function_tests.problems(function_set)]
+    return [*found, *_vote_problems(function_set), *multi_label.problems(function_set), *function_tests.problems(function_set)]
 
 
 def _column_problems(columns: Iterable[Column]) -> Iterator[Problem]:

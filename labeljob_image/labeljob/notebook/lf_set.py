@@ -14,14 +14,16 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io.datasets import read_table
 from labeljob.label_model import PartialClasses
+from labeljob.label_model.multi_label import BinaryVotes
 from labeljob.labeling_functions import soft_column
 from labeljob.labeling_functions.engine import compile_functions
 from labeljob.labeling_functions.lookups import LookupData
+from labeljob.multi_label.tasks import tasks_of
 from labeljob.notebook.appliers import warn_of
 from labeljob.notebook.manifest import ManifestFiles, read_function_set
 from labeljob.notebook.progress import Progress
 from labeljob.steps.check import read_lookups
-from labeljob.votes import PARTIAL, BoolArray, FloatArray, Votes, validate_votes
+from labeljob.votes import ABSTAIN, PARTIAL, BoolArray, FloatArray, VoteBatch, Votes, validate_votes
 
 BATCH_ROWS = 65_536
 LEAST_ALLOWANCE = 64
@@ -97,26 +99,60 @@ class LFSet:
         Raises:
             JobError: SCHEMA_BROKEN: a column is missing, or cannot be read as declared.
         """
+        self._refuse_multi_label("apply")
+        batch = self._voted(df, progress)
+        votes = self._with_sets(batch.votes)
+        if return_errors:
+            return votes, batch.errors
+        self._warn(batch.errors, "return_errors=True")
+        return votes
+
+    def answers(self, df: pd.DataFrame, progress: bool = False) -> BinaryVotes:
+        """What the functions of a multi-label set answer for each class, int8 [n_rows, n_functions, n_classes]: 1 has it, 0 has it not, -1 says nothing.
+
+        For `MultiLabelModel(k, algorithm="dawid-skene").fit(answers)`; `LFAnalysis(answers[:, :, k])` has the figures of class k. The silence of a rule
+        that looks for a class is the answer 0 where it is evidence, as in a fit of the resource; a soft vote answers what is likelier. Fallbacks
+        answer nothing.
+
+        Raises:
+            ValueError: the set is not multi-label. JobError: as `apply`.
+        """
+        if not self._set.is_multi_label:
+            raise ValueError("answers are of a set with multiLabel: true: use apply")
+        batch = self._voted(df, progress)
+        self._warn(batch.errors, "fewer rows to find them")
+        found = np.full((*batch.votes.shape, self.cardinality), ABSTAIN, dtype=np.int8)
+        for k, task in enumerate(tasks_of(self._set, self._lookups)):
+            found[:, task.functions, k] = task.ballots(batch.votes, batch.levels)[0]
+        return found
+
+    def _refuse_multi_label(self, method: str) -> None:
+        if self._set.is_multi_label:
+            raise ValueError(f"{method} gives one vote a function, and functions of a multi-label set answer for each class: use answers(df)")
+
+    def _warn(self, errors: BoolArray, remedy: str) -> None:
+        warn_of({name: int(count) for name, count in zip(self.names, errors.sum(axis=0), strict=True) if count}, remedy)
+
+    def _voted(self, df: pd.DataFrame, progress: bool) -> VoteBatch:
+        """The votes on all rows as one batch."""
         rows = _as_arrow(df, self.input_columns)
         allowance = max(LEAST_ALLOWANCE, int(np.ceil(self._set.max_error_rate * len(df))))
-        votes: Votes = np.empty((len(df), len(self)), np.int8)
-        errors = np.empty((len(df), len(self)), np.bool_)
+        parts: list[VoteBatch] = []
         with compile_functions(self._set, self._lookups) as compiled, Progress("labeling functions", len(df), progress) as shown:
-            for start in range(0, len(df), BATCH_ROWS):
-                part, stop = compiled.apply(rows.slice(start, BATCH_ROWS), error_allowance=allowance), min(start + BATCH_ROWS, len(df))
-                votes[start:stop], errors[start:stop] = part.votes, part.errors
-                shown.at(stop)
-        votes = self._with_sets(votes)
-        if return_errors:
-            return votes, errors
-        warn_of({name: int(count) for name, count in zip(self.names, errors.sum(axis=0), strict=True) if count}, "return_errors=True")
-        return votes
+            for start in range(0, max(len(df), 1), BATCH_ROWS):
+                parts.append(compiled.apply(rows.slice(start, BATCH_ROWS), error_allowance=allowance))
+                shown.at(min(start + BATCH_ROWS, len(df)))
+        levels = [part.levels for part in parts if part.levels is not None]
+        return VoteBatch(
+            np.concatenate([part.votes for part in parts]), np.concatenate([part.errors for part in parts]), np.concatenate(levels) if levels else None
+        )
 
     def soft_votes(self, df: pd.DataFrame) -> FloatArray:
         """What functions with `probabilities` say, float64 [n_rows, n_soft, n_classes] in function order, NaN where one abstains or fails.
 
         `LabelModel(k).fit(L[:, ~functions.soft], soft=functions.soft_votes(df))` takes it as evidence.
         """
+        self._refuse_multi_label("soft_votes")
         rows, given = _as_arrow(df, self.input_columns), [one.votes.probabilities for one in self._set.enabled_functions if one.votes and one.votes.probabilities]
         return np.stack([soft_column.vectors(one, list(self.classes), rows)[0] for one in given], axis=1) if given else np.empty((len(df), 0, self.cardinality))
 

@@ -6,18 +6,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from labeljob.artifacts import ArtifactHome
 from labeljob.build import build_digest
 from labeljob.contract.reading import ReadingRequest
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
-from labeljob.frozen_models import load_model
+from labeljob.frozen_models import opened
 from labeljob.held_out import not_taught
 from labeljob.io.locations import Locations
 from labeljob.logs import Log
-from labeljob.model_artifact import ModelArtifact
+from labeljob.multi_label.artifact import SetsArtifact, is_multi_label
+from labeljob.multi_label.artifact import from_files as sets_from_files
+from labeljob.multi_label.gold import set_gold_of
 from labeljob.reading.explain import explain
+from labeljob.reading.explain_sets import explain_sets
 from labeljob.reading.labels import read_labels
 from labeljob.reading.page import page
+from labeljob.reading.sets import read_sets
+from labeljob.reading.sets_page import sets_page
 from labeljob.resources import available
 from labeljob.steps.context import StepContext, gold_of
 
@@ -37,25 +43,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _answer(request: ReadingRequest, context: StepContext) -> dict[str, object]:
-    artifact = _artifact(request, context)
+    content = ArtifactHome(context.locations.path(request.artifacts), request.artifacts).load(request.model_version, request.model_sha256)
     table = context.locations.existing(request.output)
+    if is_multi_label(content):
+        return _answer_of_sets(request, sets_from_files(content, request.artifacts), table, context)
+    artifact = opened(context.locations, content, request.artifacts)
     if request.question == "explain":
         return explain(table, artifact, request.row_id or "", request.output, request.output_version)
     given = gold_of(request.gold, request.gold_label_column, request.gold_probability_column, artifact.function_set, context)
     gold = not_taught(given, artifact.taught)
     labels = read_labels(table, request, artifact, gold)
+    return _written(request, page(request, artifact, labels, len(given.classes) - len(gold.classes)))
+
+
+def _answer_of_sets(request: ReadingRequest, artifact: SetsArtifact, table: Path, context: StepContext) -> dict[str, object]:
+    """As `_answer`, of a multi-label set."""
+    if request.question == "explain":
+        return explain_sets(table, artifact, request.row_id or "", request.output, request.output_version)
+    gold = set_gold_of(request.gold, request.gold_label_column, request.gold_probability_column, artifact.function_set, context.locations)
+    return _written(request, sets_page(request, artifact, read_sets(table, request, artifact, gold)))
+
+
+def _written(request: ReadingRequest, text: str) -> dict[str, object]:
     target = Path(request.page or "report.html")
-    text = page(request, artifact, labels, len(given.classes) - len(gold.classes))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise JobError(JobReason.OUTPUT_NOT_WRITABLE, f"{target}: {error.strerror}: name another file with --file") from None
     return {"page": str(target)}
-
-
-def _artifact(request: ReadingRequest, context: StepContext) -> ModelArtifact:
-    return load_model(context.locations, request.artifacts, request.model_version, request.model_sha256)
 
 
 if __name__ == "__main__":

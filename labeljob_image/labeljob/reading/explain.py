@@ -14,11 +14,13 @@ from deltalake import DeltaTable
 
 from labeljob.ballots import ordinary, outcomes
 from labeljob.calibration import NONE
+from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io.content import pin_broken
 from labeljob.label_model import FittedLabelModel, contributions, estimated_accuracy, weights
 from labeljob.label_model.side import side_contributions
+from labeljob.label_model.side_tables import Outcomes
 from labeljob.label_model.soft_votes import Grid, Levels
 from labeljob.labelled import Voters, label_votes, voters_of
 from labeljob.model_artifact import ModelArtifact
@@ -33,7 +35,7 @@ def explain(table: Path, artifact: ModelArtifact, row_id: str, uri: str, version
     Raises:
         JobError: SOURCE_NOT_FOUND: no such row; PIN_BROKEN: the row was labelled by another model version than `artifact`.
     """
-    row = _row(DeltaTable(table, version=version), artifact, row_id, uri)
+    row = row_of(DeltaTable(table, version=version), artifact.function_set, row_id, uri)
     votes = np.array([row["votes"]], dtype=np.int8)
     voters, classes = voters_of(artifact.function_set), artifact.function_set.classes
     if votes.shape[1] != len(voters.names):
@@ -59,20 +61,30 @@ def explain(table: Path, artifact: ModelArtifact, row_id: str, uri: str, version
 
 def _contributions(model: FittedLabelModel, voters: Voters, votes: Votes, levels: Levels | None) -> FloatArray:
     """What each function that is no fallback adds, float64 [n_regular, n_classes]."""
+    return added_by(model, ordinary(votes) if model.side else votes, outcomes(voters.side, votes, levels))
+
+
+def added_by(model: FittedLabelModel, votes: Votes, side: Outcomes) -> FloatArray:
+    """What each function adds on one row, float64 [n_functions, n_classes], as `contributions`, side columns included.
+
+    Args:
+        votes: [1, n_functions], votes for one class; side: int16 [1, n_side_columns].
+    """
     if not model.side:
         return contributions(model, votes[0])
-    alone = ordinary(votes)
+    alone = votes.copy()
     alone[:, [table.function for table in model.side if table.soft]] = ABSTAIN
     added = contributions(model, alone[0])
-    beside = side_contributions(model, outcomes(voters.side, votes, levels)[0])
+    beside = side_contributions(model, side[0])
     if model.algorithm != "majority-vote":
         return added + beside
     alone_votes, beside_votes = int(np.count_nonzero(alone != ABSTAIN)), int(np.count_nonzero(beside.any(axis=1)))
     return np.asarray((added * alone_votes + beside) / max(alone_votes + beside_votes, 1))
 
 
-def _row(table: DeltaTable, artifact: ModelArtifact, row_id: str, uri: str) -> dict[str, Any]:
-    column, kind = artifact.function_set.id_column, id_type(artifact.function_set)
+def row_of(table: DeltaTable, function_set: FunctionSet, row_id: str, uri: str) -> dict[str, Any]:
+    """One row of the output. JobError SOURCE_NOT_FOUND."""
+    column, kind = function_set.id_column, id_type(function_set)
     missing = JobError(JobReason.SOURCE_NOT_FOUND, f"{uri}: it has no row with {column} {row_id}")
     value = _literal(row_id, kind)
     if value is None:

@@ -72,25 +72,27 @@ def read_labels(table: Path, request: ReadingRequest, artifact: ModelArtifact, g
         gold_rows=len(gold.classes),
         votes=reducer_of(voters),
     )
-    for batch in _batches(DeltaTable(table, version=request.output_version), output_schema(function_set)):
-        votes = _votes(batch, functions, request.output)
+    for batch in batches_of(DeltaTable(table, version=request.output_version), output_schema(function_set)):
+        votes = votes_of_batch(batch, functions, request.output)
         labelled = _labelled(batch, classes)
         ids = batch.column(function_set.id_column)
         _add(labels, ids, votes, labelled, gold.match(ids), classes)
         if len(voters.regular):
-            labels.votes.add(reduced_rows(voters, votes, _levels(batch)), hashed_ids(ids))
-        scored, known = judged(artifact.model, voters, votes, _levels(batch), ids, artifact.calibration, gold)
+            labels.votes.add(reduced_rows(voters, votes, levels_of_batch(batch)), hashed_ids(ids))
+        scored, known = judged(artifact.model, voters, votes, levels_of_batch(batch), ids, artifact.calibration, gold)
         labels.figures.add_gold(scored, known)
         np.add.at(labels.confusion, (known.classes, scored.labels), 1)  # no label is -1: the last column
     return labels
 
 
-def _batches(table: DeltaTable, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def batches_of(table: DeltaTable, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """All rows, in the types that were written."""
     for batch in pa.RecordBatchReader.from_stream(table.scan()):
         yield batch.cast(schema)  # the reader gives views, which most kernels do not take
 
 
-def _votes(batch: pa.RecordBatch, functions: int, uri: str) -> Votes:
+def votes_of_batch(batch: pa.RecordBatch, functions: int, uri: str) -> Votes:
+    """The votes, int8 [n_rows, n_functions]. JobError PIN_BROKEN when they are of other functions."""
     column = batch.column("votes")
     values = column.flatten()
     if len(values) != len(batch) * functions:
@@ -98,7 +100,7 @@ def _votes(batch: pa.RecordBatch, functions: int, uri: str) -> Votes:
     return np.ascontiguousarray(values.to_numpy(zero_copy_only=False), dtype=np.int8).reshape(len(batch), functions)
 
 
-def _levels(batch: pa.RecordBatch) -> Levels | None:
+def levels_of_batch(batch: pa.RecordBatch) -> Levels | None:
     """The levels of soft votes, int16 [n_rows, n_soft]; None where the set has none."""
     if "levels" not in batch.schema.names:
         return None

@@ -1,6 +1,7 @@
 """A run's report as one HTML page: no script, no link out, every word of a user's escaped."""
 
 import math
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -18,7 +19,7 @@ from labeljob.reading import plots
 from labeljob.reading.dependence_plot import dependence_plot
 from labeljob.reading.labels import Labels
 from labeljob.said import partial_text
-from labeljob.votes import FloatArray
+from labeljob.votes import FloatArray, IntArray
 
 PAIRS = 10
 TILES = (
@@ -35,22 +36,21 @@ TILES = (
 
 def page(request: ReadingRequest, artifact: ModelArtifact, labels: Labels, left_out: int = 0) -> str:
     """The page. Equal inputs give equal text. `left_out`: gold rows that taught the model and score nothing here."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("labeljob.reading").joinpath("report.html.j2").read_text(encoding="utf-8"))
     found = labels.figures.gold_scores()
-    return template.render(
+    return template().render(
         request=request,
         set=artifact.function_set,
-        tiles=_tiles(labels),
+        tiles=tiles_of(labels.metrics(), labels.figures.intervals()),
         calibration=artifact.calibration.calibrator.method,
         functions=_functions(artifact, labels),
-        pairs=_pairs(labels),
+        pairs=pairs_of(labels.functions.voters.names, labels.conflicts),
         dependent=_dependent(artifact, labels),
         dependence_plot=_dependence_graph(artifact, labels),
         notes=[note.partition(": ")[2] or note for note in artifact.model.notes],
         unsure=[{"id": row, "label": label, "confidence": f"{confidence:.3f}"} for confidence, row, label in labels.unsure],
         confusion=_confusion(artifact, labels) if found.covered else [],
-        class_scores=_class_scores(artifact, found) if found.covered else [],
+        confusion_columns=[*artifact.function_set.classes, "no label"],
+        class_scores=class_scores_of(list(artifact.function_set.classes), found) if found.covered else [],
         coverage_plot=Markup(plots.coverage_plot(labels, artifact.function_set)),  # noqa: S704 SVG of our own, its text escaped by the renderer
         confidence_plot=Markup(plots.confidence_plot(labels, artifact.function_set)),  # noqa: S704
         conflict_plot=Markup(plots.conflict_plot(labels)) if labels.conflicts.any() else None,  # noqa: S704
@@ -61,8 +61,14 @@ def page(request: ReadingRequest, artifact: ModelArtifact, labels: Labels, left_
     )
 
 
-def _tiles(labels: Labels) -> list[dict[str, str]]:
-    metrics, intervals = labels.metrics(), labels.figures.intervals()
+def template() -> jinja2.Template:
+    """The page without its content."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(files("labeljob.reading").joinpath("report.html.j2").read_text(encoding="utf-8"))
+
+
+def tiles_of(metrics: Mapping[str, float | None], intervals: Mapping[str, Interval]) -> list[dict[str, str]]:
+    """The figures at the head of the page."""
     return [
         {"title": title, "what": what + _between(intervals.get(name)), "value": _number(metrics[name])}
         for name, title, what in TILES
@@ -90,13 +96,13 @@ def _functions(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:
             "owner": function.owner or "–",
             "fallback": function.is_fallback,
             "votes": _votes_for(function, function_set.classes, labels, i),
-            "coverage": _percent(columns.coverage[i]),
-            "overlaps": _percent(columns.overlaps[i]),
-            "conflicts": _percent(columns.conflicts[i]),
-            "errors": _percent(artifact.functions.error_rate[i]),
-            "estimated": _percent(columns.estimated_accuracy[i]),
+            "coverage": percent(columns.coverage[i]),
+            "overlaps": percent(columns.overlaps[i]),
+            "conflicts": percent(columns.conflicts[i]),
+            "errors": percent(artifact.functions.error_rate[i]),
+            "estimated": percent(columns.estimated_accuracy[i]),
             "interval": _interval(columns.accuracy_low[i], columns.accuracy_high[i]),
-            "empirical": _percent(columns.empirical_accuracy[i]),
+            "empirical": percent(columns.empirical_accuracy[i]),
             "judged": int(labels.functions.judged[i]),
             "weight": "–" if columns.weight[i] is None else f"{columns.weight[i]:.2f}",
             "flips": "–" if np.isnan(flips[i]) else f"{flips[i]:.1%}".replace("%", " %"),
@@ -121,7 +127,8 @@ def _votes_for(function: LabelingFunction, classes: list[str], labels: Labels, i
     return ", ".join(classes[k] for k in np.flatnonzero(labels.functions.votes[i])) or "never votes"
 
 
-def _percent(thousandths: int | None) -> str:
+def percent(thousandths: int | None) -> str:
+    """A share in thousandths, for people."""
     return "–" if thousandths is None else f"{thousandths / 10:.1f} %"
 
 
@@ -129,7 +136,9 @@ def _interval(low: int | None, high: int | None) -> str:
     return "" if low is None or high is None else f"{low / 10:.1f}–{high / 10:.1f}"
 
 
-def _class_scores(artifact: ModelArtifact, found: GoldScores) -> list[dict[str, str]]:
+def class_scores_of(classes: list[str], found: GoldScores) -> list[dict[str, str]]:
+    """A line for each class."""
+
     def share(one: Estimate) -> str:
         return "–" if math.isnan(one.value) else f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
 
@@ -139,13 +148,13 @@ def _class_scores(artifact: ModelArtifact, found: GoldScores) -> list[dict[str, 
     return [
         {"name": name, "rows": f"{one.rows:,}", "precision": share(one.precision), "recall": share(one.recall)}
         | {"brier": number(one.brier), "loss": number(one.log_loss), "ece": number(one.ece)}
-        for name, one in zip(artifact.function_set.classes, found.classes, strict=True)
+        for name, one in zip(classes, found.classes, strict=True)
     ]
 
 
-def _pairs(labels: Labels) -> list[dict[str, object]]:
+def pairs_of(names: Sequence[str], conflicts: IntArray) -> list[dict[str, object]]:
     """The pairs of functions that disagree on most rows."""
-    names, upper = labels.functions.voters.names, np.triu(labels.conflicts, 1)
+    upper = np.triu(conflicts, 1)
     order = np.argsort(-upper, axis=None, kind="stable")[:PAIRS]
     found = [tuple(int(x) for x in np.unravel_index(at, upper.shape)) for at in order]
     return [{"one": names[i], "other": names[j], "rows": f"{upper[i, j]:,}"} for i, j in found if upper[i, j]]

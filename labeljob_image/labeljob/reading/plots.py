@@ -1,5 +1,6 @@
 """The plots of a report as SVG text: drawn here, so that the page needs no script and no network."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -26,6 +27,11 @@ def coverage_plot(labels: Labels, function_set: FunctionSet) -> str:
     sets = labels.functions.voters.sets
     partial = labels.functions.partial[:, None] * sets / np.maximum(sets.sum(axis=1, keepdims=True), 1)
     shares = (labels.functions.votes + partial) / max(labels.functions.rows, 1)
+    return coverage_bars(names, shares, classes)
+
+
+def coverage_bars(names: Sequence[str], shares: FloatArray, classes: list[str]) -> str:
+    """Shares of rows, float64 [n_functions, n_classes], as stacked bars; `classes` name the parts."""
     shown = np.argsort(-shares.sum(axis=1), kind="stable")[:MOST_FUNCTIONS]
     rows = [{"function": names[i], "class": classes[k], "share": shares[i, k]} for i in shown for k in range(len(classes)) if shares[i, k]]
     chart = alt.Chart(_frame(rows, ["function", "class", "share"])).mark_bar(size=13).encode(
@@ -39,15 +45,20 @@ def coverage_plot(labels: Labels, function_set: FunctionSet) -> str:
 def confidence_plot(labels: Labels, function_set: FunctionSet) -> str:
     """Covered rows by confidence and label."""
     classes = list(function_set.classes)
-    edges = np.linspace(1 / len(classes), 1, BINS + 1)
+    return confidence_bars(labels.confidence, classes, 1 / len(classes), "confidence (probability of the label)")
+
+
+def confidence_bars(counts: IntArray, classes: list[str], least: float, title: str) -> str:
+    """Rows by confidence from `least` to 1, int64 [n_parts, BINS], as stacked bars; `classes` name the parts."""
+    edges = np.linspace(least, 1, BINS + 1)
     rows = [
-        {"from": edges[b], "to": edges[b + 1], "label": classes[k], "rows": int(labels.confidence[k, b]), "base": int(labels.confidence[:k, b].sum())}
-        for k in range(len(classes)) for b in range(BINS) if labels.confidence[k, b]
+        {"from": edges[b], "to": edges[b + 1], "label": classes[k], "rows": int(counts[k, b]), "base": int(counts[:k, b].sum())}
+        for k in range(len(classes)) for b in range(BINS) if counts[k, b]
     ]  # fmt: skip
     for row in rows:
         row["top"] = int(row["base"]) + int(row["rows"])
     chart = alt.Chart(_frame(rows, ["from", "to", "label", "base", "top"])).mark_bar().encode(
-        x=alt.X("from:Q", title="confidence (probability of the label)", scale=alt.Scale(domain=[edges[0], 1], nice=False)),
+        x=alt.X("from:Q", title=title, scale=alt.Scale(domain=[edges[0], 1], nice=False)),
         x2="to:Q",
         y=alt.Y("base:Q", title="rows"),
         y2="top:Q",
@@ -58,10 +69,15 @@ def confidence_plot(labels: Labels, function_set: FunctionSet) -> str:
 
 def conflict_plot(labels: Labels) -> str:
     """Share of rows on which two functions vote for different classes; the functions of most conflict when there are many."""
-    names, rows = labels.functions.voters.names, max(labels.functions.rows, 1)
-    most = np.argsort(-labels.conflicts.sum(axis=1), kind="stable")[:MOST_FUNCTIONS]
+    return conflict_cells(labels.functions.voters.names, labels.conflicts, labels.functions.rows)
+
+
+def conflict_cells(names: Sequence[str], conflicts: IntArray, total: int) -> str:
+    """Counts of rows of pairs of functions, int64 [n_functions, n_functions], as a matrix of their shares of `total` rows."""
+    rows = max(total, 1)
+    most = np.argsort(-conflicts.sum(axis=1), kind="stable")[:MOST_FUNCTIONS]
     shown = sorted(int(i) for i in most)
-    cells = [{"a": names[i], "b": names[j], "share": labels.conflicts[i, j] / rows} for i in shown for j in shown if i != j]
+    cells = [{"a": names[i], "b": names[j], "share": conflicts[i, j] / rows} for i in shown for j in shown if i != j]
     order = [names[i] for i in shown]
     chart = alt.Chart(_frame(cells, ["a", "b", "share"])).mark_rect(stroke="white", strokeWidth=0.5).encode(
         x=alt.X("a:N", title=None, sort=order, axis=alt.Axis(labelAngle=-60)),
@@ -89,13 +105,17 @@ def reliability_plot(curve: Reliability, classes: int) -> str:
 def distribution_plot(labels: Labels, function_set: FunctionSet) -> str:
     """Rows by label; rows that no function votes on, and ties, have none."""
     classes = list(function_set.classes)
-    counts = [*labels.figures.labels.tolist(), labels.figures.rows - int(labels.figures.labels.sum())]
-    names = [*classes, "no label"]
+    return distribution_bars(classes, [*labels.figures.labels.tolist(), labels.figures.rows - int(labels.figures.labels.sum())], ["no label"])
+
+
+def distribution_bars(classes: list[str], counts: list[int], others: list[str]) -> str:
+    """Rows with each class, and of the kinds of rows in `others`, which are grey."""
+    names = [*classes, *others]
     step = max(26, min(66, PLOT_HEIGHT // len(names)))  # a few classes fill the height of the plot beside it
     chart = alt.Chart(pd.DataFrame({"label": names, "rows": counts})).mark_bar(size=round(0.7 * step)).encode(
         x=alt.X("rows:Q", title="rows", axis=alt.Axis(tickMinStep=1, tickCount=5)),
         y=alt.Y("label:N", title=None, sort=names),
-        color=alt.Color("label:N", legend=None, scale=alt.Scale(domain=names, range=[*_colours(classes), "#c4cbd3"])),
+        color=alt.Color("label:N", legend=None, scale=alt.Scale(domain=names, range=[*_colours(classes), *["#c4cbd3"] * len(others)])),
     )  # fmt: skip
     return svg(chart, width=430, height={"step": step})
 

@@ -42,7 +42,7 @@ from labeljob.schema import check_contract
 from labeljob.steps.check import read_lookups
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.evaluate import vote_batches
-from labeljob.votes import ABSTAIN
+from labeljob.votes import ABSTAIN, IntArray
 from labeljob.warm_start import start_of
 
 TAUGHT_NOTHING = "goldData taught nothing: majority vote has nothing to learn"
@@ -85,7 +85,7 @@ def run_fit(task: FitTask, context: StepContext) -> FitResult:
     """Fit and publish one version; on a retry, the version that this fit made already."""
     home = ArtifactHome(context.locations.path(task.artifacts), task.artifacts)
     if (standing := home.find(task.fit_digest)) is not None:
-        return _found(home, standing)
+        return found_again(home, standing)
     prepared = _prepared(task, context)
     evaluated = _evaluate(task, prepared, context)
     start, remarks = start_of(task, home)
@@ -101,17 +101,19 @@ def _prepared(task: FitTask, context: StepContext) -> Prepared:
     taught = frozenset[str]().union(*(one.artifact.taught for one in inputs))
     given = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context)
     gold = not_taught(given, taught)
-    voting = VotingSet(task.function_set, _pinned_lookups(task, context), inputs)
+    voting = VotingSet(task.function_set, pinned_lookups(task, context), inputs)
     effective = with_inputs(task.function_set, [one.pin for one in inputs])
     return Prepared(voting, effective, gold, taught, len(given.classes) - len(gold.classes))
 
 
-def _found(home: ArtifactHome, version: ModelVersion) -> FitResult:
+def found_again(home: ArtifactHome, version: ModelVersion) -> FitResult:
+    """The result of a version that stands already."""
     files = home.load(version.version, version.sha256)
     return FitResult(version=version, functions=FunctionColumns.model_validate_json(files["functions.json"]))
 
 
-def _pinned_lookups(task: FitTask, context: StepContext) -> dict[str, LookupData]:
+def pinned_lookups(task: FitTask, context: StepContext) -> dict[str, LookupData]:
+    """The lookup tables, when they are those that the set was pinned with; JobError PIN_BROKEN."""
     lookups = read_lookups(task.function_set, context.open_table)
     if function_set_digest(task.function_set, lookups) != task.function_set_digest:
         raise pin_broken("spec.functions", "a lookup table changed after the set was pinned")
@@ -138,7 +140,7 @@ def _evaluate(task: FitTask, prepared: Prepared, context: StepContext) -> Evalua
             reducer.add(reduced_rows(voters, batch.votes, batch.levels)[others], hashed_ids(ids)[others])
         if chosen.any():
             known.append(GoldVotes(ids.filter(pa.array(chosen)), batch.votes[chosen], of_rows(batch.levels, chosen), matched.part(chosen)))
-    _require_coverage(counts)
+    require_coverage(counts.cast[voters.regular])
     return Evaluated(voters, counts, reducer.statistics(), _in_id_order(known, gold.ids.type, len(voters.names)))
 
 
@@ -147,8 +149,9 @@ def _learns(task: FitTask) -> bool:
     return task.gold is not None and task.parameters.get("useGold") == "fit"
 
 
-def _require_coverage(counts: FunctionCounts) -> None:
-    if not counts.cast[counts.voters.regular].any():
+def require_coverage(cast: IntArray) -> None:
+    """JobError NO_COVERAGE when no function casts a vote; int64 [n_functions], without fallbacks."""
+    if not cast.any():
         message = "no labeling function votes on any row, so there is nothing to learn from: check the functions against the data"
         raise JobError(JobReason.NO_COVERAGE, message)
 

@@ -7,34 +7,29 @@ Only the artifact says which functions vote and what they are worth; the live se
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 
-import numpy as np
 import pyarrow as pa
 
+from labeljob.artifacts import ArtifactHome
 from labeljob.contract.config import LabelTask
-from labeljob.contract.reasons import JobReason
-from labeljob.contract.result import Commit, LabelResult
-from labeljob.errors import JobError
-from labeljob.figures import Figure, FunctionCounts, RunFigures
-from labeljob.frozen_models import load_model
+from labeljob.contract.result import LabelResult
+from labeljob.figures import FunctionCounts, RunFigures
+from labeljob.frozen_models import opened
 from labeljob.gold import Gold
 from labeljob.held_out import judged, not_taught
 from labeljob.io.datasets import open_pinned
-from labeljob.io.delta_commits import CommitRecord, committed, open_output
+from labeljob.io.delta_commits import committed, open_output
 from labeljob.io.delta_writer import DeltaWriter
 from labeljob.io.spool import Spool
-from labeljob.label_model.soft_votes import Levels
 from labeljob.labelled import Voters, label_votes, voters_of
-from labeljob.logs import now_text
 from labeljob.model_artifact import ModelArtifact
+from labeljob.multi_label.artifact import is_multi_label
 from labeljob.schema import check_contract
 from labeljob.steps.commit import Digested, output_rows, output_schema
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.evaluate import vote_batches
-from labeljob.votes import VoteBatch, Votes
-
-ID, VOTES = "id", "votes"  # columns of the spool
+from labeljob.steps.label_record import ID, VOTES, commit_of, result_of, set_aside, unpacked
+from labeljob.steps.label_sets import label_with_sets
 
 
 def run_label(task: LabelTask, context: StepContext) -> LabelResult:
@@ -42,8 +37,11 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
     started, folder = context.clock(), context.locations.path(task.output)
     done = committed(open_output(folder, task.output, task.app_id), task.output, task.app_id, task.sequence)
     if done is not None:
-        return _result(task, done)
-    artifact = _artifact(task, context)
+        return result_of(task, done)
+    files = _files(task, context)
+    if is_multi_label(files):
+        return label_with_sets(task, files, started, context)
+    artifact = opened(context.locations, files, task.artifacts)
     schema = output_schema(artifact.function_set)
     given = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, artifact.function_set, context)
     gold = not_taught(given, artifact.taught)
@@ -58,12 +56,13 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
     metrics = figures.metrics(len(gold.classes) if task.gold else None)
     if left_out := len(given.classes) - len(gold.classes):
         metrics["goldTaught"] = float(left_out)
-    commit = _commit(task, artifact, figures, digested.digest.hexdigest(), started, context, metrics)
-    return _result(task, writer.commit(commit, counts.columns(artifact.model), schema))
+    commit = commit_of(task, artifact.declared, artifact.function_set_digest, figures, metrics, digested.digest.hexdigest(), started, context)
+    return result_of(task, writer.commit(commit, counts.columns(artifact.model), schema))
 
 
-def _artifact(task: LabelTask, context: StepContext) -> ModelArtifact:
-    return load_model(context.locations, task.artifacts, task.model_version, task.model_sha256)
+def _files(task: LabelTask, context: StepContext) -> dict[str, bytes]:
+    """The content of the pinned version, verified."""
+    return ArtifactHome(context.locations.path(task.artifacts), task.artifacts).load(task.model_version, task.model_sha256)
 
 
 def _vote(
@@ -76,22 +75,8 @@ def _vote(
     for ids, batch in vote_batches(source, rows, artifact.voting, context, context.log.progress("vote", rows)):
         counts.add(batch, gold.match(ids))
         counts.check_errors(function_set, rows)
-        spool.add(_set_aside(ids, batch))
+        spool.add(set_aside(ids, batch))
     return counts
-
-
-def _set_aside(ids: pa.Array, batch: VoteBatch) -> pa.RecordBatch:
-    """Ids and packed votes, with the levels of soft votes behind them; for the time of the run only."""
-    rows = len(batch.votes)
-    data = batch.votes if batch.levels is None else np.concatenate([batch.votes, np.ascontiguousarray(batch.levels).view(np.int8)], axis=1)
-    packed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(data.shape[1]), rows, [None, pa.py_buffer(np.ascontiguousarray(data))])
-    return pa.RecordBatch.from_arrays([ids, packed], names=[ID, VOTES])
-
-
-def _unpacked(column: pa.Array, functions: int) -> tuple[Votes, Levels | None]:
-    data = np.frombuffer(b"".join(column.to_pylist()), dtype=np.int8).reshape(len(column), -1)
-    levels = np.ascontiguousarray(data[:, functions:]).view(np.int16) if data.shape[1] > functions else None
-    return np.ascontiguousarray(data[:, :functions]), levels
 
 
 def _rows(
@@ -100,42 +85,8 @@ def _rows(
     """Output rows by ascending id; `figures` is filled on the way."""
     schema, voters, classes = output_schema(artifact.function_set), figures.voters, list(artifact.function_set.classes)
     for batch in spool.ordered(ID, context.batch_rows):
-        ids, (votes, levels) = batch.column(ID), _unpacked(batch.column(VOTES), len(voters.names))
+        ids, (votes, levels) = batch.column(ID), unpacked(batch.column(VOTES), len(voters.names))
         labelled = label_votes(artifact.model, voters, votes, levels, artifact.calibration.calibrator)
         figures.add(votes, labelled)
         figures.add_gold(*judged(artifact.model, voters, votes, levels, ids, artifact.calibration, gold))
         yield output_rows(ids, votes, levels, labelled, classes, task.run, schema)
-
-
-def _commit(
-    task: LabelTask, artifact: ModelArtifact, figures: RunFigures, content: str, started: datetime, context: StepContext, metrics: dict[str, Figure]
-) -> Commit:
-    """The record as far as it is known before the commit; table id and version are the log's."""
-    finished = context.clock()
-    seconds = round((finished - started).total_seconds(), 3)
-    timing = {"latencySeconds": seconds, "rowsPerSecond": round(figures.rows / seconds, 1) if seconds > 0 and figures.rows else None}
-    return Commit(
-        sequence=task.sequence,
-        run_digest=task.run_digest,
-        run=task.run,
-        table_id="",
-        version=-1,
-        content_digest=content,
-        started_at=now_text(started),
-        finished_at=now_text(finished),
-        data=task.data,
-        model_version=task.model_version,
-        model_sha256=task.model_sha256,
-        function_set_digest=artifact.function_set_digest,
-        image=task.image,
-        metrics=metrics | timing,
-        label_distribution=figures.label_distribution(artifact.function_set.classes),
-    )
-
-
-def _result(task: LabelTask, record: CommitRecord) -> LabelResult:
-    """What was committed under this sequence, when it is this run."""
-    if record.commit.run_digest != task.run_digest:
-        message = f"{task.output}: sequence {task.sequence} is taken by another run of this LabelJob: nothing was written"
-        raise JobError(JobReason.SUPERSEDED, message)
-    return LabelResult(commit=record.commit, functions=record.functions)

@@ -45,6 +45,11 @@ RULES: dict[str, list[Rule]] = {
             "message": "idColumn has the name of an output column: rename the column in the data",
             "fieldPath": ".idColumn",
         },
+        {
+            "rule": "self.idColumn != 'labels' || !has(self.multiLabel) || !self.multiLabel",
+            "message": "idColumn has the name of an output column of multi-label sets: rename the column in the data",
+            "fieldPath": ".idColumn",
+        },
     ],
     "LabelingFunction": [
         {

@@ -19,8 +19,11 @@ def show_explanation(found: Mapping[str, Any], console: Console) -> None:
 
 
 def _headline(found: Mapping[str, Any]) -> Text:
-    label = found["label"]
     text = Text(f"{found['id']}: ", style="bold")
+    if "labels" in found:
+        text.append(_labels(found))
+        return text.append(f"   run {found['run']}", style="dim")
+    label = found["label"]
     if label is None:
         text.append("no label: nobody votes, or classes tie")
     else:
@@ -28,9 +31,16 @@ def _headline(found: Mapping[str, Any]) -> Text:
     return text.append(f"   run {found['run']}", style="dim")
 
 
+def _labels(found: Mapping[str, Any]) -> str:
+    """The labels of a multi-label set's row."""
+    if found["labels"] is None:
+        return "no labels: nobody votes"
+    return ", ".join(f"{name} ({found['calibrated'][name]:.4f})" for name in found["labels"]) or "none of the classes"
+
+
 def _votes(found: Mapping[str, Any]) -> Table:
     classes = list(found["posterior"])
-    table = Table(title="Votes, and what each adds to the log-probability of a class", title_justify="left")
+    table = Table(title=f"Votes, and what each adds to the {'log-odds' if 'labels' in found else 'log-probability'} of a class", title_justify="left")
     for column in ("Function", "Owner", "Vote"):
         table.add_column(column, overflow="fold")
     for column in ("Weight", "Accuracy", *classes):

@@ -17,12 +17,13 @@ from labelplane.api.groups import FUNCTION_SET, LABEL_JOB, LABEL_MODEL
 from labelplane.api.label_job import LabelJob
 from labelplane.api.label_model import LabelModel
 from labelplane.api.named import input_cycle, input_names
-from labelplane.api.parse import parse_function_set, problems_of
+from labelplane.api.parse import parse_function_set, parse_label_model, problems_of
 from labelplane.cli.manifests import Loaded, Manifest
 from labelplane.cli.workspace import uris_in
 from labelplane.cluster.local_jobs import prefix_of, run_once
 from labelplane.plan.function_set import functions_of
 from labelplane.plan.inputs import cycle_text
+from labelplane.plan.multi_label import multi_label_problem
 
 MODELS: dict[str, type[BaseModel]] = {FUNCTION_SET.kind: LabelingFunctionSet, LABEL_MODEL.kind: LabelModel, LABEL_JOB.kind: LabelJob}
 MOST_BYTES = 3 << 19  # 1.5 MiB: etcd refuses a larger request, and the API server passes that on
@@ -49,7 +50,7 @@ def verdict_on(manifest: Manifest, loaded: Loaded | None = None, volumes: Mappin
     found = _too_large(manifest) or problems_of(manifest, MODELS[manifest["kind"]])
     notes = (LAPTOP_ONLY,) if any(uri.startswith("file:") for uri in uris_in(manifest.get("spec"))) else ()
     if not found and manifest["kind"] == LABEL_MODEL.kind:
-        found = _cycle(manifest, loaded or Loaded())
+        found = _cycle(manifest, loaded or Loaded()) + _with_its_set(manifest, loaded or Loaded())
     if found or manifest["kind"] != FUNCTION_SET.kind:
         return Verdict(tuple(found), notes)
     checked = _check(manifest, loaded or Loaded(), volumes or {})
@@ -66,6 +67,17 @@ def _cycle(manifest: Manifest, loaded: Loaded) -> list[str]:
 
 def _namespace(manifest: Manifest) -> str:
     return str(manifest["metadata"].get("namespace", "default"))
+
+
+def _with_its_set(manifest: Manifest, loaded: Loaded) -> list[str]:
+    """What does not go with the set that the model names, where that was read with it and is right itself."""
+    model = parse_label_model(manifest)
+    for one in loaded.resources:
+        same = one["metadata"].get("name") == model.spec.function_set_ref.name and one["metadata"].get("namespace") == manifest["metadata"].get("namespace")
+        if one["kind"] == FUNCTION_SET.kind and same and not problems_of(one, LabelingFunctionSet):
+            problem = multi_label_problem(model, parse_function_set(one))
+            return [problem] if problem else []
+    return []
 
 
 def _too_large(manifest: Manifest) -> list[str]:

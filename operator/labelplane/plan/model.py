@@ -24,6 +24,7 @@ from labelplane.plan.function_set import functions_of
 from labelplane.plan.inputs import WantedInput, refuse_cycle, wanted_inputs
 from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
+from labelplane.plan.multi_label import refuse_multi_label
 from labelplane.plan.observed import Observed
 from labelplane.plan.references import ready_function_set
 from labelplane.plan.runtime import at_pinned_image, image_of, merged, pinned_image
@@ -57,6 +58,7 @@ def plan_label_model(resource: LabelModel, observed: Observed, *, now: datetime,
     _refuse(resource, settings)
     refuse_cycle(resource, observed)
     function_set = ready_function_set(observed, resource.spec.function_set_ref.name)
+    refuse_multi_label(resource, function_set)
     inputs = wanted_inputs(resource, observed)
     runtime = merged(resource.spec.runtime, function_set.spec.runtime)
     image = image_of(runtime, settings)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import ModelInput, direct_inputs
+from labeljob.contract.multi_label import AGAINST
 from labeljob.contract.result import FunctionColumns, ModelVersion, VersionLine
 from labelplane.api.label_model import ArtifactRef, CurrentVersion, FunctionFigures, FunctionSetPin, VersionEntry
 
@@ -59,7 +60,7 @@ def _figures(columns: FunctionColumns, row: int, name: str, functions: FunctionS
     polarity = columns.polarity[row] if row < len(columns.polarity) else ""
     return FunctionFigures(
         name=name,
-        polarity=[functions.classes[int(index)] for index in polarity.split(".") if index],
+        polarity=[_polarity(index, functions.classes) for index in polarity.split(".") if index],
         coverage=share(columns.coverage),
         overlaps=share(columns.overlaps),
         conflicts=share(columns.conflicts),
@@ -69,6 +70,11 @@ def _figures(columns: FunctionColumns, row: int, name: str, functions: FunctionS
         empirical_accuracy=share(columns.empirical_accuracy),
         weight=columns.weight[row] if row < len(columns.weight) else None,
     )
+
+
+def _polarity(index: str, classes: Sequence[str]) -> str:
+    """A class that a function votes for, or of a multi-label set one that it votes against."""
+    return f"not {classes[int(index.removeprefix(AGAINST))]}" if index.startswith(AGAINST) else classes[int(index)]
 
 
 def rounded(metrics: dict[str, float | None]) -> dict[str, float | None]:

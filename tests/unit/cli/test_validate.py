@@ -55,6 +55,28 @@ def test_the_remedy_is_said(manifest: Manifest, said: str) -> None:
     assert problems_in(manifest, LOADED)[0].startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("spec.algorithm", "one-coin", "use one of auto, majority-vote, dawid-skene"),
+        ("spec.parameters.classBalance", {"normal": 0.9, "risky": 0.1}, "remove it"),
+        ("spec.parameters.priorAccuracy", 0.4, "give more than 0.5"),
+    ],
+)
+def test_what_does_not_go_with_a_multi_label_set_is_named(path: str, value: object, words: str) -> None:
+    """O9: beside the set that the model names; beside another, or without it, only the cluster can know."""
+    multi = changed(function_set(), "spec.multiLabel", True)
+    model = changed(label_model(), path, value)
+    problems = problems_in(model, Loaded(resources=[multi, model]))
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{path}: ")
+    assert words in problems[0]
+    assert problems_in(model, Loaded(resources=[function_set(), model])) == []
+    assert problems_in(label_model(), Loaded(resources=[multi])) == []
+    other = changed(multi, "metadata.name", "another")
+    assert problems_in(model, Loaded(resources=[other])) == []
+
+
 def test_what_an_api_server_would_not_keep() -> None:
     """etcd takes 1.5 MiB at most; no rule of the CRD says so."""
     words = [f"{'w' * 190}{index}" for index in range(200)]

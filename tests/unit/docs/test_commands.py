@@ -15,7 +15,7 @@ from tests.cluster_fixtures import ROOT
 
 COMMAND = re.compile(r"(?:^|[`\s])(?:\.venv/bin/)?labelplane ((?:validate|test|run|status|report|explain|crds) ?[^`#\n]*)")
 DEMO_SECONDS = 120
-PAGES = ("README.md", "examples/mail-triage/README.md", "examples/incident-root-cause/README.md", "examples/ticket-transfer/README.md", "examples/order-cascade/README.md")
+PAGES = ("README.md", *(f"examples/{name}/README.md" for name in ("mail-triage", "incident-root-cause", "ticket-transfer", "order-cascade", "ticket-tags")))
 
 
 def commands(page: str) -> list[list[str]]:

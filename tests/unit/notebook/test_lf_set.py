@@ -6,8 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from labeljob.analysis import LFAnalysis
 from labeljob.errors import JobError
-from labeljob.label_model import LabelModel
+from labeljob.label_model import LabelModel, MultiLabelModel
 from labeljob.labeling_functions.engine import compile_functions
 from labeljob.notebook import LFSet, ManifestError
 from labeljob.notebook.manifest import read_function_set
@@ -133,3 +134,27 @@ def test_soft_and_partial_votes_go_into_a_label_model(tmp_path):
     np.testing.assert_allclose(soft[:, 0], [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [np.nan] * 3, [0.2, 0.2, 0.6]])
     model = LabelModel(3, partial=lfs.partial).fit(L[:, ~lfs.soft], soft=soft)
     assert model.predict(L[:, ~lfs.soft], soft=soft).tolist() == [0, 1, -1, 2]
+
+
+def test_a_multi_label_set_answers_for_each_class(tmp_path):
+    """C2: answers for `MultiLabelModel`, class by class; one vote a function would say too little, and is refused."""
+    functions = [
+        {"name": "above", "label": "high", "threshold": {"column": "number", "above": 10}},
+        {"name": "below", "notLabel": "high", "threshold": {"column": "number", "below": 3}},
+        {"name": "short", "label": "low", "sql": "length(text) < 3"},
+        {"name": "teacher", "votes": {"probabilities": {"low": "p"}}},
+    ]
+    columns = [*SPEC["schema"]["columns"], {"name": "p", "type": "float64"}]
+    found = LFSet.from_yaml(manifest(tmp_path, multiLabel=True, functions=functions, schema={"columns": columns}))
+    frame = pd.DataFrame({"id": [1, 2, 3], "number": [20, 1, 5], "text": ["ab", "abcd", None], "p": [0.9, 0.2, None]})
+    answers = found.answers(frame)
+    np.testing.assert_array_equal(answers[:, :, 0], [[-1, -1, 1, 1], [-1, -1, 0, 0], [-1, -1, 0, -1]])
+    np.testing.assert_array_equal(answers[:, :, 1], [[1, -1, -1, -1], [0, 0, -1, -1], [0, -1, -1, -1]])
+    assert MultiLabelModel(2, algorithm="dawid-skene").fit(answers).predict_proba(answers).shape == (3, 2)
+    assert LFAnalysis(answers[:, :, 1], found.names).lf_summary().loc["above", "Coverage"] == 1
+    assert found.answers(frame[:0]).shape == (0, 4, 2)
+    for refused in (found.apply, found.soft_votes):
+        with pytest.raises(ValueError, match="answers"):
+            refused(frame)
+    with pytest.raises(ValueError, match="multiLabel: true"):
+        LFSet.from_yaml(manifest(tmp_path)).answers(frame)

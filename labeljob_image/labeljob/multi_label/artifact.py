@@ -1,0 +1,116 @@
+"""What a version of a multi-label model holds, as files and back; see `labeljob.model_artifact`.
+
+    model.json   {"formatVersion": 1, "byClass": {class: label model of its task}}     the rest as in other versions
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from labeljob.calibration import CalibrationFormatError
+from labeljob.contract.digests import canonical_json
+from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.result import FunctionColumns
+from labeljob.label_model import FittedLabelModel, ModelFormatError, from_dict, to_dict
+from labeljob.labeling_functions.lookups import LookupData, function_set_digest
+from labeljob.labelled import Voters, voters_of
+from labeljob.model_artifact import frozen_lookups, lookup_files, mismatch
+from labeljob.multi_label.calibration import SetCalibration
+from labeljob.multi_label.calibration import from_file as calibration_from
+from labeljob.multi_label.counts import AnswerCounts
+from labeljob.multi_label.tasks import Task, tasks_of
+from labeljob.votes import FloatArray, IntArray
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class SetsArtifact:
+    """The frozen functions, their lookup tables by function name, a label model and a calibration for each class, and figures of the fit."""
+
+    function_set: FunctionSet
+    function_set_digest: str
+    lookups: Mapping[str, LookupData]
+    models: tuple[FittedLabelModel, ...]
+    calibration: SetCalibration
+    functions: FunctionColumns
+
+    @cached_property
+    def tasks(self) -> tuple[Task, ...]:
+        """In class order."""
+        return tasks_of(self.function_set, self.lookups)
+
+    @cached_property
+    def voters(self) -> Voters:
+        """The columns of votes."""
+        return voters_of(self.function_set)
+
+    @cached_property
+    def estimated(self) -> FloatArray:
+        """Estimated accuracy of each function's answers, as the fit found it, float64 [n_functions]; NaN where it has none."""
+        return np.array([np.nan if value is None else value / 1000 for value in self.functions.estimated_accuracy])
+
+
+def is_multi_label(files: Mapping[str, bytes]) -> bool:
+    """Whether a version is of a multi-label set."""
+    return json.loads(files.get("functionset.json", b"{}")).get("spec", {}).get("multiLabel") is True
+
+
+def to_files(
+    function_set: FunctionSet,
+    lookups: Mapping[str, LookupData],
+    models: Sequence[FittedLabelModel],
+    calibration: object,
+    functions: FunctionColumns,
+    reference: object,
+) -> dict[str, bytes]:
+    """Relative path -> content; equal inputs give equal bytes. `calibration` and `reference` are JSON data."""
+    declared = {"digest": function_set_digest(function_set, lookups), "canonical": function_set.canonical(), "spec": function_set.wire()}
+    fitted = {name: to_dict(model) for name, model in zip(function_set.classes, models, strict=True)}
+    return {
+        "model.json": canonical_json({"formatVersion": FORMAT_VERSION, "byClass": fitted}),
+        "calibration.json": canonical_json(calibration),
+        "functionset.json": canonical_json(declared),
+        "functions.json": canonical_json(functions.wire()),
+        "reference.json": canonical_json(reference),
+    } | lookup_files(lookups)
+
+
+def from_files(files: Mapping[str, bytes], uri: str) -> SetsArtifact:
+    """The artifact that `to_files` wrote.
+
+    Raises:
+        JobError: MODEL_MISMATCH when the functions are not those it was fitted with, or this build cannot read it.
+    """
+    try:
+        declared, fitted = json.loads(files["functionset.json"]), json.loads(files["model.json"])
+        function_set = FunctionSet.model_validate(declared["spec"])
+        if fitted["formatVersion"] != FORMAT_VERSION:
+            raise ModelFormatError(f"label models by class of format {fitted['formatVersion']!r}")
+        models = tuple(from_dict(fitted["byClass"][name]) for name in function_set.classes)
+        calibration = calibration_from(json.loads(files["calibration.json"]), function_set.classes)
+        lookups = frozen_lookups(files)
+        functions = FunctionColumns.model_validate_json(files["functions.json"])
+    except (KeyError, ValueError, ModelFormatError, CalibrationFormatError, pa.ArrowException) as error:
+        raise mismatch(uri, f"cannot be read by this build ({type(error).__name__}): fit a new version") from None
+    digest = function_set_digest(function_set, lookups)
+    if digest != declared["digest"]:
+        raise mismatch(uri, "holds other functions or lookup tables than it was fitted with: fit a new version")
+    artifact = SetsArtifact(function_set, digest, lookups, models, calibration, functions)
+    if any((model.functions, model.cardinality) != (len(task.functions), 2) for model, task in zip(models, artifact.tasks, strict=True)):
+        raise mismatch(uri, "was fitted with other functions or classes: fit a new version")
+    return artifact
+
+
+def drift_reference(counts: AnswerCounts, distribution: dict[str, float], classes: Sequence[str]) -> dict[str, object]:
+    """What later runs are compared with: how often each function votes for and against each class, and how common each label is."""
+
+    def rates(votes: IntArray) -> dict[str, dict[str, float]]:
+        shares = np.round(votes / max(counts.rows, 1), 9).tolist()
+        return {name: dict(zip(classes, row, strict=True)) for name, row in zip(counts.voters.names, shares, strict=True)}
+
+    return {"rows": counts.rows, "voteRates": rates(counts.yes), "againstRates": rates(counts.no), "labelDistribution": distribution}

@@ -1,0 +1,205 @@
+"""The fit step of a multi-label set: as `fit`, with a label model and a calibration for each class, from one pass over the votes (C3, M8).
+
+    pinned data -> contract check -> votes -> statistics of whole rows -> a task a class -> label models -> calibrations -> v<N>/
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labeljob.artifacts import ArtifactHome
+from labeljob.calibration import NONE, Calibration
+from labeljob.contract.config import FitTask
+from labeljob.contract.multi_label import BY_CLASS, refusal
+from labeljob.contract.reasons import JobReason
+from labeljob.contract.result import DEPENDENT_LIMIT, DependentPair, FitResult, FunctionColumns, ModelVersion
+from labeljob.errors import JobError
+from labeljob.gold_in_fit import NO_GOLD
+from labeljob.io.datasets import open_pinned
+from labeljob.label_model import FittedLabelModel, VoteReducer
+from labeljob.label_model.soft_votes import Levels
+from labeljob.labeling_functions.lookups import LookupData
+from labeljob.labelled import Voters, voters_of
+from labeljob.logs import now_text
+from labeljob.model_artifact import VotingSet
+from labeljob.multi_label.artifact import drift_reference, to_files
+from labeljob.multi_label.calibration import SetCalibration, calibrate_sets, record_of, to_file, uncalibrated
+from labeljob.multi_label.counts import AnswerCounts, estimated_accuracies
+from labeljob.multi_label.figures import SetFigures
+from labeljob.multi_label.fitting import Reduced, fit_tasks, reduced, row_of, width
+from labeljob.multi_label.gold import MatchedSets, SetGold, set_gold_of
+from labeljob.multi_label.labelling import label_sets
+from labeljob.multi_label.tasks import Task, tasks_of
+from labeljob.row_ids import hashed_ids
+from labeljob.schema import check_contract
+from labeljob.steps.context import StepContext
+from labeljob.steps.evaluate import vote_batches
+from labeljob.steps.fit import found_again, pinned_lookups, require_coverage
+from labeljob.votes import Votes
+
+Known = tuple[pa.Array, Votes, Levels | None, MatchedSets]  # rows whose classes are known
+NOTES = 5
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What one pass over the data leaves; `known` are the gold rows in order of id."""
+
+    voters: Voters
+    tasks: tuple[Task, ...]
+    counts: AnswerCounts
+    rows: Reduced
+    known: Known
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The calibration, how it came about, and why where nothing was tried."""
+
+    frozen: SetCalibration
+    made: tuple[Calibration, ...]
+    why: str | None
+
+
+def run_fit_sets(task: FitTask, context: StepContext) -> FitResult:
+    """Fit and publish one version; on a retry, the version that this fit made already."""
+    home = ArtifactHome(context.locations.path(task.artifacts), task.artifacts)
+    if (standing := home.find(task.fit_digest)) is not None:
+        return found_again(home, standing)
+    if (why := refusal(task.algorithm, task.parameters)) is not None:
+        raise JobError(JobReason.FUNCTIONS_INVALID, why)
+    lookups = pinned_lookups(task, context)
+    gold = set_gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context.locations)
+    evaluated = _evaluate(task, lookups, gold, context)
+    models = fit_tasks(evaluated.rows, evaluated.tasks, task.algorithm, task.parameters)
+    return _publish(task, context, home, lookups, gold, evaluated, models, _calibrated(task, evaluated, models))
+
+
+def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: SetGold, context: StepContext) -> Evaluated:
+    """Contract check, then votes; raises before anything is written."""
+    function_set, source = task.function_set, open_pinned(task.data, context.locations)
+    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows)
+    if rows == 0:
+        raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
+    voters, tasks, classes = voters_of(function_set), tasks_of(function_set, lookups), len(function_set.classes)
+    counts, known = AnswerCounts(voters, tasks), list[Known]()
+    reducer = VoteReducer(*width(voters, _levels(task), classes))
+    for ids, batch in vote_batches(source, rows, VotingSet(function_set, lookups), context, context.log.progress("vote", rows)):
+        matched = gold.match(ids)
+        counts.add(batch, matched)
+        counts.check_errors(function_set, rows)
+        reducer.add(row_of(batch, voters, classes), hashed_ids(ids))
+        chosen = matched.known
+        known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], None if batch.levels is None else batch.levels[chosen], matched.part(chosen)))
+    require_coverage(counts.cast[voters.regular])
+    return Evaluated(voters, tasks, counts, reduced(reducer.statistics(), voters, classes), _in_id_order(known))
+
+
+def _levels(task: FitTask) -> int:
+    """How many levels a row has."""
+    return sum(len(function.votes.probabilities or ()) for function in task.function_set.enabled_functions if function.votes is not None)
+
+
+def _in_id_order(known: list[Known]) -> Known:
+    """Readers promise no order; sums of floats need one."""
+    parts, votes, levels, gold = zip(*known, strict=True)
+    ids = pa.concat_arrays(parts)
+    order = pc.sort_indices(ids).to_numpy()
+    matched = MatchedSets(*(np.concatenate([getattr(one, name) for one in gold])[order] for name in ("known", "labels", "weights")))
+    return ids.take(pa.array(order)), np.concatenate(votes)[order], None if levels[0] is None else np.concatenate(levels)[order], matched
+
+
+def _calibrated(task: FitTask, evaluated: Evaluated, models: Sequence[FittedLabelModel]) -> Calibrated:
+    """Tuned on covered gold rows; the folds depend on ids and seed alone."""
+    classes = len(task.function_set.classes)
+    plain = uncalibrated(classes)
+    if task.gold is None and task.calibration != "none":
+        return Calibrated(plain, (Calibration(NONE, task.calibration, NO_GOLD),) * classes, NO_GOLD)
+    ids, votes, levels, gold = evaluated.known
+    before = label_sets(models, evaluated.tasks, evaluated.voters, votes, levels, plain)
+    covered = before.covered
+    frozen, made = calibrate_sets(
+        before.probabilities[covered], gold.part(covered), ids.filter(pa.array(covered)), task.calibration, int(task.parameters.get("seed", 0))
+    )
+    return Calibrated(frozen, made, None)
+
+
+def _publish(
+    task: FitTask,
+    context: StepContext,
+    home: ArtifactHome,
+    lookups: dict[str, LookupData],
+    gold: SetGold,
+    evaluated: Evaluated,
+    models: Sequence[FittedLabelModel],
+    calibrated: Calibrated,
+) -> FitResult:
+    classes, counts = list(task.function_set.classes), evaluated.counts
+    figures, before = _figures(evaluated, models, calibrated.frozen), _figures(evaluated, models, uncalibrated(len(classes)))
+    functions = _columns(evaluated, models)
+    reference = drift_reference(counts, figures.label_distribution(classes), classes)
+    record = ModelVersion(
+        version=task.version,
+        fit_digest=task.fit_digest,
+        sha256="",
+        function_set_digest=task.function_set_digest,
+        data=task.data,
+        gold=task.gold,
+        image=task.image,
+        build=context.build,
+        algorithm=_algorithm(models),
+        why=_why(models, classes),
+        iterations=max(model.iterations for model in models),
+        converged=all(model.converged for model in models),
+        fitted_at=now_text(context.clock()),
+        metrics=figures.metrics(len(gold.labels) if task.gold else None),
+        intervals=figures.intervals(),
+        dependent=_dependent(evaluated, models),
+        notes=[f"{name}: {note}" for name, model in zip(classes, models, strict=True) for note in model.notes][:NOTES],
+        calibration=record_of(calibrated.made, classes, calibrated.why),
+    )
+    kept = to_file(calibrated.frozen, calibrated.made, classes, before.gold_scores(), figures.gold_scores())
+    placed = home.publish(record, to_files(task.function_set, lookups, models, kept, functions, reference))
+    return FitResult(version=placed, functions=functions)
+
+
+def _figures(evaluated: Evaluated, models: Sequence[FittedLabelModel], calibration: SetCalibration) -> SetFigures:
+    """Indicators from distinct rows; fallbacks do not count but for the labels of gold rows. What a sample cannot say is counted (`counts`)."""
+    voters, tasks, rows, counts = evaluated.voters, evaluated.tasks, evaluated.rows, evaluated.counts
+    figures = SetFigures(voters, tasks)
+    figures.add(rows.votes, rows.levels, label_sets(models, tasks, voters, rows.votes, rows.levels, calibration), rows.counts)
+    figures.scale_to(counts.rows, counts.covered, counts.conflicting)
+    ids, votes, levels, gold = evaluated.known
+    figures.add_gold(label_sets(models, tasks, voters, votes, levels, calibration, ids), gold)
+    return figures
+
+
+def _columns(evaluated: Evaluated, models: Sequence[FittedLabelModel]) -> FunctionColumns:
+    rows, functions = evaluated.rows, len(evaluated.voters.names)
+    return evaluated.counts.columns(models, estimated_accuracies(models, evaluated.tasks, functions, rows.votes, rows.levels, rows.counts))
+
+
+def _algorithm(models: Sequence[FittedLabelModel]) -> str:
+    named = {model.algorithm for model in models}
+    return named.pop() if len(named) == 1 else BY_CLASS
+
+
+def _why(models: Sequence[FittedLabelModel], classes: Sequence[str]) -> str:
+    """Which label model each class has."""
+    of = {model.algorithm: [name for name, one in zip(classes, models, strict=True) if one.algorithm == model.algorithm] for model in models}
+    return "a label model for each class: " + "; ".join(f"{algorithm} ({', '.join(names)})" for algorithm, names in of.items())
+
+
+def _dependent(evaluated: Evaluated, models: Sequence[FittedLabelModel]) -> list[DependentPair]:
+    """The functions that repeat one another most in some task, by name (F2)."""
+    strongest: dict[tuple[int, int], float] = {}
+    for task, model in zip(evaluated.tasks, models, strict=True):
+        for i, j, value in model.dependent:
+            pair = (int(task.functions[i]), int(task.functions[j]))
+            strongest[pair] = max(value, strongest.get(pair, 0.0))
+    names = evaluated.voters.names
+    ordered = sorted(strongest.items(), key=lambda item: (-item[1], item[0]))[:DEPENDENT_LIMIT]
+    return [DependentPair(functions=[names[i], names[j]], correlation=round(value, 3)) for (i, j), value in ordered]

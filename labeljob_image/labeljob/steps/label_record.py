@@ -1,0 +1,80 @@
+"""What a labelling run sets aside between its two passes, and the record of its commit."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from labeljob.contract.config import LabelTask
+from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.reasons import JobReason
+from labeljob.contract.result import Commit, LabelResult
+from labeljob.errors import JobError
+from labeljob.figures import Figure
+from labeljob.io.delta_commits import CommitRecord
+from labeljob.label_model.soft_votes import Levels
+from labeljob.logs import now_text
+from labeljob.steps.context import StepContext
+from labeljob.votes import VoteBatch, Votes
+
+ID, VOTES = "id", "votes"  # columns of the spool
+
+
+class Indicators(Protocol):
+    """Figures of a run."""
+
+    rows: int
+
+    def label_distribution(self, names: list[str]) -> dict[str, float]:
+        """Shares of the classes."""
+
+
+def set_aside(ids: pa.Array, batch: VoteBatch) -> pa.RecordBatch:
+    """Ids and packed votes, with the levels of soft votes behind them; for the time of the run only."""
+    rows = len(batch.votes)
+    data = batch.votes if batch.levels is None else np.concatenate([batch.votes, np.ascontiguousarray(batch.levels).view(np.int8)], axis=1)
+    packed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(data.shape[1]), rows, [None, pa.py_buffer(np.ascontiguousarray(data))])
+    return pa.RecordBatch.from_arrays([ids, packed], names=[ID, VOTES])
+
+
+def unpacked(column: pa.Array, functions: int) -> tuple[Votes, Levels | None]:
+    """(votes int8 [n_rows, n_functions], levels) of a batch that `set_aside` made."""
+    data = np.frombuffer(b"".join(column.to_pylist()), dtype=np.int8).reshape(len(column), -1)
+    levels = np.ascontiguousarray(data[:, functions:]).view(np.int16) if data.shape[1] > functions else None
+    return np.ascontiguousarray(data[:, :functions]), levels
+
+
+def commit_of(
+    task: LabelTask, function_set: FunctionSet, function_set_digest: str, figures: Indicators, metrics: Mapping[str, Figure], content: str, started: datetime, context: StepContext
+) -> Commit:
+    """The record as far as it is known before the commit; table id and version are the log's."""
+    finished = context.clock()
+    seconds = round((finished - started).total_seconds(), 3)
+    timing = {"latencySeconds": seconds, "rowsPerSecond": round(figures.rows / seconds, 1) if seconds > 0 and figures.rows else None}
+    return Commit(
+        sequence=task.sequence,
+        run_digest=task.run_digest,
+        run=task.run,
+        table_id="",
+        version=-1,
+        content_digest=content,
+        started_at=now_text(started),
+        finished_at=now_text(finished),
+        data=task.data,
+        model_version=task.model_version,
+        model_sha256=task.model_sha256,
+        function_set_digest=function_set_digest,
+        image=task.image,
+        metrics=dict(metrics) | timing,
+        label_distribution=figures.label_distribution(function_set.classes),
+    )
+
+
+def result_of(task: LabelTask, record: CommitRecord) -> LabelResult:
+    """What was committed under this sequence, when it is this run."""
+    if record.commit.run_digest != task.run_digest:
+        message = f"{task.output}: sequence {task.sequence} is taken by another run of this LabelJob: nothing was written"
+        raise JobError(JobReason.SUPERSEDED, message)
+    return LabelResult(commit=record.commit, functions=record.functions)
