@@ -87,8 +87,8 @@ def conflict_cells(names: Sequence[str], conflicts: IntArray, total: int) -> str
     return svg(chart, width={"step": 21}, height={"step": 21})
 
 
-def reliability_plot(curve: Reliability, classes: int) -> str:
-    """Confidence against accuracy on gold; a point's size is its rows, its bar the 95 % Wilson interval."""
+def reliability_plot(curve: Reliability, classes: int, rows: str = "gold rows") -> str:
+    """Confidence against accuracy on gold; a point's size is its rows (`rows` names them), its bar the 95 % Wilson interval."""
     low, high = wilson_interval(curve.accuracy, curve.rows)
     frame = pd.DataFrame({"confidence": curve.confidence, "accuracy": curve.accuracy, "low": low, "high": high, "rows": curve.rows})
     start = 1 / classes
@@ -97,7 +97,7 @@ def reliability_plot(curve: Reliability, classes: int) -> str:
     x, y = alt.X("confidence:Q", scale=alt.Scale(domain=[start, 1.0], nice=False)), alt.Y("accuracy:Q", scale=scale, title="accuracy on gold")
     ideal = alt.Chart(honest).mark_line(strokeDash=[4, 4], color="#9aa5b1").encode(x=x, y=y)
     bars = alt.Chart(frame).mark_rule(color=COLOURS[0], opacity=0.5, strokeWidth=2).encode(x=x, y=alt.Y("low:Q", scale=scale, title="accuracy on gold"), y2="high:Q")
-    size = alt.Size("rows:Q", title="gold rows", scale=alt.Scale(range=[30, 300]), legend=alt.Legend(values=_legend_values(curve.rows)))
+    size = alt.Size("rows:Q", title=rows, scale=alt.Scale(range=[30, 300]), legend=alt.Legend(values=_legend_values(curve.rows)))
     points = alt.Chart(frame).mark_circle(color=COLOURS[0], opacity=1).encode(x=x, y=y, size=size)
     return svg(ideal + bars + points, width=430, height=260)
 

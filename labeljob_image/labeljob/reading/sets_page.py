@@ -7,10 +7,12 @@ from markupsafe import Markup
 
 from labeljob.contract.reading import ReadingRequest
 from labeljob.multi_label.artifact import SetsArtifact
+from labeljob.multi_label.counts import AnswerCounts
 from labeljob.reading import plots
 from labeljob.reading.dependence_plot import dependence_plot
 from labeljob.reading.page import PAIRS, class_scores_of, pairs_of, percent, template, tiles_of
 from labeljob.reading.sets import SIZES, SetLabels
+from labeljob.votes import FloatArray
 
 COLUMNS = ["has it, labelled so", "has it, missed", "has it not, labelled so", "has it not, rightly not labelled"]
 
@@ -37,13 +39,19 @@ def sets_page(request: ReadingRequest, artifact: SetsArtifact, labels: SetLabels
         confusion=_confusion(labels, classes) if found.covered else [],
         confusion_columns=COLUMNS,
         class_scores=class_scores_of(classes, found) if found.covered else [],
-        coverage_plot=Markup(plots.coverage_bars(names, (counts.yes + counts.no) / max(counts.rows, 1), classes)),  # noqa: S704
+        coverage_plot=Markup(plots.coverage_bars(names, _shares(counts), classes)),  # noqa: S704
         confidence_plot=Markup(plots.confidence_bars(labels.confidence, parts, 0.5, "confidence (share of the classes expected to be right)")),  # noqa: S704
         conflict_plot=Markup(plots.conflict_cells(names, labels.conflicts, counts.rows)) if labels.conflicts.any() else None,  # noqa: S704
         distribution_plot=Markup(plots.distribution_bars(classes, bars, ["none of them", "not labelled"])),  # noqa: S704
-        reliability_plot=Markup(plots.reliability_plot(found.reliability, 2)) if found.covered else None,  # noqa: S704
+        reliability_plot=Markup(plots.reliability_plot(found.reliability, 2, "answers on gold")) if found.covered else None,  # noqa: S704
         gold_rows=found.rows,
     )
+
+
+def _shares(counts: AnswerCounts) -> FloatArray:
+    """Share of rows that each function votes on, in parts as its answers are for each class, float64 [n_functions, n_classes]."""
+    answers = counts.yes + counts.no
+    return np.asarray(answers / np.maximum(answers.sum(axis=1, keepdims=True), 1) * counts.cast[:, None] / max(counts.rows, 1))
 
 
 def _functions(artifact: SetsArtifact, labels: SetLabels) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from labeljob.label_model import LabelModel, MultiLabelModel, binary_votes, to_dict
+from labeljob.label_model import LabelModel, MultiLabelModel, binary_votes, fit_statistics, from_dict, from_votes, to_dict
 from labeljob.label_model.multi_label import merge_tasks, task_statistics
 from labeljob.votes import EmptyVotesError, VotesError
 
@@ -77,3 +77,13 @@ def test_other_arguments_that_cannot_be():
         MultiLabelModel(3).fit(votes, prevalence=[0.1, 1.0, 0.3])
     with pytest.raises(VotesError, match="2 tasks were given for 3"):
         MultiLabelModel(3).fit_statistics(task_statistics(votes, 3)[:2])
+
+
+def test_discounts_by_name_are_for_questions_of_two_answers():
+    """Of many classes, Dawid-Skene alone with discounts may name one that nobody votes for; `auto` is what to ask for."""
+    L = np.array([[0, 1, 2], [0, 0, -1], [1, 1, 1]])
+    with pytest.raises(ValueError, match="unknown algorithm"):
+        LabelModel(3, algorithm="discounted-dawid-skene").fit(L)
+    model = fit_statistics(from_votes(np.tile([[0, 1], [1, 1], [0, 0]], (40, 1)), 2), 2, algorithm="discounted-dawid-skene")
+    assert model.algorithm == "discounted-dawid-skene"
+    assert to_dict(from_dict(to_dict(model))) == to_dict(model)
