@@ -98,22 +98,30 @@ def _agreement_weights(column: SideColumn, outcomes: Votes, probabilities: Float
 
 
 def learned(problem: Problem, expected: FloatArray, rounds: int, tolerance: float) -> tuple[list[FloatArray], FloatArray]:
-    """(log tables, posterior of the rows) by EM from `expected`, a posterior float64 [n_classes, n_patterns]."""
+    """(log tables, posterior of the rows) by EM from `expected`, a posterior float64 [n_classes, n_patterns], or from what known rows teach."""
     before, tables, expected = -np.inf, list[FloatArray](), start_at(expected, problem.known)
-    classes = np.arange(len(expected))
+    if problem.known is not None:
+        known_rows = expected * (problem.counts * (problem.known != ABSTAIN))
+        expected, _ = _e_step(problem, _tables(problem, known_rows), expected)
     for _ in range(rounds):
         tables = _tables(problem, expected * problem.counts)
-        joint = _prior(problem, expected) + sum_tables_of(tables, problem.outcomes)
-        top = joint.max(axis=0)
-        scaled = np.exp(joint - top)
-        total = scaled.sum(axis=0)
-        expected, evidence = clamp(scaled / total, top + np.log(total), problem.known, classes, np.ones(len(classes)))
+        expected, evidence = _e_step(problem, tables, expected)
         objective = float(evidence @ problem.counts)
         objective += sum(PRIOR_ROWS * float((centre * table).sum()) for centre, table in zip(problem.centres, tables, strict=True))
         if objective - before <= tolerance * float(problem.counts.sum()):
             break
         before = objective
     return tables, expected
+
+
+def _e_step(problem: Problem, tables: Sequence[FloatArray], expected: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(posterior of the rows, log p(row) float64 [n_patterns]); the class balance, where it is learned here, is that of `expected`."""
+    joint = _prior(problem, expected) + sum_tables_of(tables, problem.outcomes)
+    top = joint.max(axis=0)
+    scaled = np.exp(joint - top)
+    total = scaled.sum(axis=0)
+    classes = np.arange(len(expected))
+    return clamp(scaled / total, top + np.log(total), problem.known, classes, np.ones(len(classes)))
 
 
 def by_centres(problem: Problem) -> FloatArray:

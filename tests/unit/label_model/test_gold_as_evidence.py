@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from labeljob.label_model import Budget, LabelModel, cross_fitted_proba, fit_statistics, from_votes, merge, posterior, to_dict, with_known
+from labeljob.label_model import Budget, LabelModel, PartialClasses, cross_fitted_proba, fit_statistics, from_votes, merge, posterior, to_dict, with_known
 from labeljob.label_model.arguments import AlgorithmArgument
 from labeljob.label_model.dawid_skene import e_step, m_step, make_prior, make_problem, run_em
 from labeljob.label_model.expectation import Expected
@@ -239,3 +239,18 @@ def test_cross_fitting_answers_for_gold_rows_alone():
     np.testing.assert_allclose(P[:50].sum(axis=1), 1)
     assert np.isnan(P[50:]).all()
     assert from_votes(data.L).rows == 300
+
+
+def test_gold_teaches_what_a_partial_vote_is_worth():
+    """P5: "not class 0", said mostly of rows of class 0, beside one function that seldom votes: only known rows tell."""
+    data = independent(4000, 1, (0.4, 0.3, 0.3), seed=13, abstain=0.8)
+    rng = np.random.default_rng(14)
+    says = rng.random(4000) < np.where(data.Y == 0, 0.7, 0.1)
+    L = np.column_stack([data.L, np.where(says, 3, -1)]).astype(np.int8)
+    partial = PartialClasses(np.array([[False, True, True]]))
+    fresh = slice(250, None)
+    alone, taught, told = (LabelModel(3, partial=partial).fit(L, gold=gold) for gold in (None, some(data.Y, 250), data.Y))
+    loss = [log_loss(model.predict_proba(L[fresh]), data.Y[fresh]) for model in (alone, taught, told)]
+    assert loss[1] < (loss[0] + loss[2]) / 2  # most of what is to be had
+    spoken = np.array([[-1, 3]], dtype=np.int8)
+    assert alone.predict_proba(spoken)[0, 0] < 0.6 < 0.65 < taught.predict_proba(spoken)[0, 0]
