@@ -268,7 +268,8 @@ def seen_of(given: Evidence) -> Votes:
 
 def statistics_of(given: Evidence, cardinality: int) -> VoteStatistics:
     """The statistics of votes and of the outcomes beside them; all rows as they are where a model of one weight a function reads them once (`compact`)."""
-    votes = validate_votes(seen_of(given))
+    seen = seen_of(given)
+    votes = seen if seen is given.votes and seen.dtype == np.int8 else validate_votes(seen)  # `gather` has validated int8; others may become it
     if compact.is_needed(votes.shape[1], cardinality):
         return VoteStatistics(votes, np.ones(len(votes), dtype=np.int64), None, Totals(len(votes), votes_by_class(votes, cardinality), None))
     return reduce_votes(votes)
