@@ -279,7 +279,8 @@ def seen_of(given: Evidence) -> Votes:
 
 def statistics_of(given: Evidence, cardinality: int, gold: Any = None) -> VoteStatistics:
     """The statistics of votes, of the outcomes beside them and of what is known; all rows as they are where a model of one weight a function reads them once (`compact`)."""
-    votes = validate_votes(seen_of(given))
+    seen = seen_of(given)
+    votes = seen if seen is given.votes and seen.dtype == np.int8 else validate_votes(seen)  # `gather` has validated int8; others may become it
     if gold is not None:
         return part_known(votes, validate_gold(gold, len(votes), cardinality))
     if compact.is_needed(votes.shape[1], cardinality):

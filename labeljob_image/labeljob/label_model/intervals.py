@@ -89,7 +89,7 @@ def effective_votes(model: FittedLabelModel, sample: Sample) -> FloatArray:
         power = np.append(model.discounts, np.ones(len(prior) - len(spread)))
         information = np.where(np.eye(len(power), dtype=bool), information, information * np.outer(power, power))
     variance = np.diag(np.linalg.inv(information + np.diag(prior)))[: len(spread)]
-    votes = counts @ voted + COIN_VOTES
+    votes = (counts[:, None] * voted).sum(axis=0) + COIN_VOTES
     return np.where(np.isnan(model.accuracies), np.nan, np.minimum(spread / variance, votes))
 
 
@@ -106,10 +106,10 @@ def _scores(patterns: Votes, voted: FloatArray, P: FloatArray, accuracy: FloatAr
     np.subtract(P.ravel().take(places, mode="clip"), accuracy, out=of_votes)
     of_votes *= 1 / (accuracy * (1 - accuracy))
     of_votes *= voted
-    covered = np.minimum(voted @ np.ones(functions), 1.0)
-    balance = covered @ P / max(float(covered.sum()), 1.0)
+    covered = voted.max(axis=1, keepdims=True)
+    balance = (covered * P).sum(axis=0) / max(float(covered.sum()), 1.0)
     np.subtract(P[:, :-1], balance[:-1], out=of_balance)
-    of_balance *= covered[:, None]
+    of_balance *= covered
     return scores
 
 

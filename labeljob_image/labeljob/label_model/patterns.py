@@ -45,7 +45,8 @@ def distinct_up_to(votes: Votes, outcomes: int, most: int) -> tuple[Votes, IntAr
     if votes.shape[0] <= most or (outcomes**layout.columns <= DENSE_CODES and layout.width == WORD and votes.dtype == np.int8):
         found = distinct(votes, outcomes)
         return found if len(found[1]) <= most else None
-    if votes.shape[0] > 2 * most and _surely_more(votes[: 4 * most], layout, most):  # counting fewer rows is not much dearer than asking
+    short = layout.width == WORD and votes.dtype == np.int8 and outcomes**layout.columns <= WHOLE_CODES and votes.shape[0] <= 2 * most
+    if not short and _surely_more(votes[: 4 * most], layout, most):  # to sort few short numbers is not much dearer than to ask
         return None
     patterns, counts = distinct(votes[:BLOCK_ROWS], outcomes)
     for start in range(BLOCK_ROWS, votes.shape[0], BLOCK_ROWS):

@@ -101,10 +101,10 @@ def sharpened(accuracies: FloatArray, votes: FloatArray, tallies: FloatArray, co
         votes: float64 [n_functions], votes of each. tallies: float64 [n_classes, n_patterns]; counts: float64 [n_patterns].
     """
     classes, total, agreeing = len(tallies), tallies.sum(axis=0), (tallies * tallies).sum(axis=0)
-    pairs = float(counts @ (total * (total - 1)))
+    pairs = float((counts * (total * (total - 1))).sum())
     advantage = (accuracies * classes - 1) / (classes - 1)
-    mean = float(advantage @ votes) / max(float(votes.sum()), 1.0)
-    beyond = ((float(counts @ (agreeing - total)) / pairs) * classes - 1) / (classes - 1) if pairs > 0 else 0.0
+    mean = float((advantage * votes).sum()) / max(float(votes.sum()), 1.0)
+    beyond = ((float((counts * (agreeing - total)).sum()) / pairs) * classes - 1) / (classes - 1) if pairs > 0 else 0.0
     if beyond <= 0 or mean <= 0:
         return accuracies
     advantage = np.clip(advantage * (beyond**0.5 / mean), LEAST_ADVANTAGE, MOST_ADVANTAGE)
