@@ -7,8 +7,9 @@ from typing import Protocol
 import pyarrow as pa
 
 from labeljob.contract.columns import ColumnType
+from labeljob.resources import BATCH_ROWS
 
-BATCH_ROWS = 65_536
+__all__ = ["BATCH_ROWS", "Rows", "Source", "rebatch"]
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,10 @@ from labeljob.io.datasets import read_table
 from labeljob.label_model import PartialClasses
 from labeljob.labeling_functions import soft_column
 from labeljob.labeling_functions.engine import compile_functions
-from labeljob.labeling_functions.lookups import LookupData
+from labeljob.labeling_functions.identity import LookupData, read_lookups
 from labeljob.notebook.appliers import warn_of
 from labeljob.notebook.manifest import ManifestFiles, read_function_set
 from labeljob.notebook.progress import Progress
-from labeljob.steps.check import read_lookups
 from labeljob.votes import PARTIAL, BoolArray, FloatArray, Votes, validate_votes
 
 BATCH_ROWS = 65_536

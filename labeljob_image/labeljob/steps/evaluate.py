@@ -9,7 +9,7 @@ from labeljob import privacy
 from labeljob.contract.function_set import FunctionSet
 from labeljob.io.source import Source
 from labeljob.labeling_functions.engine import compile_functions
-from labeljob.labeling_functions.lookups import LookupData
+from labeljob.labeling_functions.identity import LookupData
 from labeljob.steps.context import StepContext
 from labeljob.votes import VoteBatch
 

@@ -4,10 +4,9 @@ from labeljob.artifacts import ArtifactHome
 from labeljob.contract.config import ResolveTask
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.result import Commit, FunctionColumns, ModelVersion, ResolveResult, VersionLine
-from labeljob.io.datasets import pin
 from labeljob.io.delta_commits import last_record, open_output
-from labeljob.labeling_functions.lookups import function_set_digest
-from labeljob.steps.check import read_lookups
+from labeljob.io.pins import pin
+from labeljob.labeling_functions.identity import function_set_digest, read_lookups
 from labeljob.steps.context import StepContext
 
 VERSIONS = 10
