@@ -20,7 +20,7 @@ from benchmarks.timing import Timing, in_turns
 from labeljob.contract.function_set import FunctionSet
 from labeljob.label_model import LabelModel
 from labeljob.labeling_functions.engine import compile_functions
-from labeljob.labeling_functions.lookups import LookupData
+from labeljob.labeling_functions.identity import LookupData
 from labeljob.votes import Votes
 from labelplane.api.parse import parse_function_set
 from labelplane.plan.function_set import functions_of

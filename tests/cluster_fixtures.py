@@ -23,6 +23,7 @@ from tests.sharing import SHARED, made, once
 
 ROOT = Path(__file__).parents[1]
 KEPT = "LABELPLANE_TEST_CLUSTER"
+NAMESPACES = ("served", "finished")  # of `cluster`, shared by tests of all workers
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,16 @@ class RealCluster:
         node = (self.folders.root / "kubelet.yaml").exists()
         devcluster.up(self.folders.name, api_only=not node)
 
-    @contextmanager
-    def new_namespace(self) -> Iterator[str]:
+    def create_namespace(self) -> str:
+        """A namespace in which pods can be made; returns its name."""
         name = f"test-{secrets.token_hex(4)}"
         self.kubectl("create", "namespace", name)
-        self.wait("the default ServiceAccount", lambda: "default" in self.kubectl("-n", name, "get", "sa", "-o", "name", check=False))
+        self.wait("the default ServiceAccount", lambda: self.get(name, "serviceaccounts")["items"])
+        return name
+
+    @contextmanager
+    def new_namespace(self) -> Iterator[str]:
+        name = self.create_namespace()
         try:
             yield name
         finally:
@@ -109,8 +115,37 @@ def cluster() -> RealCluster:
     return RealCluster(ClusterFolders(once("cluster", _make_cluster)))
 
 
+@dataclass(frozen=True)
+class SharedNamespace:
+    """A namespace of `cluster` with a claim `lake`, prepared once, in which tests of all workers look or work side by side."""
+
+    name: str
+    lake: Volume
+
+
+def shared_namespace(cluster: RealCluster, what: str, prepare: Callable[[SharedNamespace], None]) -> SharedNamespace:
+    """The namespace that goes by this word, one of NAMESPACES; the first worker that asks prepares it, and the run's end removes it."""
+
+    def make() -> dict[str, str]:
+        namespace = cluster.create_namespace()
+        made = SharedNamespace(namespace, make_volume(cluster.folders, namespace, "lake"))
+        prepare(made)
+        return {"cluster": cluster.folders.name, "namespace": namespace, "folder": str(made.lake.folder)}
+
+    return _shared(once(what, make))
+
+
+def _shared(found: dict[str, str]) -> SharedNamespace:
+    return SharedNamespace(found["namespace"], Volume("lake", found["namespace"], Path(found["folder"])))
+
+
 def take_down() -> None:
-    """Remove the clusters that this run made."""
+    """Remove the namespaces that tests shared, and the clusters that this run made."""
+    for found in filter(None, map(made, NAMESPACES)):
+        real, shared = RealCluster(ClusterFolders(found["cluster"])), _shared(found)
+        real.kubectl("delete", "namespace", shared.name, "--wait=false")
+        real.kubectl("-n", shared.name, "delete", "pods", "--all", "--force", "--grace-period=0", check=False)
+        remove_volume(real.folders, shared.lake)
     for name in SHARED:
         kept = name == "cluster" and KEPT in os.environ
         if made(name) and not kept:

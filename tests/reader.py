@@ -18,6 +18,7 @@ GROUPS = {
     "pods": "api/v1",
     "events": "api/v1",
     "resourcequotas": "api/v1",
+    "serviceaccounts": "api/v1",
 }
 
 
@@ -26,7 +27,7 @@ def read_object(folders: ClusterFolders, namespace: str, plural: str, name: str,
     server, authority, token = _access(folders.kubeconfig)
     url = f"{server}/{GROUPS[plural]}/namespaces/{namespace}/{plural}" + (f"/{name}" if name else "")
     headers = {"Authorization": f"Bearer {token}"}
-    answer = httpx.get(url, params={"labelSelector": selector} if selector else {}, headers=headers, verify=_trust(authority), timeout=30)
+    answer = _client(authority).get(url, params={"labelSelector": selector} if selector else {}, headers=headers)
     assert answer.is_success, f"GET {url}: {answer.text}"
     return answer.json()
 
@@ -38,5 +39,6 @@ def _access(kubeconfig: Path) -> tuple[str, str, str]:
 
 
 @cache
-def _trust(authority: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=authority)
+def _client(authority: str) -> httpx.Client:
+    """One for each cluster and process: tests that wait ask often, and the handshake is most of an answer's cost."""
+    return httpx.Client(verify=ssl.create_default_context(cafile=authority), timeout=30)

@@ -23,9 +23,9 @@ from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts
 from labeljob.gold import nothing_known
 from labeljob.label_model.soft_votes import Grid, Levels, levels_of, votes_of_levels
-from labeljob.labeling_functions.connection import TimeLimits
 from labeljob.labeling_functions.engine import CompiledFunctions, compile_functions
 from labeljob.labeling_functions.fallback import mask_fallbacks
+from labeljob.labeling_functions.limits import TimeLimits
 from labeljob.labelled import label_votes, voters_of
 from labeljob.model_artifact import InputModel, VotingSet
 from labeljob.resources import Resources

@@ -22,7 +22,8 @@ from labeljob.frozen_calibration import FrozenCalibration
 from labeljob.frozen_calibration import from_file as calibration_from
 from labeljob.input_voters import with_inputs
 from labeljob.label_model import FittedLabelModel, ModelFormatError, from_dict, to_dict
-from labeljob.labeling_functions.lookups import LookupData, from_arrow, function_set_digest, to_arrow
+from labeljob.labeling_functions.identity import LookupData, function_set_digest
+from labeljob.labeling_functions.lookups import from_arrow, to_arrow
 
 TAUGHT = "taught.json"
 INPUTS = "inputs.json"

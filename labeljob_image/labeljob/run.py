@@ -100,7 +100,7 @@ def _read_config(file: Path, expected_sha256: str | None) -> JobConfig:
 def _dispatch(config: JobConfig, log: Log, build: str, hung: Callable[[], None]) -> JobResult:
     """Numerics load here, after the cheap refusals."""
     from labeljob.io.locations import Locations
-    from labeljob.labeling_functions.connection import TimeLimits
+    from labeljob.labeling_functions.limits import TimeLimits
     from labeljob.steps.context import StepContext
 
     context = StepContext(Locations(config.mounts), available(), log, build, limits=TimeLimits(hung=hung))

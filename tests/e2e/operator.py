@@ -46,28 +46,29 @@ class Installed:
         assert condition(found, "Ready") == "True", found["status"]["conditions"]
         return found
 
-    def reason(self, namespace: str, reason: str, kind: str = "labeljob", *, timeout: float = 60) -> dict[str, Any]:
+    def reason(self, namespace: str, reason: str, kind: str = "labeljob", name: str = "rollouts", *, timeout: float = 60) -> dict[str, Any]:
         """The resource once its Ready condition gives this reason."""
         return self.cluster.wait(
-            f"{kind} {namespace} to say {reason}",
-            lambda: (found := self.resource(namespace, kind)) and ready_reason(found) == reason and found,
+            f"{kind} {namespace}/{name} to say {reason}",
+            lambda: (found := self.resource(namespace, kind, name)) and ready_reason(found) == reason and found,
             timeout=timeout,
         )
 
-    def event(self, namespace: str, reason: str, words: str = "", *, timeout: float = 20) -> None:
-        """Wait for an Event of ours with this reason and these words: it is posted after the status that it is about."""
+    def event(self, namespace: str, reason: str, words: str = "", name: str = "rollouts", *, timeout: float = 20) -> None:
+        """Wait for an Event of ours about the LabelJob with this reason and these words: it is posted after the status that it is about."""
 
         def told() -> bool:
-            seen[:] = self._events(namespace)
+            seen[:] = self._events(namespace, name)
             return any(found == reason and words in text for found, text in seen)
 
         seen: list[tuple[str, str]] = []
         self.cluster.wait(f"an Event {reason} {words}", told, timeout=timeout, last=lambda: seen)
 
-    def _events(self, namespace: str) -> list[tuple[str, str]]:
-        """(reason, message) of every Event in the namespace that Labelplane raised."""
+    def _events(self, namespace: str, name: str) -> list[tuple[str, str]]:
+        """(reason, message) of every Event about the LabelJob that Labelplane raised."""
         items = self.cluster.get(namespace, "events")["items"]
-        ours = (item for item in items if item.get("reportingComponent", "").startswith("labelplane"))
+        about = (item for item in items if (item["involvedObject"]["kind"], item["involvedObject"]["name"]) == ("LabelJob", name))
+        ours = (item for item in about if item.get("reportingComponent", "").startswith("labelplane"))
         return [(item["reason"], item.get("message", "")) for item in ours]
 
     def kill(self) -> bool:

@@ -33,11 +33,11 @@ def events(rows: int, *, seed: int = 0) -> pa.Table:
     return pa.Table.from_pandas(frame, preserve_index=False)
 
 
-def write_events(folder: Path, rows: int, *, seed: int = 0) -> int:
-    """Write a version of the Delta table `events` below a volume's folder, readable by job pods. Returns its version."""
-    write_deltalake(str(folder / "events"), events(rows, seed=seed).drop_columns(["gold"]), mode="overwrite")
-    hand_over(folder)
-    return int(DeltaTable(str(folder / "events")).version())
+def write_events(folder: Path, rows: int, *, seed: int = 0, table: str = "events") -> int:
+    """Write a version of a Delta table of events below a volume's folder, readable by job pods. Returns its version."""
+    write_deltalake(str(folder / table), events(rows, seed=seed).drop_columns(["gold"]), mode="overwrite")
+    hand_over(folder / table)
+    return int(DeltaTable(str(folder / table)).version())
 
 
 def hand_over(folder: Path) -> None:
@@ -83,14 +83,16 @@ def label_model(namespace: str, **spec: Any) -> Manifest:
     return _manifest("LabelModel", namespace, base | spec)
 
 
-def label_job(namespace: str, **spec: Any) -> Manifest:
+def label_job(namespace: str, name: str = "rollouts", **spec: Any) -> Manifest:
     base = {
         "modelRef": {"name": "rollouts"},
         "input": {"uri": "pvc://lake/events", "format": "delta", "version": "latest"},
         "output": {"uri": "pvc://lake/labels", "format": "delta"},
         "objectives": {"coverage": 0.5, "conflictRate": 0.5},
     }
-    return _manifest("LabelJob", namespace, base | spec)
+    manifest = _manifest("LabelJob", namespace, base | spec)
+    manifest["metadata"]["name"] = name
+    return manifest
 
 
 def three(namespace: str) -> tuple[Manifest, Manifest, Manifest]:

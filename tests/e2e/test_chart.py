@@ -12,6 +12,7 @@ from devcluster.volumes import Volume
 from labelplane.settings import Settings
 from tests.cluster_fixtures import ROOT, RealCluster
 from tests.e2e.operator import Installed, image_values, install, ready_reason
+from tests.e2e.own_job import OwnJob
 from tests.e2e.rollouts import function_set, three
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -91,14 +92,14 @@ def test_operator_has_no_right_to_read_secrets(operator: Installed) -> None:
 
 
 @pytest.mark.alone
-def test_upgrade_keeps_resources_and_relabels_nothing(operator: Installed, namespace: str, lake: Volume) -> None:
+def test_upgrade_keeps_resources_and_relabels_nothing(operator: Installed, mine: OwnJob) -> None:
     """G7: an operator upgrade alone never relabels."""
-    operator.cluster.apply(*three(namespace))
-    before = operator.ready(namespace)
+    mine.apply()
+    before = mine.ready()
     install(operator.cluster, operator.namespace, "operator.workers=8", "operator.podAnnotations.upgraded=yes")
-    value = operator.request(namespace)
-    operator.cluster.wait("the new operator to answer", lambda: operator.resource(namespace, "labeljob")["status"].get("lastHandledReconcileAt") == value)
-    assert operator.ready(namespace)["status"]["run"] == before["status"]["run"]
+    value = mine.request()
+    operator.cluster.wait("the new operator to answer", lambda: mine.resource()["status"].get("lastHandledReconcileAt") == value)
+    assert mine.ready()["status"]["run"] == before["status"]["run"]
 
 
 @pytest.mark.alone

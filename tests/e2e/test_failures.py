@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import write_deltalake
 
 from devcluster.node import PAUSE_IMAGE
 from devcluster.volumes import Volume, make_volume, remove_volume
 from labelplane.resources.pod_problems import pod_problem
-from tests.cluster_fixtures import RealCluster
+from tests.cluster_fixtures import RealCluster, SharedNamespace
 from tests.e2e.operator import Installed, condition, kill_container, message
-from tests.e2e.rollouts import exactly_once, function_set, hand_over, label_job, label_model, labels, three, write_events
+from tests.e2e.own_job import FEW, MANY, OwnJob, many
+from tests.e2e.rollouts import events, exactly_once, function_set, hand_over, label_model, labels, three, write_events
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
-LABEL_PODS = "labelplane.dev/owner-kind=LabelJob,labelplane.dev/step=label"
 POD_REASONS = ("Unschedulable", "ImagePullFailed", "OutOfMemory")
 
 
@@ -27,17 +28,6 @@ def fill(folder: Path, *, leave: int) -> None:
     """Take all but `leave` bytes of a filesystem."""
     free = os.statvfs(folder)
     (folder / "filler").write_bytes(bytes(free.f_bavail * free.f_frsize - leave))
-
-
-def label_job_with_pod(operator: Installed, namespace: str) -> str:
-    """Name of the label Job, once its pod is counted: one replaced before its controller saw its first pod gets none for five minutes (Kubernetes' expectations)."""
-
-    def active() -> str | None:
-        jobs = operator.cluster.get(namespace, "jobs", selector=LABEL_PODS)["items"]
-        return next((job["metadata"]["name"] for job in jobs if job["status"].get("active")), None)
-
-    name: str = operator.cluster.wait("a label Job with its pod", active, timeout=180)
-    return name
 
 
 @pytest.mark.alone
@@ -64,19 +54,18 @@ def test_operator_killed_at_five_instants_of_five_runs(operator: Installed, clus
             cluster.kubectl("-n", name, "delete", "pods", "--all", "--force", "--grace-period=0")
 
 
-def test_job_pod_killed_mid_write(operator: Installed, namespace: str, lake: Volume) -> None:
+def test_job_pod_killed_mid_write(mine: OwnJob) -> None:
     """G3: the pod dies with half a file written; Kubernetes tries again, one version is committed, and the half file is gone."""
-    write_events(lake.folder, 600_000, seed=3)
-    operator.cluster.apply(*three(namespace))
-    half = operator.cluster.wait("half a file", lambda: [file for file in (lake.folder / "labels").glob("*.parquet") if file.stat().st_size], timeout=240, every=0.01)
-    assert kill_container(operator.cluster, namespace, LABEL_PODS)
-    assert not (lake.folder / "labels/_delta_log").exists()
-    job = operator.ready(namespace, timeout=300)
-    assert job["status"]["metrics"]["rows"] == 600_000
-    assert labels(lake.folder).version() == 0
-    exactly_once(labels(lake.folder), 600_000)
+    mine.apply(input=many(1))
+    half = mine.cluster.wait("half a file", lambda: [file for file in mine.output.glob("*.parquet") if file.stat().st_size], timeout=240, every=0.01)
+    assert kill_container(mine.cluster, mine.namespace, mine.selector("label"))
+    assert not (mine.output / "_delta_log").exists()
+    job = mine.ready(timeout=300)
+    assert job["status"]["metrics"]["rows"] == MANY
+    assert mine.labels().version() == 0
+    exactly_once(mine.labels(), MANY)
     assert not half[0].exists()
-    ended = [code for pod in operator.cluster.get(namespace, "pods", selector=LABEL_PODS)["items"] for code in exit_codes(pod)]
+    ended = [code for pod in mine.pods("label") for code in exit_codes(pod)]
     assert sorted(ended) == [0, 137]  # the list is by name, which ends at random
 
 
@@ -85,30 +74,26 @@ def exit_codes(pod: dict[str, Any]) -> list[int]:
     return [status["state"]["terminated"]["exitCode"] for status in pod["status"].get("containerStatuses", []) if "terminated" in status["state"]]
 
 
-def test_an_evicted_pod_is_no_failure(operator: Installed, namespace: str, lake: Volume) -> None:
+def test_an_evicted_pod_is_no_failure(mine: OwnJob) -> None:
     """G3: a node that is drained takes no attempt away from the Job, and the run ends with one version."""
-    write_events(lake.folder, 600_000, seed=11)
-    operator.cluster.apply(*three(namespace))
-    job = label_job_with_pod(operator, namespace)
-    operator.cluster.wait("work under way", lambda: list((lake.folder / "labels").glob("*.parquet")), timeout=60, every=0.01)
-    (pod,) = operator.cluster.get(namespace, "pods", selector=LABEL_PODS)["items"]
-    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod["metadata"]["name"], "namespace": namespace}}
-    path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/eviction"
-    operator.cluster.kubectl("create", "--raw", path, "-f", "-", text_in=json.dumps(eviction))
-    operator.ready(namespace, timeout=300)
-    assert labels(lake.folder).version() == 0
-    exactly_once(labels(lake.folder), 600_000)
-    assert not operator.cluster.get(namespace, "jobs", job)["status"].get("failed")
-    assert pod["metadata"]["uid"] not in [one["metadata"]["uid"] for one in operator.cluster.get(namespace, "pods", selector=LABEL_PODS)["items"]]
+    mine.apply(input=many(1))
+    job = mine.job_with_pod()
+    mine.cluster.wait("work under way", lambda: list(mine.output.glob("*.parquet")), timeout=60, every=0.01)
+    (pod,) = mine.pods("label")
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod["metadata"]["name"], "namespace": mine.namespace}}
+    path = f"/api/v1/namespaces/{mine.namespace}/pods/{pod['metadata']['name']}/eviction"
+    mine.cluster.kubectl("create", "--raw", path, "-f", "-", text_in=json.dumps(eviction))
+    mine.ready(timeout=300)
+    assert mine.labels().version() == 0
+    exactly_once(mine.labels(), MANY)
+    assert not mine.cluster.get(mine.namespace, "jobs", job)["status"].get("failed")
+    assert pod["metadata"]["uid"] not in [one["metadata"]["uid"] for one in mine.pods("label")]
 
 
-def test_a_pod_that_takes_too_much_of_the_nodes_disk(operator: Installed, namespace: str, lake: Volume) -> None:
+def test_a_pod_that_takes_too_much_of_the_nodes_disk(mine: OwnJob) -> None:
     """The kubelet evicts it; the condition says so in the kubelet's words. An image that only waits: a job might end before the kubelet looks."""
-    operator.cluster.apply(*three(namespace)[:2])
-    operator.ready(namespace, "labelmodel")
-    runtime = {"image": PAUSE_IMAGE, "resources": {"limits": {"memory": "64Mi", "ephemeral-storage": "1"}}}
-    operator.cluster.apply(label_job(namespace, runtime=runtime))
-    operator.event(namespace, "Evicted", "ephemeral", timeout=240)  # the condition may have moved on to the next pod
+    mine.apply(runtime={"image": PAUSE_IMAGE, "resources": {"limits": {"memory": "64Mi", "ephemeral-storage": "1"}}})
+    mine.event("Evicted", "ephemeral", timeout=240)  # the condition may have moved on to the next pod
 
 
 @pytest.mark.alone
@@ -136,37 +121,34 @@ def test_a_broken_resource_beside_twenty_good_ones(operator: Installed, namespac
     assert "spec.parameters.classBalance" in message(stalled)
 
 
-def test_user_deletes_the_job(operator: Installed, namespace: str, lake: Volume) -> None:
+def test_user_deletes_the_job(mine: OwnJob) -> None:
     """The Job is made again, an Event says so, and one version is committed."""
-    write_events(lake.folder, 200_000, seed=4)
-    operator.cluster.apply(*three(namespace))
-    job = label_job_with_pod(operator, namespace)
-    operator.cluster.kubectl("-n", namespace, "delete", "job", job)
-    operator.ready(namespace, timeout=300)
-    assert labels(lake.folder).version() == 0
-    exactly_once(labels(lake.folder), 200_000)
-    operator.event(namespace, "JobDeleted", job)
+    mine.apply(input=many(0))
+    job = mine.job_with_pod()
+    mine.cluster.kubectl("-n", mine.namespace, "delete", "job", job)
+    mine.ready(timeout=300)
+    assert mine.labels().version() == 0
+    exactly_once(mine.labels(), FEW)
+    mine.event("JobDeleted", job)
 
 
-def test_user_edits_the_job(operator: Installed, namespace: str, lake: Volume) -> None:
+def test_user_edits_the_job(mine: OwnJob) -> None:
     """The edited Job is replaced, an Event says so, and one version is committed."""
-    write_events(lake.folder, 200_000, seed=10)
-    operator.cluster.apply(*three(namespace))
-    job = label_job_with_pod(operator, namespace)
-    operator.cluster.kubectl("-n", namespace, "patch", "job", job, "--type=merge", "-p", '{"spec": {"suspend": true}}')
-    operator.ready(namespace, timeout=300)
-    assert labels(lake.folder).version() == 0
-    exactly_once(labels(lake.folder), 200_000)
-    operator.event(namespace, "JobEdited", job)
+    mine.apply(input=many(0))
+    job = mine.job_with_pod()
+    mine.cluster.kubectl("-n", mine.namespace, "patch", "job", job, "--type=merge", "-p", '{"spec": {"suspend": true}}')
+    mine.ready(timeout=300)
+    assert mine.labels().version() == 0
+    exactly_once(mine.labels(), FEW)
+    mine.event("JobEdited", job)
 
 
-def test_output_volume_full(operator: Installed, namespace: str, lake: Volume, volume) -> None:
+def test_output_volume_full(mine: OwnJob) -> None:
     """The disk is full: Stalled with the reason, nothing half-visible."""
-    tiny = volume("tiny", small_mebibytes=8)
-    fill(tiny.folder, leave=500_000)  # the labels take about 1.5 MB
-    write_events(lake.folder, 300_000, seed=5)
-    operator.cluster.apply(*three(namespace)[:2], label_job(namespace, output={"uri": "pvc://tiny/labels", "format": "delta"}))
-    stalled = operator.reason(namespace, "VolumeFull", timeout=300)
+    tiny = mine.volume(small_mebibytes=8)
+    fill(tiny.folder, leave=300_000)  # the labels take about 1 MB
+    mine.apply(input=many(0), output={"uri": f"pvc://{tiny.claim}/labels", "format": "delta"})
+    stalled = mine.reason("VolumeFull", timeout=300)
     assert condition(stalled, "Stalled") == "True"
     assert not list((tiny.folder / "labels").glob("_delta_log/*.json"))
     assert not list((tiny.folder / "labels").rglob("*.parquet"))
@@ -185,24 +167,22 @@ def test_deleting_resources_leaves_no_orphan_and_all_data(operator: Installed, n
     assert (lake.folder / "models/rollouts").exists()
 
 
-def test_schema_break_keeps_the_last_good_output(operator: Installed, namespace: str, lake: Volume) -> None:
+def test_schema_break_keeps_the_last_good_output(mine: OwnJob) -> None:
     """F3, X5: the run stops before it writes; condition and Event name the column and the count."""
-    operator.cluster.apply(*three(namespace))
-    operator.ready(namespace)
-    from deltalake import write_deltalake
-
-    from tests.e2e.rollouts import events
-
+    table = f"events-{mine.name}"
+    write_events(mine.lake, 2000, table=table)
+    mine.apply(input={"uri": f"pvc://lake/{table}", "format": "delta", "version": "latest"})
+    mine.ready()
     broken = events(500, seed=6).drop_columns(["gold", "restarts"])
-    write_deltalake(str(lake.folder / "events"), broken, mode="overwrite", schema_mode="overwrite")
-    hand_over(lake.folder)
-    operator.request(namespace)
-    stalled = operator.reason(namespace, "SchemaBroken", timeout=120)
+    write_deltalake(str(mine.lake / table), broken, mode="overwrite", schema_mode="overwrite")
+    hand_over(mine.lake / table)
+    mine.request()
+    stalled = mine.reason("SchemaBroken", timeout=120)
     assert condition(stalled, "SchemaBroken") == "True"
     assert "restarts" in message(stalled)
-    operator.event(namespace, "SchemaBroken", "restarts")
-    assert labels(lake.folder).version() == 0
-    exactly_once(labels(lake.folder), 2000)
+    mine.event("SchemaBroken", "restarts")
+    assert mine.labels().version() == 0
+    exactly_once(mine.labels(), 2000)
 
 
 @pytest.mark.parametrize(
@@ -221,34 +201,28 @@ def test_schema_break_keeps_the_last_good_output(operator: Installed, namespace:
     ],
     ids=["no-claim", "no-configmap", "no-key", "wrong-format", "no-table", "version-of-parquet", "no-version", "no-image", "no-node", "no-memory"],
 )
-def test_reason_a_person_can_act_on(operator: Installed, namespace: str, lake: Volume, change: dict, reason: str, words: str) -> None:
+def test_reason_a_person_can_act_on(mine: OwnJob, change: dict, reason: str, words: str) -> None:
     """Wrong input is named in a condition, in words; what keeps a pod from running within ten seconds of the kubelet's or the scheduler's word."""
-    known = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "known", "namespace": namespace}, "data": {"text.csv": "event_id\ne1\n"}}
-    operator.cluster.apply(known, *three(namespace)[:2])
-    operator.ready(namespace, "labelmodel")
-    operator.cluster.apply(label_job(namespace, **change))
+    mine.apply(**change)
     if reason in POD_REASONS:
-        operator.cluster.wait(f"a pod that is {reason}", lambda: pod_reason(operator.cluster, namespace) == reason, timeout=90)
-    found = operator.reason(namespace, reason, timeout=10 if reason in POD_REASONS else 90)
+        mine.cluster.wait(f"a pod that is {reason}", lambda: pod_reason(mine) == reason, timeout=90)
+    found = mine.reason(reason, timeout=10 if reason in POD_REASONS else 90)
     assert words in message(found)
-    operator.event(namespace, reason, words)
+    mine.event(reason, words)
 
 
-def pod_reason(cluster: RealCluster, namespace: str) -> str | None:
+def pod_reason(mine: OwnJob) -> str | None:
     """What the pods of the LabelJob themselves say."""
-    problem = pod_problem(cluster.get(namespace, "pods", selector="labelplane.dev/owner-kind=LabelJob")["items"])
+    problem = pod_problem(mine.pods())
     return problem.reason if problem else None
 
 
-def test_sensitive_values_are_nowhere(operator: Installed, namespace: str, lake: Volume) -> None:
+def test_sensitive_values_are_nowhere(finished: SharedNamespace, cluster: RealCluster) -> None:
     """F5, X7: a dropped column is in no output, log, Event or status."""
-    operator.cluster.apply(*three(namespace))
-    operator.ready(namespace)
-    cluster: RealCluster = operator.cluster
-    seen = cluster.kubectl("-n", namespace, "get", "labelingfunctionset,labelmodel,labeljob,events,jobs,pods", "-o", "yaml")
-    for pod in cluster.get(namespace, "pods")["items"]:
-        seen += cluster.kubectl("-n", namespace, "logs", pod["metadata"]["name"])
+    seen = cluster.kubectl("-n", finished.name, "get", "labelingfunctionset,labelmodel,labeljob,events,jobs,pods", "-o", "yaml")
+    for pod in cluster.get(finished.name, "pods")["items"]:
+        seen += cluster.kubectl("-n", finished.name, "logs", pod["metadata"]["name"])
     assert "@example.com" not in seen
     for folder in ("labels", "models"):
-        for file in (lake.folder / folder).rglob("*"):
+        for file in (finished.lake.folder / folder).rglob("*"):
             assert file.is_dir() or b"@example.com" not in file.read_bytes(), file

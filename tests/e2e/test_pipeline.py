@@ -3,17 +3,18 @@
 import pytest
 
 from devcluster.volumes import Volume
+from tests.cluster_fixtures import SharedNamespace
 from tests.e2e.operator import Installed, condition
+from tests.e2e.own_job import OwnJob
 from tests.e2e.rollouts import events, exactly_once, function_set, label_job, label_model, labels, three, write_events
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
-def test_three_manifests_become_labels(operator: Installed, namespace: str, lake: Volume) -> None:
+def test_three_manifests_become_labels(operator: Installed, finished: SharedNamespace) -> None:
     """P1, C3, C5, O6: probabilities, confidence, votes and every pin, in one version."""
-    operator.cluster.apply(*three(namespace))
+    namespace, table = finished.name, labels(finished.lake.folder)
     job = operator.ready(namespace)
-    table = labels(lake.folder)
     exactly_once(table, 2000)
     run, model = job["status"]["run"], operator.ready(namespace, "labelmodel")["status"]["current"]
     assert run["output"]["version"] == table.version() == 0
@@ -27,32 +28,31 @@ def test_three_manifests_become_labels(operator: Installed, namespace: str, lake
     assert "user_email" not in rows.columns
 
 
-def test_applying_twice_runs_once(operator: Installed, namespace: str, lake: Volume) -> None:
+def test_applying_twice_runs_once(mine: OwnJob) -> None:
     """A manifest applied twice starts no second run, nor does a request when nothing has changed."""
-    operator.cluster.apply(*three(namespace))
-    first = operator.ready(namespace)
-    operator.cluster.apply(*three(namespace))
-    value = operator.request(namespace)
-    operator.cluster.wait("the request to be handled", lambda: operator.resource(namespace, "labeljob")["status"].get("lastHandledReconcileAt") == value)
-    again = operator.ready(namespace)
-    assert again["status"]["run"] == first["status"]["run"]
-    assert labels(lake.folder).version() == 0
+    mine.apply()
+    first = mine.ready()
+    mine.cluster.apply(*three(mine.namespace)[:2], mine.manifest())
+    value = mine.request()
+    mine.cluster.wait("the request to be handled", lambda: mine.resource()["status"].get("lastHandledReconcileAt") == value)
+    assert mine.ready()["status"]["run"] == first["status"]["run"]
+    assert mine.labels().version() == 0
 
 
-def test_pins_a_b_a_give_three_versions(operator: Installed, namespace: str, lake: Volume) -> None:
+def test_pins_a_b_a_give_three_versions(mine: OwnJob) -> None:
     """X16: same pins, same content; each change of pins is a version of its own."""
-    runs = []
-    write_events(lake.folder, 1000, seed=1)
-    operator.cluster.apply(*three(namespace)[:2])
+    runs, table = [], f"events-{mine.name}"
+    write_events(mine.lake, 2000, table=table)
+    write_events(mine.lake, 1000, seed=1, table=table)
     for version in (0, 1, 0):
-        operator.cluster.apply(label_job(namespace, input={"uri": "pvc://lake/events", "format": "delta", "version": version}))
-        runs.append(operator.ready(namespace)["status"]["run"])
+        mine.apply(input={"uri": f"pvc://lake/{table}", "format": "delta", "version": version})
+        runs.append(mine.ready()["status"]["run"])
     digests = [run["output"]["contentDigest"] for run in runs]
     assert digests[0] == digests[2] != digests[1]
     assert [run["sequence"] for run in runs] == [1, 2, 3]
     assert [run["output"]["version"] for run in runs] == [0, 1, 2]
-    assert labels(lake.folder).version() == 2
-    exactly_once(labels(lake.folder), 2000)
+    assert mine.labels().version() == 2
+    exactly_once(mine.labels(), 2000)
 
 
 def test_deleted_status_is_rebuilt(operator: Installed, namespace: str, lake: Volume) -> None:
@@ -69,12 +69,10 @@ def test_deleted_status_is_rebuilt(operator: Installed, namespace: str, lake: Vo
     assert operator.ready(namespace, "labelmodel")["status"]["current"]["version"] == 1
 
 
-def test_two_jobs_with_equal_pins(operator: Installed, namespace: str, lake: Volume) -> None:
+def test_two_jobs_with_equal_pins(mine: OwnJob, another: OwnJob) -> None:
     """Each LabelJob has its own table, transaction and Job."""
-    second = label_job(namespace, output={"uri": "pvc://lake/labels-too", "format": "delta"})
-    second["metadata"]["name"] = "rollouts-too"
-    operator.cluster.apply(*three(namespace), second)
-    one, two = operator.ready(namespace), operator.ready(namespace, name="rollouts-too")
+    mine.cluster.apply(mine.manifest(), another.manifest())
+    one, two = mine.ready(), another.ready()
     assert one["status"]["run"]["output"]["contentDigest"] == two["status"]["run"]["output"]["contentDigest"]
     assert one["status"]["run"]["digest"] != two["status"]["run"]["digest"]
 
@@ -93,9 +91,10 @@ def test_dependents_wait_and_wake(operator: Installed, namespace: str, lake: Vol
 def test_refit_while_a_job_runs(operator: Installed, namespace: str, lake: Volume) -> None:
     """The running job finishes on its pins; exactly one run follows with the new model."""
     write_events(lake.folder, 400_000, seed=2)
-    operator.cluster.apply(*three(namespace))
+    fitted_on = {"uri": "pvc://lake/events", "format": "delta", "version": 0}
+    operator.cluster.apply(function_set(namespace), label_model(namespace, trainingData=fitted_on), label_job(namespace))
     operator.reason(namespace, "Labeling", timeout=180)
-    operator.cluster.apply(label_model(namespace, algorithm="majority-vote"))
+    operator.cluster.apply(label_model(namespace, trainingData=fitted_on, algorithm="majority-vote"))
     operator.cluster.wait(
         "a run with the second model", lambda: operator.resource(namespace, "labeljob")["status"].get("run", {}).get("model", {}).get("version") == 2, timeout=240
     )

@@ -25,6 +25,13 @@ def folder_digest(files: Sequence[tuple[str, str]]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
+def one_file(path: Path, uri: str) -> Path:
+    """The path, when it is a file; SOURCE_UNREADABLE otherwise."""
+    if not path.is_file():
+        raise JobError(JobReason.SOURCE_UNREADABLE, f"{uri}: it is a folder, and this format is one file: name the file")
+    return path
+
+
 @contextmanager
 def verified(path: Path, digest: str | None, uri: str) -> Iterator[BinaryIO]:
     """The open file; once it has been read its content must be what `digest` says (None: not checked).

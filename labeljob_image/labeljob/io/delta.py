@@ -11,11 +11,11 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from labeljob.contract.datasets import DatasetPin
-from labeljob.contract.digests import digest_of
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io import typed
 from labeljob.io.content import pin_broken
+from labeljob.io.delta_pins import pin_of
 from labeljob.io.source import BATCH_ROWS, ReadType, Rows, rebatch
 
 
@@ -42,27 +42,6 @@ class DeltaSource:
             raise _reading_failed(error, self._uri) from None
 
 
-def open_latest(path: Path, uri: str, version: int | None = None) -> DeltaTable:
-    """The table at `version`, or at its newest one.
-
-    Raises:
-        JobError: SOURCE_UNREADABLE: not a Delta table, or a broken log; SOURCE_NOT_FOUND: no such version.
-    """
-    if not (path / "_delta_log").is_dir():
-        raise JobError(JobReason.SOURCE_UNREADABLE, f"{uri}: it is not a Delta table (no _delta_log): correct format or uri")
-    try:
-        newest = DeltaTable(path)
-        if version is None or version == newest.version():
-            return newest
-    except DeltaError:
-        raise JobError(JobReason.SOURCE_UNREADABLE, f"{uri}: its Delta log cannot be read") from None
-    try:
-        return DeltaTable(path, version=version)
-    except DeltaError:
-        have = f"the newest is {newest.version()}"
-        raise JobError(JobReason.SOURCE_NOT_FOUND, f"{uri}: version {version} is not there, {have}: correct version") from None
-
-
 def open_pinned(path: Path, pin: DatasetPin) -> DeltaSource:
     """The pinned version, after checking that it still is what was pinned; PIN_BROKEN otherwise, never another version."""
     try:
@@ -75,15 +54,6 @@ def open_pinned(path: Path, pin: DatasetPin) -> DeltaSource:
     if found != pin:
         raise pin_broken(pin.uri, f"version {pin.version} of the table has other data files")
     return DeltaSource(table, pin.uri)
-
-
-def pin_of(table: DeltaTable, uri: str) -> DatasetPin:
-    """The identity of an open version."""
-    table_id, version = str(table.metadata().id), int(table.version())
-    files = pa.table(table.get_add_actions(flatten=True)).select(["path", "size_bytes", "num_records"]).to_pylist()
-    listed = sorted([file["path"], file["size_bytes"], file["num_records"]] for file in files)
-    digest = digest_of({"tableId": table_id, "version": version, "files": listed})
-    return DatasetPin(uri=uri, format="delta", table_id=table_id, version=version, digest=digest)
 
 
 def _reading_failed(error: Exception, uri: str) -> JobError:

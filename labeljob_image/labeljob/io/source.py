@@ -7,8 +7,10 @@ from typing import Final, Literal, Protocol, TypeAlias
 import pyarrow as pa
 
 from labeljob.contract.columns import ColumnType
+from labeljob.resources import BATCH_ROWS
 
-BATCH_ROWS = 65_536
+__all__ = ["BATCH_ROWS", "NAMES", "ReadType", "Rows", "Source", "rebatch"]
+
 NAMES: Final = "names"  # a list of text, or texts in one
 ReadType: TypeAlias = ColumnType | Literal["names"]
 

@@ -3,7 +3,3 @@
 The road: `validation.problems` says what cannot work, `engine.compile_functions` turns a valid set into one SELECT,
 `CompiledFunctions.apply` votes. Row values enter DuckDB as Arrow and leave as class indices; none is ever logged.
 """
-
-from labeljob.labeling_functions.engine import CompiledFunctions, compile_functions
-
-__all__ = ["CompiledFunctions", "compile_functions"]

@@ -5,9 +5,8 @@ What the lock leaves open (recursive queries, cross joins, `query('…')`) the g
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -18,6 +17,7 @@ import pyarrow as pa
 from labeljob.contract.columns import Column, ColumnType
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
+from labeljob.labeling_functions.limits import TimeLimits
 from labeljob.labeling_functions.quoting import identifier
 from labeljob.labeling_functions.scope import RESERVED_PREFIX, ROW_NUMBER
 
@@ -39,25 +39,6 @@ DUCKDB_TYPES: Mapping[str, str] = {
     "boolean": "BOOLEAN",
     "timestamp": "TIMESTAMP",
 }
-
-
-@dataclass(frozen=True)
-class TimeLimits:
-    """How long a statement may take, and what happens when it goes on all the same.
-
-    Attributes:
-        statement: seconds until a statement is interrupted. DuckDB looks for an interrupt once in 2,048 rows.
-        grace: seconds that an interrupted statement has to stop.
-        hung: called from another thread when it has not. Nothing raised reaches a thread inside DuckDB, so only the end of
-            the process helps; None waits.
-    """
-
-    statement: float = 300.0
-    grace: float = 60.0
-    hung: Callable[[], None] | None = None
-
-
-DEFAULT_LIMITS = TimeLimits()
 
 
 class EvaluationFailed(Exception):

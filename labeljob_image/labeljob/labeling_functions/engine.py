@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +12,21 @@ import pyarrow as pa
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
-from labeljob.label_model.soft_votes import Levels
 from labeljob.labeling_functions import lookup, soft_column, validation
-from labeljob.labeling_functions.connection import ARROW_TYPES, DEFAULT_LIMITS, ROWS_NAME, TimeLimits, fetch, open_locked
+from labeljob.labeling_functions.connection import ARROW_TYPES, ROWS_NAME, fetch, open_locked
 from labeljob.labeling_functions.fallback import mask_fallbacks
+from labeljob.labeling_functions.identity import LookupData
 from labeljob.labeling_functions.isolation import RawVotes, evaluate_isolated
-from labeljob.labeling_functions.lookups import LookupData, with_key_type
+from labeljob.labeling_functions.limits import DEFAULT_LIMITS, TimeLimits
+from labeljob.labeling_functions.lookups import with_key_type
 from labeljob.labeling_functions.problem import summarise
 from labeljob.labeling_functions.quoting import identifier
 from labeljob.labeling_functions.scope import ERROR_VOTE, RESERVED_PREFIX, ROW_NUMBER, Scope
 from labeljob.labeling_functions.statement import CompiledFunction, compile_function, select, vote_name
 from labeljob.votes import ABSTAIN, VoteBatch
+
+if TYPE_CHECKING:
+    from labeljob.label_model.soft_votes import Levels
 
 MIN_ALLOWANCE = 64
 MIN_PIECE = 8192  # rows; DuckDB scans one Arrow batch on one thread
@@ -125,7 +129,7 @@ class CompiledFunctions:
         masked = np.ascontiguousarray(mask_fallbacks(votes, self.fallback), dtype=np.int8)
         return VoteBatch(masked, errors, levels)
 
-    def _soft_votes(self, raw: RawVotes, rows: Any) -> Levels | None:
+    def _soft_votes(self, raw: RawVotes, rows: Any) -> "Levels | None":
         """The level of each soft vote, int16 [n_rows, n_soft]; its likeliest class, or its failure, goes into `raw`.
 
         Of a multi-label set, the levels of each soft function's classes stand side by side, and PARTIAL goes into `raw`.

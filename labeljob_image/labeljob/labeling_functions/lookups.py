@@ -1,34 +1,19 @@
 """Lookup tables: read and checked once, identified by content, frozen into each model version."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from labeljob.contract.columns import ColumnType
-from labeljob.contract.digests import digest_of
-from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.functions import LabelingFunction, Lookup
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
+from labeljob.labeling_functions.identity import LookupData
 from labeljob.labeling_functions.problem import MESSAGE_LIMIT
 
 SHOWN = 3
 KEY_TYPES: Mapping[str, Any] = {"string": pa.string(), "int64": pa.int64()}
-
-
-@dataclass(frozen=True)
-class LookupData:
-    """Distinct keys, ascending, and the class that each stands for.
-
-    Attributes:
-        keys: pyarrow.Array of string or int64, without nulls.
-        labels: as many class names.
-    """
-
-    keys: Any
-    labels: tuple[str, ...]
 
 
 def read_lookup(function: LabelingFunction, table: Any, classes: Sequence[str]) -> LookupData:
@@ -106,17 +91,6 @@ def _collapse(keys: list[Any], labels: list[str], key_type: Any, where: str) -> 
         raise _invalid(where, f"has {len(conflicting)} keys with more than one class ({shown}): keep one row for each key")
     ordered = sorted(distinct)
     return LookupData(pa.array(ordered, key_type), tuple(distinct[key] for key in ordered))
-
-
-def lookup_digest(data: LookupData) -> str:
-    """SHA-256 of the content, whatever the order of its rows."""
-    return digest_of(sorted(([key, label] for key, label in zip(data.keys.to_pylist(), data.labels, strict=True)), key=str))
-
-
-def function_set_digest(function_set: FunctionSet, lookups: Mapping[str, LookupData]) -> str:
-    """Identity of all that decides the votes: the canonical set and the content of its enabled functions' tables."""
-    used = [function.name for function in function_set.enabled_functions if function.lookup]
-    return digest_of({"functionSet": function_set.canonical(), "lookups": {name: lookup_digest(lookups[name]) for name in used}})
 
 
 def to_arrow(data: LookupData) -> Any:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from labeljob.label_model.soft_votes import SUM_TOLERANCE, Grid, levels_of, votes_of_levels, wrong_vectors
 from labeljob.labeling_functions.problem import Problem
 from labeljob.labeling_functions.scope import Scope
 from labeljob.votes import ABSTAIN, PARTIAL, BoolArray, FloatArray
@@ -33,6 +32,8 @@ def problems(probabilities: Mapping[str, str], path: str, scope: Scope) -> Itera
 
 def vectors(probabilities: Mapping[str, str], classes: list[str], rows: Any) -> tuple[FloatArray, BoolArray]:
     """(soft votes float64 [n_rows, n_classes], NaN where it abstains or fails; failures bool [n_rows]) of a pyarrow.Table with its columns."""
+    from labeljob.label_model.soft_votes import SUM_TOLERANCE, wrong_vectors  # the label model is loaded by sets that have soft votes
+
     soft, null = np.full((rows.num_rows, len(classes)), np.nan), np.ones((rows.num_rows, len(probabilities)), dtype=bool)
     for i, (name, column) in enumerate(probabilities.items()):
         values = rows.column(column)
@@ -49,6 +50,8 @@ def vectors(probabilities: Mapping[str, str], classes: list[str], rows: Any) -> 
 
 def vote(probabilities: Mapping[str, str], classes: list[str], rows: Any) -> tuple[Any, Any, BoolArray]:
     """(likeliest class int8 [n_rows], level int16 [n_rows], failures bool [n_rows]); -1 where it abstains, fails or the likeliest tie."""
+    from labeljob.label_model.soft_votes import Grid, levels_of, votes_of_levels
+
     soft, failed = vectors(probabilities, classes, rows)
     grid = Grid(len(classes))
     levels = levels_of(soft, grid)
@@ -60,6 +63,8 @@ def answers(probabilities: Mapping[str, str], classes: list[str], rows: Any) -> 
 
     The vote is PARTIAL where some level says something, and ABSTAIN elsewhere. A level is that of (1 - p, p); -1 for null and for exactly 1/2.
     """
+    from labeljob.label_model.soft_votes import Grid, levels_of
+
     named = [name for name in classes if name in probabilities]
     p = np.full((rows.num_rows, len(named)), np.nan)
     null = np.empty(p.shape, dtype=bool)

@@ -16,7 +16,7 @@ from labeljob.contract.digests import canonical_json
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.result import FunctionColumns
 from labeljob.label_model import FittedLabelModel, ModelFormatError, from_dict, to_dict
-from labeljob.labeling_functions.lookups import LookupData, function_set_digest
+from labeljob.labeling_functions.identity import LookupData, function_set_digest
 from labeljob.labelled import Voters, voters_of
 from labeljob.model_artifact import frozen_lookups, lookup_files, mismatch
 from labeljob.multi_label.calibration import SetCalibration

@@ -17,12 +17,11 @@ from labeljob.label_model import PartialClasses
 from labeljob.label_model.multi_label import BinaryVotes
 from labeljob.labeling_functions import soft_column
 from labeljob.labeling_functions.engine import compile_functions
-from labeljob.labeling_functions.lookups import LookupData
+from labeljob.labeling_functions.identity import LookupData, read_lookups
 from labeljob.multi_label.tasks import tasks_of
 from labeljob.notebook.appliers import warn_of
 from labeljob.notebook.manifest import ManifestFiles, read_function_set
 from labeljob.notebook.progress import Progress
-from labeljob.steps.check import read_lookups
 from labeljob.votes import ABSTAIN, PARTIAL, BoolArray, FloatArray, VoteBatch, Votes, validate_votes
 
 BATCH_ROWS = 65_536

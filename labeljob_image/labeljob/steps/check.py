@@ -1,22 +1,15 @@
 """Step `check`: compile the functions, read the lookup tables, run the function tests."""
 
-from collections.abc import Callable
-from typing import Any
-
 from labeljob.contract.config import CheckTask
-from labeljob.contract.datasets import LookupTable
-from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import CheckResult
 from labeljob.errors import JobError
-from labeljob.labeling_functions.connection import DEFAULT_LIMITS, TimeLimits
 from labeljob.labeling_functions.engine import compile_functions
 from labeljob.labeling_functions.function_tests import run_function_tests
-from labeljob.labeling_functions.lookups import LookupData, function_set_digest, read_lookup
+from labeljob.labeling_functions.identity import OpenTable, function_set_digest, read_lookups
+from labeljob.labeling_functions.limits import DEFAULT_LIMITS, TimeLimits
 from labeljob.labeling_functions.problem import bounded, summarise
 from labeljob.labeling_functions.validation import problems
-
-OpenTable = Callable[[LookupTable], Any]  # -> pyarrow.Table
 
 
 def run_check(task: CheckTask, open_table: OpenTable, limits: TimeLimits = DEFAULT_LIMITS) -> CheckResult:
@@ -44,17 +37,3 @@ def run_check(task: CheckTask, open_table: OpenTable, limits: TimeLimits = DEFAU
         function_count=len(function_set.enabled_functions),
         tests_passed=len(function_set.tests or []),
     )
-
-
-def read_lookups(function_set: FunctionSet, open_table: OpenTable) -> dict[str, LookupData]:
-    """The tables of all enabled lookup functions, by function name; a table used twice is opened once."""
-    opened: dict[LookupTable, Any] = {}
-    lookups: dict[str, LookupData] = {}
-    for function in function_set.enabled_functions:
-        if function.lookup is None:
-            continue
-        table = function.lookup.table
-        if table not in opened:
-            opened[table] = open_table(table)
-        lookups[function.name] = read_lookup(function, opened[table], function_set.classes)
-    return lookups

@@ -1,22 +1,24 @@
-"""What every step is given besides its task: where data is, what may be used, the log, and the time."""
+"""What every step is given besides its task: where data is, what may be used, the log, and the time.
+
+What opens data is loaded where it is needed: `resolve` and `check` seldom do, and their start is most of their work.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from labeljob.contract.datasets import DatasetPin, LookupTable
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
-from labeljob.gold import Gold, no_gold, read_gold
-from labeljob.io.datasets import open_pinned, read_table
 from labeljob.io.locations import Locations
-from labeljob.io.source import BATCH_ROWS
-from labeljob.labeling_functions.connection import DEFAULT_LIMITS, TimeLimits
+from labeljob.labeling_functions.limits import DEFAULT_LIMITS, TimeLimits
 from labeljob.logs import Log
-from labeljob.resources import Resources
+from labeljob.resources import BATCH_ROWS, Resources
+
+if TYPE_CHECKING:
+    from labeljob.gold import Gold
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,20 @@ class StepContext:
     batch_rows: int = BATCH_ROWS
     limits: TimeLimits = DEFAULT_LIMITS
 
-    def open_table(self, table: LookupTable) -> pa.Table:
-        """A whole lookup table."""
+    def open_table(self, table: LookupTable) -> Any:
+        """A whole lookup table, as a pyarrow.Table."""
+        from labeljob.io.datasets import read_table
+
         return read_table(table, self.locations)
 
 
 def gold_of(
     pin: DatasetPin | None, label_column: str | None, probability_column: str | None, function_set: FunctionSet, context: StepContext
-) -> Gold:
+) -> "Gold":
     """The known classes of a task, none when it has no gold."""
+    from labeljob.gold import no_gold, read_gold
+    from labeljob.io.datasets import open_pinned
+
     if pin is None:
         return no_gold(function_set)
     if label_column is None:

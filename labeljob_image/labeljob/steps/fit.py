@@ -33,13 +33,12 @@ from labeljob.io.datasets import open_pinned
 from labeljob.label_model import FittedLabelModel, VoteStatistics
 from labeljob.label_model.arguments import check_prior_accuracy
 from labeljob.label_model.side import fit_with_side
-from labeljob.labeling_functions.lookups import LookupData, function_set_digest
+from labeljob.labeling_functions.identity import LookupData, function_set_digest, read_lookups
 from labeljob.labelled import Voters, label_votes, reduced_rows, reducer_of, voters_of
 from labeljob.logs import now_text
 from labeljob.model_artifact import VotingSet, drift_reference, to_files
 from labeljob.row_ids import hashed_ids
 from labeljob.schema import check_contract
-from labeljob.steps.check import read_lookups
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.evaluate import vote_batches
 from labeljob.votes import ABSTAIN, IntArray

@@ -7,10 +7,9 @@ from labeljob.contract.inputs import MOST_CHAIN, InputQuery, ModelInput, chain_o
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, FunctionColumns, ModelVersion, ResolveResult, VersionLine
 from labeljob.errors import JobError
-from labeljob.io.datasets import pin
 from labeljob.io.delta_commits import last_record, open_output
-from labeljob.labeling_functions.lookups import function_set_digest
-from labeljob.steps.check import read_lookups
+from labeljob.io.pins import pin
+from labeljob.labeling_functions.identity import function_set_digest, read_lookups
 from labeljob.steps.context import StepContext
 
 VERSIONS = 10

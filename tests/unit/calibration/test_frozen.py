@@ -22,7 +22,7 @@ from labeljob.gold import Gold, Matched
 from labeljob.gold_scores import gold_scores
 from labeljob.held_out import judged
 from labeljob.label_model import fit_statistics, from_votes, posterior
-from labeljob.labeling_functions.lookups import LookupData
+from labeljob.labeling_functions.identity import LookupData
 from labeljob.labelled import label_votes, voters_of
 from labeljob.model_artifact import from_files, to_files
 from labeljob.votes import VoteBatch

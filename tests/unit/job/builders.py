@@ -15,8 +15,9 @@ from labeljob.contract.datasets import Dataset, DatasetPin
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
-from labeljob.io.datasets import open_pinned, pin
+from labeljob.io.datasets import open_pinned
 from labeljob.io.locations import Locations
+from labeljob.io.pins import pin
 from labeljob.io.source import Source
 from labeljob.logs import Log
 from labeljob.resources import Resources

@@ -14,7 +14,7 @@ from labeljob.contract.config import CheckTask, JobConfig, Owner
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.reasons import ExitCode, JobReason
 from labeljob.contract.result import JobResult
-from labeljob.labeling_functions.connection import TimeLimits
+from labeljob.labeling_functions.limits import TimeLimits
 from labeljob.model_artifact import VotingSet
 from labeljob.resources import CGROUP, PROCESS_SHARE, _memory, bound_memory, machine_memory
 from labeljob.run import HUNG
@@ -52,7 +52,8 @@ STUCK = """
 import sys
 from pathlib import Path
 import duckdb
-from labeljob.labeling_functions.connection import TimeLimits, fetch
+from labeljob.labeling_functions.connection import fetch
+from labeljob.labeling_functions.limits import TimeLimits
 from labeljob.logs import Log
 from labeljob.run import give_up
 connection = duckdb.connect()
@@ -79,7 +80,8 @@ def test_a_process_that_hangs_ends_with_a_result(tmp_path: Path) -> None:
 GREEDY = """
 import resource, sys
 from pathlib import Path
-from labeljob.labeling_functions.connection import EvaluationFailed, TimeLimits, fetch, open_locked
+from labeljob.labeling_functions.connection import EvaluationFailed, fetch, open_locked
+from labeljob.labeling_functions.limits import TimeLimits
 from labeljob.resources import bound_memory
 if sys.argv[1] == "bounded":
     bound_memory(Path("nowhere"), machine=640 << 20)

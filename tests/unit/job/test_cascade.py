@@ -20,7 +20,7 @@ from labeljob.contract.result_packing import pack
 from labeljob.frozen_models import load_model
 from labeljob.io.datasets import pin
 from labeljob.label_model.soft_votes import Grid, levels_of
-from labeljob.labeling_functions.lookups import function_set_digest
+from labeljob.labeling_functions.identity import function_set_digest
 from labeljob.steps.fit import run_fit
 from labeljob.steps.label import run_label
 from labeljob.steps.resolve import run_resolve

@@ -12,8 +12,9 @@ from deltalake import DeltaTable, write_deltalake
 from labeljob.contract.config import Mount
 from labeljob.contract.datasets import Dataset, LookupTable
 from labeljob.contract.reasons import JobReason
-from labeljob.io.datasets import open_pinned, pin, read_table
+from labeljob.io.datasets import open_pinned, read_table
 from labeljob.io.locations import Locations
+from labeljob.io.pins import pin
 from tests.unit.job.builders import delta, fails, jsonl, locations, pinned, read, text
 
 ROWS = pa.table({"id": ["a", "b", "c"], "n": [1, 2, 3], "note": ["x", None, "z"]})

@@ -5,8 +5,8 @@ from typing import Any
 import pyarrow as pa
 
 from labeljob.contract.function_set import FunctionSet
-from labeljob.labeling_functions import CompiledFunctions, compile_functions
-from labeljob.labeling_functions.lookups import LookupData
+from labeljob.labeling_functions.engine import CompiledFunctions, compile_functions
+from labeljob.labeling_functions.identity import LookupData
 
 COLUMNS: list[dict[str, Any]] = [
     {"name": "id", "type": "int64", "nullable": False},

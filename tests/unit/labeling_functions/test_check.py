@@ -10,8 +10,8 @@ from labeljob.contract.datasets import LookupTable
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import CheckResult
 from labeljob.errors import JobError
-from labeljob.labeling_functions.lookups import function_set_digest
-from labeljob.steps.check import read_lookups, run_check
+from labeljob.labeling_functions.identity import function_set_digest, read_lookups
+from labeljob.steps.check import run_check
 from tests.unit.labeling_functions.sets import a_lookup, a_set, risky
 
 OPENED: list[str] = []

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
-from labeljob.labeling_functions.connection import EvaluationFailed, TimeLimits, fetch, open_locked
+from labeljob.labeling_functions.connection import EvaluationFailed, fetch, open_locked
 from labeljob.labeling_functions.distinct import distinct_rows
+from labeljob.labeling_functions.identity import LookupData
 from labeljob.labeling_functions.isolation import RawVotes, evaluate_isolated
-from labeljob.labeling_functions.lookups import LookupData
+from labeljob.labeling_functions.limits import TimeLimits
 from labeljob.labeling_functions.scope import ERROR_VOTE
 from tests.unit.labeling_functions.sets import a_lookup, compiled, risky, rows
 

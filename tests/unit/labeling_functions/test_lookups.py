@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
-from labeljob.labeling_functions.lookups import LookupData, from_arrow, function_set_digest, lookup_digest, read_lookup, to_arrow
+from labeljob.labeling_functions.identity import LookupData, function_set_digest, lookup_digest
+from labeljob.labeling_functions.lookups import from_arrow, read_lookup, to_arrow
 from tests.unit.labeling_functions.sets import a_lookup, a_set, risky
 
 SET = a_set(a_lookup(), risky(sql="flag"))

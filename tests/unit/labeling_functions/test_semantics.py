@@ -8,7 +8,7 @@ import pytest
 
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
-from labeljob.labeling_functions.lookups import LookupData
+from labeljob.labeling_functions.identity import LookupData
 from tests.unit.labeling_functions.sets import ERROR, a_lookup, compiled, risky, rows, said
 
 NO, YES = None, "risky"

@@ -8,7 +8,7 @@ import pytest
 
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
-from labeljob.labeling_functions import compile_functions
+from labeljob.labeling_functions.engine import compile_functions
 from labeljob.labeling_functions.problem import MESSAGE_LIMIT, bounded
 from labeljob.labeling_functions.validation import problems
 from tests.unit.labeling_functions.sets import COLUMNS, a_lookup, a_set, risky

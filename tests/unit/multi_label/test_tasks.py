@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from labeljob.contract.function_set import FunctionSet
-from labeljob.labeling_functions.lookups import LookupData
+from labeljob.labeling_functions.identity import LookupData
 from labeljob.labeling_functions.validation import problems
 from labeljob.multi_label.counts import answers_of, conflict_counts
 from labeljob.multi_label.tasks import tasks_of

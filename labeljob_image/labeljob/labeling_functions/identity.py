@@ -1,0 +1,51 @@
+"""What a set is: its canonical form and the content of its lookup tables. A set without any loads no Arrow."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from labeljob.contract.datasets import LookupTable
+from labeljob.contract.digests import digest_of
+from labeljob.contract.function_set import FunctionSet
+
+OpenTable = Callable[[LookupTable], Any]  # -> pyarrow.Table
+
+
+@dataclass(frozen=True)
+class LookupData:
+    """Distinct keys, ascending, and the class that each stands for.
+
+    Attributes:
+        keys: pyarrow.Array of string or int64, without nulls.
+        labels: as many class names.
+    """
+
+    keys: Any
+    labels: tuple[str, ...]
+
+
+def read_lookups(function_set: FunctionSet, open_table: OpenTable) -> dict[str, LookupData]:
+    """The tables of all enabled lookup functions, by function name; a table used twice is opened once."""
+    opened: dict[LookupTable, Any] = {}
+    lookups: dict[str, LookupData] = {}
+    for function in function_set.enabled_functions:
+        if function.lookup is None:
+            continue
+        from labeljob.labeling_functions.lookups import read_lookup
+
+        table = function.lookup.table
+        if table not in opened:
+            opened[table] = open_table(table)
+        lookups[function.name] = read_lookup(function, opened[table], function_set.classes)
+    return lookups
+
+
+def lookup_digest(data: LookupData) -> str:
+    """SHA-256 of the content, whatever the order of its rows."""
+    return digest_of(sorted(([key, label] for key, label in zip(data.keys.to_pylist(), data.labels, strict=True)), key=str))
+
+
+def function_set_digest(function_set: FunctionSet, lookups: Mapping[str, LookupData]) -> str:
+    """Identity of all that decides the votes: the canonical set and the content of its enabled functions' tables."""
+    used = [function.name for function in function_set.enabled_functions if function.lookup]
+    return digest_of({"functionSet": function_set.canonical(), "lookups": {name: lookup_digest(lookups[name]) for name in used}})
