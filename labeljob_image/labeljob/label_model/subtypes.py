@@ -75,7 +75,8 @@ def run(
         log_prior, votes = _expected_logs(counts[:, 1:], states @ rows, of_class, discount)
         log_prior = log_prior if balance is None else _with_balance(log_prior, balance)
         log_weights = np.concatenate([np.zeros_like(votes[:, :1]), votes], axis=1)
-        log_weights[evidence] += _expected_propensities(counts, observed.vote_rates, discount)[evidence]
+        if evidence.any():
+            log_weights[evidence] += _expected_propensities(counts[evidence], observed.vote_rates[evidence], discount[evidence])
         after, _ = clamp(_normalised(observed.log_sums(log_weights) + log_prior[:, None]), nothing, observed.known, of_class, alike)
         moved, states, iterations = float(np.abs(after - states).max()), after, iterations + 1
     posterior = states.reshape(classes, subtypes, patterns).sum(axis=1)
