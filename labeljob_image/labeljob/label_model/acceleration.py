@@ -4,7 +4,7 @@ From the last steps x_i -> g_i = G(x_i) the next point is the mixture of the g_i
 solve: Walker & Ni (2011), "Anderson Acceleration for Fixed-Point Iterations", SIAM J. Numer. Anal. 49(4), equation 2.2 (type II).
 EM converges linearly; with a short memory it needs about half the steps: Henderson & Varadhan (2019), "Damped Anderson Acceleration With
 Restarts and Monotonicity Control for Accelerating EM and EM-like Algorithms", J. Comput. Graph. Stat. 28(4), whose guard (a step that
-lowers the objective is taken back) is the one `dawid_skene.run_em` applies.
+lowers the objective is taken back) is the one `climbing.run_em` applies.
 """
 
 import numpy as np
