@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 
 from labeljob.label_model import LabelModel
-from labeljob.label_model.arguments import AbstainArgument, AlgorithmArgument
+from labeljob.label_model.fitting.arguments import AbstainArgument, AlgorithmArgument
 from labeljob.votes import ABSTAIN, FloatArray, Votes, covered_rows
 
 PLAIN = "NumPy majority vote"

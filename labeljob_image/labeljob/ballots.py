@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from labeljob.contract.function_set import FunctionSet
-from labeljob.label_model.side_tables import Outcomes, SideColumn, partial_column, soft_column
-from labeljob.label_model.soft_votes import Grid, Levels, votes_of_levels
+from labeljob.label_model.side.side_tables import Outcomes, SideColumn, partial_column, soft_column
+from labeljob.label_model.side.soft_votes import Grid, Levels, votes_of_levels
 from labeljob.votes import ABSTAIN, PARTIAL, BoolArray, IntArray, Votes, conflicting_rows
 
 

@@ -22,7 +22,7 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts
 from labeljob.gold import nothing_known
-from labeljob.label_model.soft_votes import Grid, Levels, levels_of, votes_of_levels
+from labeljob.label_model.side.soft_votes import Grid, Levels, levels_of, votes_of_levels
 from labeljob.labeling_functions.engine import CompiledFunctions, compile_functions
 from labeljob.labeling_functions.fallback import mask_fallbacks
 from labeljob.labeling_functions.limits import TimeLimits

@@ -21,8 +21,8 @@ from labeljob.frozen_calibration import FrozenCalibration, freeze, id_keys
 from labeljob.gold import Matched
 from labeljob.held_out import label_by_fold
 from labeljob.label_model import FittedLabelModel, VoteStatistics, with_known
-from labeljob.label_model.semi_supervised import Fit, fold_models
-from labeljob.label_model.soft_votes import Levels
+from labeljob.label_model.fitting.semi_supervised import Fit, fold_models
+from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import Labelled, Voters, label_votes
 from labeljob.votes import IntArray, Votes
 

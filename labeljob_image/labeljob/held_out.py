@@ -12,7 +12,7 @@ from labeljob.calibration import Calibrator
 from labeljob.frozen_calibration import FrozenCalibration, id_hashes
 from labeljob.gold import Gold, Matched
 from labeljob.label_model import FittedLabelModel
-from labeljob.label_model.soft_votes import Levels
+from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import Labelled, Voters, label_votes
 from labeljob.votes import BoolArray, IntArray, Votes
 

@@ -9,9 +9,9 @@ from labeljob.ballots import ordinary, outcomes, partial_sets, side_columns
 from labeljob.calibration import Calibrator, calibrated_where
 from labeljob.contract.function_set import FunctionSet
 from labeljob.label_model import FittedLabelModel, VoteReducer, posterior
-from labeljob.label_model.side import side_posterior
-from labeljob.label_model.side_tables import SideColumn
-from labeljob.label_model.soft_votes import Levels
+from labeljob.label_model.side.side_model import side_posterior
+from labeljob.label_model.side.side_tables import SideColumn
+from labeljob.label_model.side.soft_votes import Levels
 from labeljob.scores import confidence, labels_from_probabilities, training_weight
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes, covered_rows
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labeljob.label_model.hashing import Keys, scrambled
+from labeljob.label_model.statistics.hashing import Keys, scrambled
 
 WORD = 8
 LONG = 256  # bytes; longer ids are rare and are hashed one by one

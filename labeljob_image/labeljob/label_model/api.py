@@ -9,19 +9,20 @@ import numpy as np
 from labeljob.calibration import NONE, Calibration, Calibrator, calibrate, calibrated_where
 from labeljob.contract.calibration import CalibrationChoice
 from labeljob.gold_scores import GoldScores
-from labeljob.label_model import compact, model_file
-from labeljob.label_model.arguments import AbstainArgument, AlgorithmArgument
+from labeljob.label_model import model_file
+from labeljob.label_model.algorithms import compact
 from labeljob.label_model.conditional import conditional_probabilities, outcome_rates
-from labeljob.label_model.evidence import Evidence, PartialClasses, gather, partial_classes_of
-from labeljob.label_model.fitting import fit_statistics
+from labeljob.label_model.fitting.arguments import AbstainArgument, AlgorithmArgument
+from labeljob.label_model.fitting.fit import fit_statistics
+from labeljob.label_model.fitting.semi_supervised import part_known
 from labeljob.label_model.gold import held_out_scores, rows_of
 from labeljob.label_model.metrics import Scored, score
 from labeljob.label_model.model import FittedLabelModel, check_functions, posterior_of, weights
-from labeljob.label_model.patterns import votes_by_class
-from labeljob.label_model.semi_supervised import part_known
 from labeljob.label_model.serialization import ModelFormatError
-from labeljob.label_model.side import fit_with_side, side_posterior
-from labeljob.label_model.statistics import Totals, VoteStatistics, from_votes, reduce_votes
+from labeljob.label_model.side.evidence import Evidence, PartialClasses, gather, partial_classes_of
+from labeljob.label_model.side.side_model import fit_with_side, side_posterior
+from labeljob.label_model.statistics.patterns import votes_by_class
+from labeljob.label_model.statistics.vote_statistics import Totals, VoteStatistics, from_votes, reduce_votes
 from labeljob.label_model.tie_breaks import TieBreakPolicy, check_policy, draws_of, labels_of
 from labeljob.label_model.top import Top, posterior_top
 from labeljob.label_model.training_arguments import check_cardinality, check_training_arguments

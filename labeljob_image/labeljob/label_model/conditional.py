@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from labeljob.label_model.algorithms.weighted_vote import one_coin_log_weights, prior_accuracy
 from labeljob.label_model.model import FittedLabelModel
-from labeljob.label_model.statistics import VoteStatistics, vote_counts
-from labeljob.label_model.weighted_vote import one_coin_log_weights, prior_accuracy
+from labeljob.label_model.statistics.vote_statistics import VoteStatistics, vote_counts
 from labeljob.votes import FloatArray
 
 

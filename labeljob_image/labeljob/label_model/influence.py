@@ -10,10 +10,10 @@ import numpy as np
 
 from labeljob.label_model.contributions import classes_of, members_of
 from labeljob.label_model.model import COMPACT_CELLS, FittedLabelModel, posterior, posterior_of_sums, votes_of
-from labeljob.label_model.packing import pack, sum_tables
-from labeljob.label_model.side import beside_tables, side_posterior, silenced, voters_of_rows
-from labeljob.label_model.statistics import VoteStatistics
-from labeljob.label_model.sums import class_sums
+from labeljob.label_model.side.side_model import beside_tables, side_posterior, silenced, voters_of_rows
+from labeljob.label_model.statistics.packing import pack, sum_tables
+from labeljob.label_model.statistics.sums import class_sums
+from labeljob.label_model.statistics.vote_statistics import VoteStatistics
 from labeljob.label_model.tie_breaks import labels_of
 from labeljob.votes import ABSTAIN, EmptyVotesError, FloatArray, IntArray, Votes, VotesError
 

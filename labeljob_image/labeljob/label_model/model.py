@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from labeljob.label_model.algorithms.weighted_vote import one_coin_log_weights
+from labeljob.label_model.fitting.selection import Abstain, Algorithm, Reason
 from labeljob.label_model.posteriors import normalised, state_posterior, vote_share_posterior
-from labeljob.label_model.selection import Abstain, Algorithm, Reason
-from labeljob.label_model.side_tables import SideTable
-from labeljob.label_model.sums import class_sums
-from labeljob.label_model.weighted_vote import one_coin_log_weights
+from labeljob.label_model.side.side_tables import SideTable
+from labeljob.label_model.statistics.sums import class_sums
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes, VotesError, validate_votes
 
 CHUNK_ROWS = 1 << 14

@@ -14,10 +14,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from labeljob.label_model.arguments import AlgorithmArgument
-from labeljob.label_model.fitting import fit_statistics
+from labeljob.label_model.fitting.arguments import AlgorithmArgument
+from labeljob.label_model.fitting.fit import fit_statistics
 from labeljob.label_model.model import FittedLabelModel, posterior
-from labeljob.label_model.statistics import VoteStatistics, from_votes, merge
+from labeljob.label_model.statistics.vote_statistics import VoteStatistics, from_votes, merge
 from labeljob.label_model.training_arguments import check_cardinality
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, VotesError, validate_votes
 

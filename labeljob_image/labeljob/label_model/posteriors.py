@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from labeljob.label_model.packing import JOINT_ROWS, TOGETHER, RowSums, one_each, unit_tables
-from labeljob.label_model.vote_codes import Layout, chunk_rows, number_chunks, packed_chunks
+from labeljob.label_model.statistics.packing import JOINT_ROWS, TOGETHER, RowSums, one_each, unit_tables
+from labeljob.label_model.statistics.vote_codes import Layout, chunk_rows, number_chunks, packed_chunks
 from labeljob.votes import FloatArray, Votes
 
 MANY_ROWS = 2  # times the rows of a matrix above all possible rows, one look-up a row is quicker

@@ -5,9 +5,9 @@ from typing import Any, get_args
 
 import numpy as np
 
+from labeljob.label_model.fitting.selection import Abstain, Algorithm, Reason
 from labeljob.label_model.model import FittedLabelModel, Member
-from labeljob.label_model.selection import Abstain, Algorithm, Reason
-from labeljob.label_model.side_tables import SideTable
+from labeljob.label_model.side.side_tables import SideTable
 from labeljob.votes import FloatArray
 
 FORMAT_VERSION = 3

@@ -26,7 +26,7 @@ from labeljob.labeling_functions.statement import CompiledFunction, compile_func
 from labeljob.votes import ABSTAIN, VoteBatch
 
 if TYPE_CHECKING:
-    from labeljob.label_model.soft_votes import Levels
+    from labeljob.label_model.side.soft_votes import Levels
 
 MIN_ALLOWANCE = 64
 MIN_PIECE = 8192  # rows; DuckDB scans one Arrow batch on one thread

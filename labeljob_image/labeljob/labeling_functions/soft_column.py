@@ -32,7 +32,7 @@ def problems(probabilities: Mapping[str, str], path: str, scope: Scope) -> Itera
 
 def vectors(probabilities: Mapping[str, str], classes: list[str], rows: Any) -> tuple[FloatArray, BoolArray]:
     """(soft votes float64 [n_rows, n_classes], NaN where it abstains or fails; failures bool [n_rows]) of a pyarrow.Table with its columns."""
-    from labeljob.label_model.soft_votes import SUM_TOLERANCE, wrong_vectors  # the label model is loaded by sets that have soft votes
+    from labeljob.label_model.side.soft_votes import SUM_TOLERANCE, wrong_vectors  # the label model is loaded by sets that have soft votes
 
     soft, null = np.full((rows.num_rows, len(classes)), np.nan), np.ones((rows.num_rows, len(probabilities)), dtype=bool)
     for i, (name, column) in enumerate(probabilities.items()):
@@ -50,7 +50,7 @@ def vectors(probabilities: Mapping[str, str], classes: list[str], rows: Any) -> 
 
 def vote(probabilities: Mapping[str, str], classes: list[str], rows: Any) -> tuple[Any, Any, BoolArray]:
     """(likeliest class int8 [n_rows], level int16 [n_rows], failures bool [n_rows]); -1 where it abstains, fails or the likeliest tie."""
-    from labeljob.label_model.soft_votes import Grid, levels_of, votes_of_levels
+    from labeljob.label_model.side.soft_votes import Grid, levels_of, votes_of_levels
 
     soft, failed = vectors(probabilities, classes, rows)
     grid = Grid(len(classes))
@@ -63,7 +63,7 @@ def answers(probabilities: Mapping[str, str], classes: list[str], rows: Any) -> 
 
     The vote is PARTIAL where some level says something, and ABSTAIN elsewhere. A level is that of (1 - p, p); -1 for null and for exactly 1/2.
     """
-    from labeljob.label_model.soft_votes import Grid, levels_of
+    from labeljob.label_model.side.soft_votes import Grid, levels_of
 
     named = [name for name in classes if name in probabilities]
     p = np.full((rows.num_rows, len(named)), np.nan)

@@ -17,7 +17,7 @@ from labeljob.contract.multi_label import AGAINST
 from labeljob.contract.result import FunctionColumns
 from labeljob.figures import check_error_rates, in_thousandths, thousandths
 from labeljob.label_model.model import FittedLabelModel
-from labeljob.label_model.soft_votes import Levels
+from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import Voters
 from labeljob.multi_label.gold import MatchedSets
 from labeljob.multi_label.labelling import task_posterior

@@ -14,7 +14,7 @@ import numpy as np
 from labeljob.contract.calibration import Interval
 from labeljob.figures import Figure, estimates, figure, ratio
 from labeljob.gold_scores import GoldScores
-from labeljob.label_model.soft_votes import Levels
+from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import Voters
 from labeljob.multi_label.counts import answers_of, in_conflict
 from labeljob.multi_label.gold import MatchedSets

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from labeljob.label_model.arguments import AbstainArgument, AlgorithmArgument, QuestionAlgorithm
+from labeljob.label_model.algorithms.weighted_vote import prior_accuracy
+from labeljob.label_model.fitting.arguments import AbstainArgument, AlgorithmArgument, QuestionAlgorithm
+from labeljob.label_model.fitting.selection import Abstain
 from labeljob.label_model.model import FittedLabelModel
-from labeljob.label_model.patterns import distinct
-from labeljob.label_model.selection import Abstain
-from labeljob.label_model.side import fit_with_side
-from labeljob.label_model.soft_votes import Levels
-from labeljob.label_model.statistics import VoteStatistics
-from labeljob.label_model.weighted_vote import prior_accuracy
+from labeljob.label_model.side.side_model import fit_with_side
+from labeljob.label_model.side.soft_votes import Levels
+from labeljob.label_model.statistics.patterns import distinct
+from labeljob.label_model.statistics.vote_statistics import VoteStatistics
 from labeljob.labelled import Voters
 from labeljob.multi_label.tasks import BINARY, NO, YES, Task
 from labeljob.votes import ABSTAIN, PARTIAL, IntArray, VoteBatch, Votes

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from labeljob.label_model.model import FittedLabelModel, posterior
-from labeljob.label_model.side import side_posterior
-from labeljob.label_model.soft_votes import Levels
+from labeljob.label_model.side.side_model import side_posterior
+from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import Voters
 from labeljob.multi_label.calibration import SetCalibration
 from labeljob.multi_label.tasks import Task

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from labeljob.contract.function_set import FunctionSet
-from labeljob.label_model.side_tables import Outcomes, SideColumn, soft_column
-from labeljob.label_model.soft_votes import Grid, Levels, votes_of_levels
+from labeljob.label_model.side.side_tables import Outcomes, SideColumn, soft_column
+from labeljob.label_model.side.soft_votes import Grid, Levels, votes_of_levels
 from labeljob.labeling_functions.identity import LookupData
 from labeljob.labeling_functions.multi_label import answers_of
 from labeljob.votes import ABSTAIN, BoolArray, Votes

@@ -19,9 +19,9 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io.content import pin_broken
 from labeljob.label_model import FittedLabelModel, contributions, estimated_accuracy, weights
-from labeljob.label_model.side import side_contributions
-from labeljob.label_model.side_tables import Outcomes
-from labeljob.label_model.soft_votes import Grid, Levels
+from labeljob.label_model.side.side_model import side_contributions
+from labeljob.label_model.side.side_tables import Outcomes
+from labeljob.label_model.side.soft_votes import Grid, Levels
 from labeljob.labelled import Voters, label_votes, voters_of
 from labeljob.model_artifact import ModelArtifact
 from labeljob.privacy import id_type

@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 
 from labeljob.io.content import pin_broken
 from labeljob.label_model import FittedLabelModel
-from labeljob.label_model.soft_votes import Levels
+from labeljob.label_model.side.soft_votes import Levels
 from labeljob.multi_label.artifact import SetsArtifact
 from labeljob.multi_label.calibration import uncalibrated
 from labeljob.multi_label.labelling import label_sets

@@ -17,7 +17,7 @@ from labeljob.gold import Gold, Matched
 from labeljob.held_out import judged
 from labeljob.io.content import pin_broken
 from labeljob.label_model import VoteReducer
-from labeljob.label_model.soft_votes import Levels
+from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import Labelled, reduced_rows, reducer_of, voters_of
 from labeljob.model_artifact import ModelArtifact
 from labeljob.row_ids import hashed_ids

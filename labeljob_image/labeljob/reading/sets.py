@@ -8,7 +8,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from labeljob.contract.reading import ReadingRequest
-from labeljob.label_model.soft_votes import Levels
+from labeljob.label_model.side.soft_votes import Levels
 from labeljob.multi_label.artifact import SetsArtifact
 from labeljob.multi_label.counts import AnswerCounts, conflict_counts
 from labeljob.multi_label.figures import SetFigures

@@ -11,7 +11,7 @@ from labeljob.contract.function_set import LABELS, FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io.typed import ARROW_TYPES
-from labeljob.label_model.soft_votes import Levels
+from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import Labelled
 from labeljob.multi_label.labelling import LabelledSets
 from labeljob.privacy import id_type

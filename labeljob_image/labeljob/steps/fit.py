@@ -31,8 +31,8 @@ from labeljob.input_voters import with_inputs
 from labeljob.io.content import pin_broken
 from labeljob.io.datasets import open_pinned
 from labeljob.label_model import FittedLabelModel, VoteStatistics
-from labeljob.label_model.arguments import check_prior_accuracy
-from labeljob.label_model.side import fit_with_side
+from labeljob.label_model.fitting.arguments import check_prior_accuracy
+from labeljob.label_model.side.side_model import fit_with_side
 from labeljob.labeling_functions.identity import LookupData, function_set_digest, read_lookups
 from labeljob.labelled import Voters, label_votes, reduced_rows, reducer_of, voters_of
 from labeljob.logs import now_text

@@ -20,7 +20,7 @@ from labeljob.errors import JobError
 from labeljob.gold_in_fit import NO_GOLD
 from labeljob.io.datasets import open_pinned
 from labeljob.label_model import FittedLabelModel, VoteReducer
-from labeljob.label_model.soft_votes import Levels
+from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labeling_functions.identity import LookupData
 from labeljob.labelled import Voters, voters_of
 from labeljob.logs import now_text

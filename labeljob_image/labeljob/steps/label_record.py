@@ -14,7 +14,7 @@ from labeljob.contract.result import Commit, LabelResult
 from labeljob.errors import JobError
 from labeljob.figures import Figure
 from labeljob.io.delta_commits import CommitRecord
-from labeljob.label_model.soft_votes import Levels
+from labeljob.label_model.side.soft_votes import Levels
 from labeljob.logs import now_text
 from labeljob.steps.context import StepContext
 from labeljob.votes import VoteBatch, Votes

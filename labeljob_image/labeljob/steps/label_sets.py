@@ -10,7 +10,7 @@ from labeljob.contract.result import LabelResult
 from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_writer import DeltaWriter
 from labeljob.io.spool import Spool
-from labeljob.label_model.soft_votes import Levels
+from labeljob.label_model.side.soft_votes import Levels
 from labeljob.model_artifact import VotingSet
 from labeljob.multi_label.artifact import SetsArtifact, from_files
 from labeljob.multi_label.counts import AnswerCounts

@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 from labeljob.calibration import GoldRows, calibrate, calibrated, shuffled
 from labeljob.calibration.folds import stratified_folds
 from labeljob.label_model import FittedLabelModel, VoteStatistics, fit_statistics, from_votes, posterior, with_known
-from labeljob.label_model.semi_supervised import fold_models
+from labeljob.label_model.fitting.semi_supervised import fold_models
 from labeljob.scores import brier
 from tests.unit.cli.test_run import command
 from tests.unit.label_model.test_gold_as_evidence import misled

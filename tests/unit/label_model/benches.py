@@ -3,7 +3,7 @@
 import numpy as np
 
 from labeljob.label_model import from_votes
-from labeljob.label_model.fits import Bench
+from labeljob.label_model.fitting.fits import Bench
 
 
 def bench_of(L, classes, evidence=False, pooled=0.7, balance=None):

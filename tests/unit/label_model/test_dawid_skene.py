@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeljob.label_model import fit_statistics, from_votes, posterior
-from labeljob.label_model.climbing import run_em
-from labeljob.label_model.dawid_skene import make_prior, make_problem
-from labeljob.label_model.weighted_vote import one_coin_log_weights
+from labeljob.label_model.algorithms.dawid_skene import make_prior, make_problem
+from labeljob.label_model.algorithms.weighted_vote import one_coin_log_weights
+from labeljob.label_model.em.climbing import run_em
 from tests.unit.label_model.generators import expected_accuracy, independent, label_matrices, one_sided_rules, oracle_log_loss
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labeljob.label_model import contributions, fit_statistics, from_dict, from_votes, posterior, to_dict, without_each
-from labeljob.label_model.dependence import Sample, residual_pairs
+from labeljob.label_model.fitting.dependence import Sample, residual_pairs
 from labeljob.scores import calibration_error
 from tests.unit.label_model.generators import expected_accuracy, independent
 

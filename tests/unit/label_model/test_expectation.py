@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeljob.label_model import Budget, fit_statistics, from_votes, posterior
-from labeljob.label_model.acceleration import MEMORY, Anderson
-from labeljob.label_model.climbing import Parameters, run_em
-from labeljob.label_model.dawid_skene import e_step, make_prior, make_problem
-from labeljob.label_model.expectation import Expectation
-from labeljob.label_model.packing import outcome_counts, pack
+from labeljob.label_model.algorithms.dawid_skene import e_step, make_prior, make_problem
+from labeljob.label_model.algorithms.weighted_vote import one_coin_log_weights
+from labeljob.label_model.em.acceleration import MEMORY, Anderson
+from labeljob.label_model.em.climbing import Parameters, run_em
+from labeljob.label_model.em.expectation import Expectation
 from labeljob.label_model.posteriors import state_posterior
-from labeljob.label_model.weighted_vote import one_coin_log_weights
-from labeljob.label_model.weighted_votes import weigh
+from labeljob.label_model.statistics.packing import outcome_counts, pack
+from labeljob.label_model.statistics.weighted_votes import weigh
 from tests.unit.label_model.generators import independent, label_matrices
 
 
@@ -108,7 +108,7 @@ def test_mixing_needs_fewer_rounds_and_ends_in_the_same_place():
 
 
 def m_step_of(rows, posterior_, problem):
-    from labeljob.label_model.dawid_skene import m_step
+    from labeljob.label_model.algorithms.dawid_skene import m_step
 
     return m_step(rows.packed, posterior_ * rows.counts, problem)
 

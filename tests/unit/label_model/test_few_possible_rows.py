@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from labeljob.label_model.expectation import Expectation
-from labeljob.label_model.grid import GridExpectation, is_dense
-from labeljob.label_model.patterns import distinct
+from labeljob.label_model.em.expectation import Expectation
+from labeljob.label_model.em.grid import GridExpectation, is_dense
 from labeljob.label_model.posteriors import state_posterior
-from labeljob.label_model.vote_codes import NUMBER_ROWS, Layout, number_chunks
-from labeljob.label_model.weighted_votes import weigh
+from labeljob.label_model.statistics.patterns import distinct
+from labeljob.label_model.statistics.vote_codes import NUMBER_ROWS, Layout, number_chunks
+from labeljob.label_model.statistics.weighted_votes import weigh
 
 SHAPES = [(2, 3), (4, 3), (6, 3), (8, 3), (10, 3), (8, 4), (6, 4), (4, 5), (6, 5), (6, 6), (4, 16), (2, 16)]  # functions, outcomes
 

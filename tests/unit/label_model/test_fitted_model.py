@@ -21,7 +21,7 @@ from labeljob.label_model import (
     to_dict,
     weights,
 )
-from labeljob.label_model.arguments import AlgorithmArgument
+from labeljob.label_model.fitting.arguments import AlgorithmArgument
 from tests.unit.label_model.generators import independent, label_matrices
 
 ALGORITHMS = ("majority-vote", "weighted-vote", "dawid-skene")

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from labeljob.label_model import Budget, LabelModel, PartialClasses, cross_fitted_proba, fit_statistics, from_votes, merge, posterior, to_dict, with_known
-from labeljob.label_model.arguments import AlgorithmArgument
-from labeljob.label_model.dawid_skene import e_step, m_step, make_prior, make_problem, run_em
-from labeljob.label_model.expectation import Expected
-from labeljob.label_model.fits import Bench
-from labeljob.label_model.glad import EASES, Glad
-from labeljob.label_model.known_rows import clamp, start_at
-from labeljob.label_model.mace import Mace, propensity_of
-from labeljob.label_model.mixture import run
-from labeljob.label_model.packing import outcome_counts, pack
-from labeljob.label_model.semi_supervised import fold_models, part_known
+from labeljob.label_model.algorithms.dawid_skene import e_step, m_step, make_prior, make_problem, run_em
+from labeljob.label_model.algorithms.glad import EASES, Glad
+from labeljob.label_model.algorithms.mace import Mace, propensity_of
+from labeljob.label_model.em.expectation import Expected
+from labeljob.label_model.em.known_rows import clamp, start_at
+from labeljob.label_model.em.mixture import run
+from labeljob.label_model.fitting.arguments import AlgorithmArgument
+from labeljob.label_model.fitting.fits import Bench
+from labeljob.label_model.fitting.semi_supervised import fold_models, part_known
+from labeljob.label_model.statistics.packing import outcome_counts, pack
 from labeljob.votes import VotesError
 from tests.unit.label_model.generators import independent
 from tests.unit.label_model.test_soft_votes import log_loss, teacher

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from labeljob.label_model import fit_statistics, from_votes, posterior, weights
-from labeljob.label_model.arguments import AlgorithmArgument
-from labeljob.label_model.selection import Algorithm
+from labeljob.label_model.fitting.arguments import AlgorithmArgument
+from labeljob.label_model.fitting.selection import Algorithm
 from labelplane.api.crd import crd_manifests
 
 NEVER_NEGATIVE = ("majority-vote", "weighted-vote", "mace")

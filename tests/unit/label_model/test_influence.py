@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeljob.label_model import LabelModel, PartialClasses, fit_statistics, from_votes, influence, posterior, without_each
-from labeljob.label_model.arguments import AlgorithmArgument
-from labeljob.label_model.evidence import gather
-from labeljob.label_model.side import beside_tables, side_posterior, silenced, voters_of_rows
+from labeljob.label_model.fitting.arguments import AlgorithmArgument
+from labeljob.label_model.side.evidence import gather
+from labeljob.label_model.side.side_model import beside_tables, side_posterior, silenced, voters_of_rows
 from labeljob.votes import EmptyVotesError, VotesError
 from tests.unit.label_model.generators import independent, label_matrices
 

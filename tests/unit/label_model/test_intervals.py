@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeljob.label_model import fit_statistics, from_votes
-from labeljob.label_model.intervals import beta_interval, effective_votes, sample_of
+from labeljob.label_model.fitting.intervals import beta_interval, effective_votes, sample_of
 from tests.unit.label_model.generators import independent
 
 SHARES = np.array([0.025, 0.975])

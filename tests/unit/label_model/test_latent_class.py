@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeljob.label_model import fit_statistics, from_votes, posterior
-from labeljob.label_model.fits import Bench
-from labeljob.label_model.latent_class import coin_structure, run
-from labeljob.label_model.subtypes import digamma
+from labeljob.label_model.algorithms.latent_class import coin_structure, run
+from labeljob.label_model.algorithms.subtypes import digamma
+from labeljob.label_model.fitting.fits import Bench
 from tests.unit.label_model.generators import independent, label_matrices
 
 

@@ -9,7 +9,6 @@ import pytest
 from labeljob.label_model import (
     LabelModel,
     MajorityLabelVoter,
-    compact,
     contributions,
     fit_statistics,
     from_dict,
@@ -21,8 +20,9 @@ from labeljob.label_model import (
     weights,
     without_each,
 )
-from labeljob.label_model.generative import matched
-from labeljob.label_model.moments import agreement_of
+from labeljob.label_model.algorithms import compact
+from labeljob.label_model.algorithms.generative import matched
+from labeljob.label_model.algorithms.moments import agreement_of
 from labeljob.votes import VotesError
 from tests.unit.label_model.benches import bench_of
 from tests.unit.label_model.generators import independent

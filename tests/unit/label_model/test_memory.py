@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from labeljob.label_model import LabelModel
-from labeljob.label_model.arguments import AlgorithmArgument
+from labeljob.label_model.fitting.arguments import AlgorithmArgument
 from tests.unit.label_model.generators import independent
 
 MIB = 1 << 20

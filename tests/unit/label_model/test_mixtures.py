@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeljob.label_model import fit_statistics, from_votes, posterior
-from labeljob.label_model.arguments import AlgorithmArgument
-from labeljob.label_model.glad import EASE_ROWS, EASES, Glad, climbed
-from labeljob.label_model.mace import Mace, propensity_of
-from labeljob.label_model.mixture import run
+from labeljob.label_model.algorithms.glad import EASE_ROWS, EASES, Glad, climbed
+from labeljob.label_model.algorithms.mace import Mace, propensity_of
+from labeljob.label_model.em.mixture import run
+from labeljob.label_model.fitting.arguments import AlgorithmArgument
 from labeljob.scores import log_loss
 from tests.unit.label_model.benches import bench_of
 from tests.unit.label_model.generators import independent, label_matrices

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeljob.label_model import fit_statistics, from_votes, merge, posterior, to_dict
-from labeljob.label_model.arguments import AlgorithmArgument
+from labeljob.label_model.fitting.arguments import AlgorithmArgument
 from labeljob.votes import EmptyVotesError, VotesError
 from tests.unit.label_model.generators import independent, label_matrices
 

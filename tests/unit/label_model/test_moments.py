@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeljob.label_model import fit_statistics, from_votes, posterior
-from labeljob.label_model.generative import matched
-from labeljob.label_model.moments import Agreement, accuracy_of, agreement_of, balance_of_votes
-from labeljob.label_model.triplet import magnitudes, signs, weighted_median
+from labeljob.label_model.algorithms.generative import matched
+from labeljob.label_model.algorithms.moments import Agreement, accuracy_of, agreement_of, balance_of_votes
+from labeljob.label_model.algorithms.triplet import magnitudes, signs, weighted_median
 from tests.unit.label_model.benches import bench_of
 from tests.unit.label_model.generators import expected_accuracy, independent, one_sided_rules
 

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeljob.label_model import climbing, fit_statistics, from_votes, posterior
-from labeljob.label_model.one_coin import FITTED, Problem
-from labeljob.label_model.statistics import spaced
-from labeljob.label_model.weighted_vote import agreement, pooled_agreement, sharpened, shrunk_accuracies
-from labeljob.label_model.weighted_votes import weigh
+from labeljob.label_model import fit_statistics, from_votes, posterior
+from labeljob.label_model.algorithms.one_coin import FITTED, Problem
+from labeljob.label_model.algorithms.weighted_vote import agreement, pooled_agreement, sharpened, shrunk_accuracies
+from labeljob.label_model.em import climbing
+from labeljob.label_model.statistics.vote_statistics import spaced
+from labeljob.label_model.statistics.weighted_votes import weigh
 from tests.unit.label_model.benches import bench_of
 from tests.unit.label_model.generators import independent, label_matrices, one_sided_rules, oracle_log_loss
 

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.label_models.generator import Cell, generate
 from labeljob.label_model import fit_statistics, from_votes, posterior
-from labeljob.label_model.selection import identifiable
+from labeljob.label_model.fitting.selection import identifiable
 from labeljob.scores import log_loss
 from tests.unit.label_model.generators import expected_accuracy, independent, one_sided_rules, vote_set
 

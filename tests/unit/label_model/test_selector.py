@@ -8,9 +8,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from labeljob.label_model import fit_statistics, from_votes, posterior, selection
-from labeljob.label_model.selection import abstain_tests, named_readings
-from labeljob.label_model.statistics import vote_counts
+from labeljob.label_model import fit_statistics, from_votes, posterior
+from labeljob.label_model.fitting import selection
+from labeljob.label_model.fitting.selection import abstain_tests, named_readings
+from labeljob.label_model.statistics.vote_statistics import vote_counts
 from tests.unit.label_model.generators import expected_accuracy, independent, one_sided_rules, vote_set
 
 RULES, CROWDS = ("sms", "tennis"), ("barzan", "bluebird", "dog", "rte", "sp", "weather", "zencrowd-us")

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeljob.label_model import LabelModel, from_dict, from_votes, merge, to_dict
-from labeljob.label_model.evidence import gather
-from labeljob.label_model.side import side_contributions, side_posterior
-from labeljob.label_model.side_em import learned, make_problem
-from labeljob.label_model.soft_votes import BINS, Grid, levels_of, validate_soft_votes, votes_of_levels
+from labeljob.label_model.side.evidence import gather
+from labeljob.label_model.side.side_em import learned, make_problem
+from labeljob.label_model.side.side_model import side_contributions, side_posterior
+from labeljob.label_model.side.soft_votes import BINS, Grid, levels_of, validate_soft_votes, votes_of_levels
 from labeljob.votes import VotesError
 from tests.unit.label_model.generators import independent
 

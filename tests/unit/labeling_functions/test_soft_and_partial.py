@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from labeljob.ballots import ballots_of, disagreeing_rows, ordinary, outcomes, partial_conflicts, partial_sets, side_columns
-from labeljob.label_model.soft_votes import Grid
+from labeljob.label_model.side.soft_votes import Grid
 from labeljob.labeling_functions.engine import compile_functions
 from labeljob.labeling_functions.function_tests import run_function_tests
 from labeljob.labeling_functions.validation import problems

@@ -1,0 +1,1 @@
+"""The label models, a module each, with the source of the method."""

@@ -1,0 +1,147 @@
+"""`one-coin` fitted alone: one accuracy a function, wrong classes alike, on packed vote patterns. The same model as the coins of `latent_class`
+(see there), without discounts and uninformative rows, which a committee may want and which would make each round slower.
+
+Ghosh, Kale & McAfee (2011), "Who Moderates the Moderators? Crowdsourcing Abuse Detection in User-Generated Content", EC; Dawid & Skene
+(1979) with one parameter a function. Where an abstain is evidence, a rate of voting given the class is learned beside it.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from labeljob.label_model.algorithms import majority_vote
+from labeljob.label_model.algorithms.latent_class import BALANCE_ROWS, FLOOR, PROPENSITY_ROWS
+from labeljob.label_model.algorithms.weighted_vote import one_coin_log_weights, sharpened
+from labeljob.label_model.em import climbing
+from labeljob.label_model.em.expectation import Expected, class_posterior
+from labeljob.label_model.em.grid import is_dense
+from labeljob.label_model.fitting.committee import Fitted
+from labeljob.label_model.fitting.fits import COIN_VOTES, Bench
+from labeljob.label_model.model import Member
+from labeljob.label_model.statistics.packing import outcome_counts
+from labeljob.label_model.statistics.vote_statistics import weighted_patterns
+from labeljob.label_model.statistics.weighted_votes import WeightedVotes
+from labeljob.votes import BoolArray, FloatArray
+
+FITTED = 1 << 15  # patterns; more do not tell one accuracy a function better by enough to wait for
+JUDGED = 1 << 14  # at most so many patterns, evenly spaced, are compared with majority vote
+LARGEST_LOGIT = 20.0  # of an accuracy or a rate that rounds were mixed to; FLOOR is 20.7
+
+
+@dataclass(frozen=True)
+class Coins(climbing.Parameters):
+    """Accuracies float64 [n_functions], and probabilities of voting given the class, float64 [n_functions, n_classes]."""
+
+    accuracy: FloatArray
+    propensity: FloatArray
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What EM is asked to solve; see `climbing.Problem`.
+
+    Attributes:
+        evidence: bool [n_functions]. right, wrong: pseudo-votes of a function.
+        voting, abstaining: float64 [n_functions, n_classes], pseudo-rows of each class on which it votes and does not.
+        first: accuracies and class balance to start from. balance_is_given: whether that balance stays.
+        begun: where to start instead.
+    """
+
+    evidence: BoolArray
+    right: float
+    wrong: float
+    voting: FloatArray
+    abstaining: FloatArray
+    first: tuple[FloatArray, FloatArray]
+    balance_is_given: bool
+    begun: Coins | None = None
+
+    @cached_property
+    def any_evidence(self) -> bool:
+        """Whether some rates of voting are learned."""
+        return bool(self.evidence.any())
+
+    @property
+    def start(self) -> Coins:
+        """`begun`, else coins whose functions vote as often whatever the class."""
+        if self.begun is not None:
+            return self.begun
+        accuracy, balance = self.first
+        return self._coins(np.log(balance), accuracy, self.voting / PROPENSITY_ROWS)
+
+    def maximise(self, expected: Expected) -> Coins:
+        """The most probable coins given expected rows."""
+        votes = expected.outcomes[:, 1:]
+        right, cast = np.einsum("jkk->j", votes), votes.sum(axis=(1, 2))
+        accuracy = (right + self.right) / (cast + (self.right + self.wrong))
+        rate = (votes.sum(axis=1) + self.voting) / (expected.rows + PROPENSITY_ROWS) if self.any_evidence else self.voting
+        return self._coins(self._log_balance(expected.rows + BALANCE_ROWS), accuracy, rate)
+
+    def log_density(self, parameters: Coins) -> float:
+        """Beta priors of accuracies and rates, Dirichlet of the class balance, up to a constant, in nats."""
+        accuracy, rate, classes = parameters.accuracy, parameters.propensity, len(parameters.log_balance)
+        value = float((self.right * np.log(accuracy) + self.wrong * np.log((1 - accuracy) / (classes - 1))).sum())
+        if self.any_evidence:
+            part = self.voting * np.log(rate) + self.abstaining * np.log1p(-rate)
+            value += float(part[self.evidence].sum())
+        return value if self.balance_is_given else value + BALANCE_ROWS * float(parameters.log_balance.sum())
+
+    def vector(self, parameters: Coins) -> FloatArray:
+        """Log balance and log-odds side by side."""
+        shares = parameters.accuracy
+        if self.any_evidence:
+            shares = np.concatenate([shares, parameters.propensity[self.evidence].ravel()])
+        return np.concatenate([parameters.log_balance, np.log(shares / (1 - shares))])
+
+    def parameters(self, vector: FloatArray) -> Coins:
+        """The coins of a mixture."""
+        classes, functions = len(self.first[1]), len(self.evidence)
+        shares = 1 / (1 + np.exp(-np.minimum(np.maximum(vector[classes:], -LARGEST_LOGIT), LARGEST_LOGIT)))
+        rate = self.voting / PROPENSITY_ROWS
+        if self.any_evidence:
+            rate[self.evidence] = shares[functions:].reshape(-1, classes)
+        return self._coins(self._log_balance(np.exp(vector[:classes] - vector[:classes].max())), shares[:functions], rate)
+
+    def _log_balance(self, rows: FloatArray) -> FloatArray:
+        return np.log(self.first[1] if self.balance_is_given else rows / rows.sum())
+
+    def _coins(self, log_balance: FloatArray, accuracy: FloatArray, rate: FloatArray) -> Coins:
+        accuracy = np.minimum(np.maximum(accuracy, FLOOR), 1 - FLOOR)
+        weights = one_coin_log_weights(accuracy, len(log_balance))
+        if self.any_evidence:
+            rate = np.minimum(np.maximum(rate, FLOOR), 1 - FLOOR)
+            weights[self.evidence, 0] = np.log1p(-rate[self.evidence])
+            weights[self.evidence, 1:] += np.log(rate[self.evidence])[:, None, :]
+        return Coins(log_balance, weights, accuracy, rate)
+
+
+def fit(bench: Bench) -> Fitted:
+    """The model, from the functions' agreement with one another, or from what an earlier model says."""
+    rows = weighted_patterns(bench.statistics, 1 + bench.classes)
+    asked, part = rows if is_dense(rows.packed, bench.classes) else rows.spaced(FITTED), rows.part
+    if not bench.evidence.any():
+        asked, part = asked.covered(), part.covered()
+    problem = _problem(bench, part)
+    if bench.warm is not None:
+        said = bench.begin(np.ones(len(bench.evidence))) * bench.observed.counts
+        begun = problem.maximise(Expected(outcome_counts(rows.packed, said), said.sum(axis=1)))
+        problem = replace(problem, begun=begun)
+    ended = climbing.run_em(asked, asked.counts, problem, bench.max_iterations, bench.tolerance, part)
+    log_prior, weights = ended.parameters.log_balance, ended.parameters.log_confusion
+    assert ended.expected is not None  # noqa: S101 at least one iteration
+    votes, every = ended.expected.outcomes[:, 1:], -(-rows.packed.rows // JUDGED)
+    right = np.einsum("jkk->j", votes) * bench.votes / np.maximum(votes.sum(axis=(1, 2)), FLOOR)  # of all rows, where only some were fitted
+    judged = rows.packed if every == 1 else rows.packed.take(slice(None, None, every))
+    member = Member("coin", 1.0, log_prior, weights, np.arange(bench.classes))
+    return Fitted(member, class_posterior(judged, log_prior, weights), ended.iterations, ended.converged, right, every)
+
+
+def _problem(bench: Bench, rows: WeightedVotes) -> Problem:
+    """The priors of `latent_class.coin_structure`."""
+    balance = majority_vote.class_shares(rows.packed, rows.counts, bench.classes) if bench.balance is None else bench.balance
+    voting = np.repeat(bench.observed.vote_rates[:, None] * PROPENSITY_ROWS, bench.classes, axis=1)
+    right = COIN_VOTES * bench.pooled
+    told = sharpened(bench.accuracies, bench.votes, rows.packed.tallies, rows.counts)
+    accuracies = np.where(bench.votes > 0, told, bench.pooled)  # where a function that never votes also ends
+    return Problem(bench.evidence, right, COIN_VOTES - right, voting, PROPENSITY_ROWS - voting, (accuracies, balance), bench.balance is not None)

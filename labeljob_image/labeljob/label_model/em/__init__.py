@@ -1,0 +1,1 @@
+"""The loops of expectation-maximisation that label models share."""

@@ -1,0 +1,138 @@
+"""EM on packed vote patterns for models whose hidden states are the classes: the loop that `dawid_skene` and `one_coin` share.
+
+Many patterns are first fitted by a part of them, rounds are mixed (`acceleration`), and the penalised objective never falls.
+"""
+
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from labeljob.label_model.em.acceleration import Anderson
+from labeljob.label_model.em.expectation import Expectation, Expected
+from labeljob.label_model.em.grid import GridExpectation, is_dense
+from labeljob.label_model.statistics.packing import PackedVotes
+from labeljob.label_model.statistics.weighted_votes import WeightedVotes, weigh
+from labeljob.votes import FloatArray, Votes
+
+PART_TOLERANCE = 1e-3  # nats a row at which a part of the patterns is fitted well enough to start from
+ROUNDING = 1e-12  # relative: an objective that is lower by less is not lower
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Log probabilities.
+
+    Attributes:
+        log_balance: float64 [n_classes].
+        log_confusion: float64 [n_functions, 1 + n_classes, n_classes]: of outcome (0 is abstain) given class; 0 where abstain is missing.
+    """
+
+    log_balance: FloatArray
+    log_confusion: FloatArray
+
+
+P = TypeVar("P", bound=Parameters)
+
+
+class Problem(Protocol[P]):
+    """What EM is asked to solve. Its priors are fixed before EM starts."""
+
+    @property
+    def start(self) -> P:
+        """First parameters."""
+
+    def maximise(self, expected: Expected) -> P:
+        """The M step: the most probable parameters given expected rows."""
+
+    def log_density(self, parameters: P) -> float:
+        """Of the prior, up to a constant, in nats."""
+
+    def vector(self, parameters: P) -> FloatArray:
+        """The parameters as free numbers, float64 [n], which may be mixed."""
+
+    def parameters(self, vector: FloatArray) -> P:
+        """Of any vector; what is held or given as it was."""
+
+
+@dataclass(frozen=True)
+class EmResult(Generic[P]):
+    """Where EM ended.
+
+    Attributes:
+        expected: rows of each class, and of each outcome, at the last E step that was kept, of those whose class is not known; None when none was.
+        iterations: E steps. trace: the penalised log likelihood in nats at those that were kept; it never falls.
+    """
+
+    parameters: P
+    expected: Expected | None
+    iterations: int
+    converged: bool
+    trace: tuple[float, ...]
+
+    @property
+    def rows(self) -> FloatArray:
+        """Expected rows of each class, float64 [n_classes]."""
+        return np.zeros(0) if self.expected is None else self.expected.rows
+
+
+def run_em(
+    patterns: Votes | PackedVotes | WeightedVotes,
+    counts: FloatArray,
+    problem: Problem[P],
+    max_iterations: int,
+    tolerance: float,
+    part: WeightedVotes | None = None,
+    known: Expected | None = None,
+) -> EmResult[P]:
+    """EM until a round raises the (expected) objective by at most `tolerance` nats a row, or `max_iterations`; with 0 it takes them all.
+
+    Many patterns are first fitted by a part of them, to start near the end; what is reported is of the rounds over all. Inputs are not
+    changed.
+
+    Args:
+        patterns: int8 [n_patterns, n_functions], or packed; counts: float64 [n_patterns]. part: of the patterns, when it is known.
+        known: what further rows say whose class is known: a constant of every M step.
+    """
+    start = problem.start
+    rows = weigh(patterns, counts, start.log_confusion.shape[1])
+    part = rows.part if part is None else part
+    if part.packed.rows < rows.packed.rows and not is_dense(rows.packed, len(start.log_balance)):
+        start = _climb(part, start, problem, max_iterations, max(tolerance, PART_TOLERANCE), known).parameters
+    return _climb(rows, start, problem, max_iterations, tolerance, known)
+
+
+def _climb(rows: WeightedVotes, start: P, problem: Problem[P], max_iterations: int, tolerance: float, known: Expected | None) -> EmResult[P]:
+    """Rounds of EM, mixed with earlier ones (`acceleration`); a mixture that lowers the objective is dropped for the plain step."""
+    here, plain, mixer, found = start, None, Anderson(), None
+    trace, converged, iterations = list[float](), False, 0
+    states, least = len(start.log_balance), tolerance * (rows.total + (0.0 if known is None else float(known.rows.sum())))
+    expectation = GridExpectation(rows) if is_dense(rows.packed, states) else Expectation(rows, states)
+    while not converged and iterations < max_iterations:
+        iterations += 1
+        among, likelihood = expectation.of(here.log_balance, here.log_confusion)
+        density, expected = problem.log_density(here), among
+        if known is not None:
+            expected = Expected(among.outcomes + known.outcomes, among.rows + known.rows)
+            likelihood += log_likelihood_of_known(here, known)
+        if plain is not None and likelihood + density < trace[-1] - ROUNDING * abs(trace[-1]):
+            here, plain = plain, None
+            mixer.forget()
+            continue
+        step, found = problem.maximise(expected), among
+        converged = tolerance > 0 and expected_rise(here, step, expected) + problem.log_density(step) - density <= least
+        trace.append(likelihood + density)
+        mixed = None if converged else mixer.propose(problem.vector(here), problem.vector(step))
+        here, plain = (step, None) if mixed is None else (problem.parameters(mixed), step)
+    return EmResult(plain or here, found, iterations, converged, tuple(trace))
+
+
+def log_likelihood_of_known(parameters: Parameters, known: Expected) -> float:
+    """log p(class, row) in nats of rows whose class is known, summed."""
+    return float((known.outcomes * parameters.log_confusion).sum()) + float(known.rows @ parameters.log_balance)
+
+
+def expected_rise(here: Parameters, step: Parameters, expected: Expected) -> float:
+    """By how much the M step raises the expected log likelihood, in nats."""
+    rise = float((expected.outcomes * (step.log_confusion - here.log_confusion)).sum())
+    return rise + float(expected.rows @ (step.log_balance - here.log_balance))

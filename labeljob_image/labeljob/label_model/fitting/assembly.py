@@ -1,0 +1,114 @@
+"""From fitted members to the `FittedLabelModel` that is kept, with what a person should know of the fit."""
+
+from collections.abc import Callable
+from typing import get_args
+
+import numpy as np
+
+from labeljob.label_model.algorithms import generative, glad, mace, one_coin, triplet
+from labeljob.label_model.em.known_rows import start_at
+from labeljob.label_model.fitting.committee import Finding, Fitted, latent, with_subtypes
+from labeljob.label_model.fitting.fits import Bench, right_votes
+from labeljob.label_model.fitting.intervals import with_intervals
+from labeljob.label_model.fitting.notes import adversarial_note, no_gain_note
+from labeljob.label_model.fitting.selection import Abstain, Algorithm, Reason
+from labeljob.label_model.model import FittedLabelModel, Member, prior_of_classes
+from labeljob.votes import FloatArray
+
+
+def _one_coin(bench: Bench) -> Fitted:
+    """Known classes are heard by the coins of `latent_class` alone."""
+    return one_coin.fit(bench) if bench.observed.known is None else latent("coin", 1.0, bench.coins(np.ones(len(bench.evidence))))
+
+
+ALONE: dict[Algorithm, Callable[[Bench], Fitted]] = {
+    "one-coin": _one_coin,
+    "hierarchical-dawid-skene": lambda bench: latent("confusions", 1.0, bench.confusions(np.ones(len(bench.evidence)))),
+    "ebcc": lambda bench: with_subtypes(bench, np.ones(len(bench.evidence))),
+    "generative": generative.fit,
+    "triplet": triplet.fit,
+    "mace": mace.fit,
+    "glad": glad.fit,
+}
+NAMES: dict[str, Algorithm] = {"coin": "one-coin", "confusions": "hierarchical-dawid-skene", "subtypes": "ebcc"}  # of members of committees
+
+
+def fit_alone(algorithm: Algorithm, bench: Bench) -> Fitted:
+    """The model of one algorithm as a member."""
+    return ALONE[algorithm](bench)
+
+
+def _named(member: Member) -> Algorithm:
+    name = NAMES.get(member.name, member.name)
+    assert name in get_args(Algorithm)  # noqa: S101 a name of ours
+    return name  # type: ignore[return-value]
+
+
+def from_finding(finding: Finding, bench: Bench, abstain: tuple[Abstain, ...]) -> FittedLabelModel:
+    """A log-linear model for one member whose states are the classes; a committee for all else."""
+    posterior = sum_of(finding.members)
+    only = finding.members[0] if len(finding.members) == 1 else None
+    every = 1 if only is None else only.every
+    posterior = posterior if bench.observed.known is None else start_at(posterior, bench.observed.known[::every])
+    members = tuple(one.member for one in finding.members)
+    accuracies = _accuracies(bench, right_votes(bench, posterior) if only is None or only.right is None else only.right)
+    log_linear = only is not None and len(only.member.classes) == bench.classes
+    assert finding.reason in get_args(Reason)  # noqa: S101 a name of ours
+    model = FittedLabelModel(
+        algorithm=_named(only.member) if only else "committee",
+        reason=finding.reason,  # type: ignore[arg-type]
+        why=finding.why,
+        class_balance=np.asarray(sum(one.share * prior_of_classes(one, bench.classes) for one in members)),
+        log_weights=np.asarray(sum(one.share * of_classes(one, bench.classes) for one in members)),
+        abstain=abstain,
+        accuracies=accuracies,
+        iterations=max(one.iterations for one in finding.members),
+        converged=all(one.converged for one in finding.members),
+        seed=bench.seed,
+        members=() if log_linear else members,
+        discounts=None if finding.dependence is None else finding.dependence.discount.copy(),
+        dependent=() if finding.dependence is None else tuple(finding.dependence.named()),
+        notes=notes_of(bench, accuracies, posterior, slice(None, None, every)),
+    )
+    return with_intervals(model, bench.statistics, posterior if every == 1 else None)
+
+
+def sum_of(fits: tuple[Fitted, ...]) -> FloatArray:
+    """What the committee says of the patterns, float64 [n_classes, n_patterns]."""
+    if len(fits) == 1:
+        return fits[0].posterior
+    return np.asarray(sum(fit.member.share * fit.posterior for fit in fits))
+
+
+def of_classes(member: Member, classes: int) -> FloatArray:
+    """log p(outcome | class), float64 [n_functions, 1 + n_classes, n_classes]: a member's states averaged within each class."""
+    result = np.empty((*member.log_weights.shape[:2], classes))
+    for k in range(classes):
+        chosen = member.classes == k
+        prior = np.exp(member.log_prior[chosen] - member.log_prior[chosen].max())
+        weights = member.log_weights[:, :, chosen]
+        top = weights.max(axis=2, keepdims=True)
+        result[:, :, k] = np.log((np.exp(weights - top) * (prior / prior.sum())).sum(axis=2)) + top[:, :, 0]
+    return result
+
+
+def _accuracies(bench: Bench, right: FloatArray) -> FloatArray:
+    return np.asarray(np.divide(right, bench.votes, out=np.full(len(right), np.nan), where=bench.votes > 0))
+
+
+def notes_of(bench: Bench, accuracies: FloatArray, posterior: FloatArray, chosen: slice) -> tuple[str, ...]:
+    """What the votes cannot support. accuracies: float64 [n_functions]; posterior: of the `chosen` patterns, float64 [n_classes, n_chosen]."""
+    same = no_gain_note(_same_as_majority(bench, posterior, chosen))
+    return same if bench.observed.known is not None else (*adversarial_note(accuracies, bench.votes, bench.classes), *same)
+
+
+def _same_as_majority(bench: Bench, posterior: FloatArray, chosen: slice) -> float:
+    """Share of covered rows whose likeliest class has a plurality of the votes."""
+    packed = bench.observed.packed
+    tallies, rows = (packed if chosen.step == 1 else packed.take(chosen)).tallies, bench.observed.covered[chosen]
+    best, voted, most = posterior[0].copy(), tallies[0].copy(), tallies[0].copy()  # of the likeliest class, the first of equals; of any
+    for of_class, votes in zip(posterior[1:], tallies[1:], strict=True):
+        np.copyto(voted, votes, where=of_class > best)
+        np.maximum(best, of_class, out=best)
+        np.maximum(most, votes, out=most)
+    return float((voted == most) @ rows / max(float(rows.sum()), 1.0))

@@ -1,0 +1,117 @@
+"""What every algorithm starts from: counts of votes, how often functions agree, and with gold how often they are right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+
+from labeljob.label_model.algorithms import weighted_vote
+from labeljob.label_model.fitting.arguments import AbstainArgument
+from labeljob.label_model.fitting.selection import Abstain, infer_abstain, one_sided
+from labeljob.label_model.model import FittedLabelModel
+from labeljob.label_model.statistics.vote_statistics import VoteStatistics, weighted_patterns
+from labeljob.label_model.statistics.vote_statistics import vote_counts as exact_vote_counts
+from labeljob.label_model.statistics.weighted_votes import WeightedVotes
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What every algorithm starts from.
+
+    Attributes:
+        patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns]; rows: both, packed.
+        vote_counts: float64 [n_functions, n_classes].
+        agreeing, comparable: float64 [n_functions], see `weighted_vote.agreement`.
+        abstain: the reading of each function's abstain.
+        class_balance: float64 [n_classes], when it is given.
+        prior_accuracy: of a vote, before functions are compared, when it is given.
+        start: the model whose posterior EM starts from, when it is given.
+        known: int64 [n_patterns], the class of the rows of each pattern, or -1; None when none is known.
+    """
+
+    patterns: Votes
+    rows: WeightedVotes
+    counts: FloatArray
+    vote_counts: FloatArray
+    agreeing: FloatArray
+    comparable: FloatArray
+    abstain: tuple[Abstain, ...]
+    class_balance: FloatArray | None
+    prior_accuracy: float | None
+    start: FittedLabelModel | None
+    known: IntArray | None
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return int(self.vote_counts.shape[1])
+
+    @property
+    def sided(self) -> BoolArray:
+        """Functions that vote for one class only, bool [n_functions]."""
+        return one_sided(self.vote_counts)
+
+    @property
+    def pooled(self) -> float:
+        """Accuracy of a vote before anything is known of its function: as given, else how often functions agree. Better than random."""
+        if self.prior_accuracy is not None:
+            return self.prior_accuracy
+        return weighted_vote.pooled_agreement(self.agreeing, self.comparable, self.classes)
+
+    def accuracies(self) -> FloatArray:
+        """Shrunk agreement of each function, float64 [n_functions]."""
+        judged = 0.0 if self.known is None else against_known(self.patterns, self.counts, self.known)[1]
+        return weighted_vote.shrunk_accuracies(self.agreeing, self.comparable, self.classes, self.sided & (judged == 0), self.pooled)
+
+
+def gather_counts(
+    statistics: VoteStatistics,
+    classes: int,
+    abstain: Sequence[AbstainArgument] | None,
+    class_balance: FloatArray | None,
+    prior_accuracy: float | None,
+    start: FittedLabelModel | None,
+    *,
+    exact: bool,
+) -> Evidence:
+    """Where not `exact`, how often functions agree is of a part of the patterns."""
+    patterns, counts = statistics.patterns, statistics.weights
+    rows = weighted_patterns(statistics, 1 + classes)
+    vote_counts = exact_vote_counts(statistics, classes).astype(np.float64)
+    agreeing, comparable = _agreement(statistics, rows, vote_counts, exact)
+    readings = _readings(statistics, counts, vote_counts, abstain)
+    return Evidence(patterns, rows, counts, vote_counts, agreeing, comparable, readings, class_balance, prior_accuracy, start, statistics.known)
+
+
+def _agreement(statistics: VoteStatistics, rows: WeightedVotes, vote_counts: FloatArray, exact: bool) -> tuple[FloatArray, FloatArray]:
+    """(agreeing, comparable) votes of each function, float64 [n_functions] each: with the others' plurality, and with the class where it is known.
+
+    Agreement stands in for gold: beside gold it counts for SHRINKAGE votes at most, and for nothing of a one-sided function.
+    """
+    known, classes = statistics.known, vote_counts.shape[1]
+    if known is None:
+        return weighted_vote.agreement(rows if exact else rows.part, rows.counts, classes)
+    unknown = rows.take(known == ABSTAIN)
+    agreeing, comparable = weighted_vote.agreement(unknown, unknown.counts, classes)
+    right, judged = against_known(statistics.patterns, rows.counts, known)
+    most = np.where(one_sided(vote_counts), 0.0, weighted_vote.SHRINKAGE / np.maximum(comparable, 1.0))
+    share = np.where(judged > 0, np.minimum(1.0, most), 1.0)
+    return agreeing * share + right, comparable * share + judged
+
+
+def against_known(patterns: Votes, counts: FloatArray, known: IntArray) -> tuple[FloatArray, FloatArray]:
+    """(right votes, votes) of each function on rows whose class is known, float64 [n_functions] each."""
+    given = counts * (known != ABSTAIN)
+    return given @ (patterns == known[:, None]), given @ (patterns != ABSTAIN)
+
+
+def _readings(
+    statistics: VoteStatistics, counts: FloatArray, vote_counts: FloatArray, abstain: Sequence[AbstainArgument] | None
+) -> tuple[Abstain, ...]:
+    given = tuple(abstain) if abstain is not None else ("auto",) * statistics.functions
+    if len(given) != statistics.functions or any(reading not in get_args(AbstainArgument) for reading in given):
+        raise ValueError(f"abstain is one of auto, evidence, missing for each of {statistics.functions} functions; got {list(given)}")
+    inferred = infer_abstain(statistics.patterns, counts, vote_counts) if "auto" in given else given
+    return tuple(guess if reading == "auto" else reading for reading, guess in zip(given, inferred, strict=True))  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""Soft and partial votes, beside a label model of the ordinary votes."""

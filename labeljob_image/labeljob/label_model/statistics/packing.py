@@ -1,0 +1,274 @@
+"""Votes packed into codes (see `vote_codes`), so that likelihoods are table look-ups and sufficient statistics are histograms.
+
+Nothing of size rows x functions x classes is ever made. All sums of a row run over its codes in a fixed order, the two units of a code
+first: the answer for a row does not depend on the rows around it, to the last bit.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from labeljob.label_model.statistics.vote_codes import Codes, Layout, packed_chunks
+from labeljob.votes import FloatArray, Votes
+
+JOINT_ROWS = 1 << 15  # from here on one table for both units of a code costs less than a second look-up
+BYTE = 256
+TOGETHER = 3  # from so many states on, a look-up gives the values of all
+BYTES_OF_A_SUM = 6  # whole bytes that are exact in float64
+SMALL_UNIT = 1 << 10  # numbers of a unit up to which sums over outcomes are products with `design`
+
+Tables: TypeAlias = tuple[FloatArray, ...]  # of a code: one, or one for each of its units, whose values are added before the next code's
+
+
+@dataclass(frozen=True, eq=False)
+class PackedVotes:
+    """Codes of vote patterns, kept for many look-ups.
+
+    Attributes:
+        codes: uint16 [n_codes, n_rows]. layout: what they mean.
+    """
+
+    codes: Codes
+    layout: Layout
+
+    @property
+    def outcomes(self) -> int:
+        """Number of outcomes of a function: abstain and the classes."""
+        return self.layout.outcomes
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.codes.shape[1])
+
+    @property
+    def joint(self) -> bool:
+        """Whether the two units of a code are looked up and counted at once."""
+        return self.layout.paired and self.rows >= JOINT_ROWS
+
+    @cached_property
+    def covered(self) -> npt.NDArray[np.bool_]:
+        """Rows with at least one vote, bool [n_rows]."""
+        return np.asarray(self.codes.max(axis=0) > 0)
+
+    @cached_property
+    def tallies(self) -> FloatArray:
+        """Votes for each class, float64 [n_classes, n_rows]."""
+        classes = self.outcomes - 1
+        if classes > BYTES_OF_A_SUM or self.layout.columns >= BYTE:
+            return sum_tables(self, one_each(self.layout.columns, classes))
+        bytes_ = np.zeros((self.layout.columns, self.outcomes, 1))  # class k counts in byte k of one sum: a whole number, exact below 2 ** 53
+        bytes_[:, 1:, 0] = float(BYTE) ** np.arange(classes)
+        tables = bin_tables(self, bytes_)
+        sums = tables[0].take(self.bins[0])
+        for bins, table in zip(self.bins[1:], tables[1:], strict=True):
+            sums += table.take(bins)
+        return sums.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :classes].T.astype(np.float64, order="C")
+
+    def take(self, rows: npt.NDArray[np.bool_] | slice) -> "PackedVotes":
+        """Some of the rows."""
+        return PackedVotes(np.ascontiguousarray(self.codes[:, rows]), self.layout)
+
+    @property
+    def bin_size(self) -> int:
+        """Numbers that one of `bins` can be."""
+        return self.layout.size * BYTE if self.joint else self.layout.size
+
+    @cached_property
+    def bins(self) -> list[npt.NDArray[np.intp]]:
+        """What is counted: the codes where `joint`, else the units; intp [n_rows] each."""
+        if self.joint or not self.layout.paired:
+            return [code.astype(np.intp) for code in self.codes]
+        units = [unit for code in self.codes for unit in (code & (BYTE - 1), code >> 8)]
+        return [unit.astype(np.intp) for unit in units[: self.layout.units]]
+
+
+def pack(votes: Votes, outcomes: int) -> PackedVotes:
+    """Codes of `votes` (int8 or int16 [n_rows, n_functions], each vote < outcomes - 1) for table look-ups."""
+    layout = Layout(votes.shape[1], outcomes)
+    codes = np.empty((layout.codes, votes.shape[0]), dtype=np.uint16)
+    for start, part in packed_chunks(votes, layout):
+        codes[:, start : start + part.shape[1]] = part
+    return PackedVotes(codes, layout)
+
+
+@lru_cache(maxsize=16)
+def design(layout: Layout) -> FloatArray:
+    """Which outcome each function of a unit has in each of its numbers: 0 or 1, float64 [size, width * n_outcomes]."""
+    digits = np.arange(layout.size)[:, None] // layout.outcomes ** np.arange(layout.width - 1, -1, -1) % layout.outcomes
+    table: FloatArray = (digits[:, :, None] == np.arange(layout.outcomes)).reshape(layout.size, -1).astype(np.float64)
+    table.setflags(write=False)
+    return table
+
+
+def unit_sums(log_weights: FloatArray, layout: Layout) -> FloatArray:
+    """As `unit_tables`, up to the last bit: quicker where units are small, for sums that only a fit reads."""
+    if layout.size > SMALL_UNIT:
+        return unit_tables(log_weights, layout)
+    functions, outcomes, states = log_weights.shape
+    padded = np.zeros((layout.units * layout.width, outcomes, states))
+    padded[:functions] = log_weights
+    return np.asarray(design(layout) @ padded.reshape(layout.units, -1, states))
+
+
+def bin_tables(packed: PackedVotes, log_weights: FloatArray, both: FloatArray | None = None) -> list[FloatArray]:
+    """What each number of each of the `bins` adds to one sum, float64 [bin_size] each, from [n_functions, n_outcomes, 1]; `both` is a buffer."""
+    units = unit_sums(log_weights, packed.layout)[:, :, 0]
+    if not packed.joint:
+        return list(units)
+    even = len(units) // 2 * 2
+    both = np.zeros((even // 2, units.shape[1], BYTE)) if both is None else both
+    np.add(units[0:even:2, None, :], units[1:even:2, :, None], out=both[:, :, : units.shape[1]])
+    return [*both.reshape(even // 2, -1), *units[even:]]
+
+
+def unit_tables(log_weights: FloatArray, layout: Layout) -> FloatArray:
+    """float64 [n_units, size, n_states]: the sum of one outcome of each of a unit's functions, from [n_functions, n_outcomes, n_states]."""
+    _, outcomes, states = log_weights.shape
+    padded = np.zeros((layout.units * layout.width, outcomes, states))
+    padded[: layout.columns] = log_weights
+    blocks = padded.reshape(layout.units, layout.width, outcomes, states)
+    table = blocks[:, 0]
+    for i in range(1, layout.width):
+        table = (table[:, :, None, :] + blocks[:, i][:, None, :, :]).reshape(layout.units, -1, states)
+    return table
+
+
+class RowSums:
+    """Sums of looked-up values over the codes of rows. Buffers are made once: the next call overwrites the answer of the last."""
+
+    def __init__(self, layout: Layout, states: int, rows: int, *, joint: bool) -> None:
+        """For at most `rows` rows at a time; `joint` is for less than TOGETHER states."""
+        self.layout, self.joint = layout, joint and layout.units > 1
+        self.tables: list[list[Tables]] = []
+        shape = (rows,) if states < TOGETHER else (rows, states)
+        self.totals = np.empty((states if states < TOGETHER else 1, *shape))
+        self.first, self.second, self.index = np.empty(shape), np.empty(shape), np.empty(rows, dtype=np.intp)
+        self.both = np.zeros((states, layout.units // 2, layout.size, BYTE)) if self.joint else np.empty(0)
+
+    def load(self, log_weights: FloatArray) -> "RowSums":
+        """Look up in tables of these from now on: float64 [n_functions, n_outcomes, n_states].
+
+        There are tables for each state, or from TOGETHER states on for all at once.
+        """
+        tables = unit_tables(log_weights, self.layout)
+        states = list(np.ascontiguousarray(np.moveaxis(tables, 2, 0))) if tables.shape[2] < TOGETHER else [tables]
+        self.tables = [self._by_code(table, state) for state, table in enumerate(states)]
+        return self
+
+    def _by_code(self, tables: FloatArray, state: int) -> list[Tables]:
+        if not self.layout.paired:
+            return [(table,) for table in tables]
+        if not self.joint:
+            return [tuple(tables[i : i + 2]) for i in range(0, len(tables), 2)]
+        both, size, even = self.both[state], self.layout.size, len(tables) // 2 * 2
+        np.add(tables[0:even:2, None, :], tables[1:even:2, :, None], out=both[:, :, :size])
+        return [(table,) for table in (*both.reshape(even // 2, size * BYTE), *tables[even:])]
+
+    def of(self, codes: npt.NDArray[Any]) -> FloatArray:
+        """float64 [n_states, n_rows] for one or two states, else [1, n_rows, n_states], from [n_codes, n_rows]."""
+        rows = codes.shape[1]
+        totals = self.totals[:, :rows]
+        value = self.first[:rows]
+        for total, tables in zip(totals, self.tables, strict=True):
+            self._look_up(codes[0], tables[0], total)
+            for code, parts in zip(codes[1:], tables[1:], strict=True):
+                self._look_up(code, parts, value)
+                np.add(total, value, out=total)
+        return totals
+
+    def _look_up(self, code: npt.NDArray[Any], parts: Tables, out: FloatArray) -> None:
+        """The value of a code; it is in range by construction: mode `clip` only leaves out the check."""
+        index = self.index[: len(code)]
+        if self.joint or not self.layout.paired:
+            index[:] = code
+            np.take(parts[0], index, axis=0, out=out, mode="clip")
+            return
+        np.bitwise_and(code, BYTE - 1, out=index)
+        np.take(parts[0], index, axis=0, out=out, mode="clip")
+        if len(parts) == 2:
+            second = self.second[: len(code)]
+            np.right_shift(code, 8, out=index)
+            np.take(parts[1], index, axis=0, out=second, mode="clip")
+            out += second
+
+
+def sum_tables(packed: PackedVotes, log_weights: FloatArray) -> FloatArray:
+    """Sum over functions of the log weight of each row's outcome.
+
+    Args:
+        packed: n_rows rows of n_functions functions.
+        log_weights: float64 [n_functions, n_outcomes, n_states], in nats.
+    Returns:
+        float64 [n_states, n_rows].
+    """
+    states = log_weights.shape[2]
+    sums = RowSums(packed.layout, states, packed.rows, joint=packed.joint and states < TOGETHER).load(log_weights).of(packed.codes)
+    return sums if states < TOGETHER else np.ascontiguousarray(sums[0].T)
+
+
+def outcome_counts(packed: PackedVotes, row_weights: FloatArray) -> FloatArray:
+    """Weighted histogram of every function's outcomes.
+
+    Args:
+        packed: n_rows rows of n_functions functions.
+        row_weights: float64 [n_states, n_rows], expected rows of each state.
+    Returns:
+        float64 [n_functions, n_outcomes, n_states].
+    """
+    histograms = empty_histograms(packed, len(row_weights))
+    add_histograms(packed, slice(None), row_weights, histograms)
+    return by_function(packed, histograms)
+
+
+def empty_histograms(packed: PackedVotes, states: int) -> FloatArray:
+    """Zeros, float64 [n_bins, n_states, bin_size]."""
+    return np.zeros((len(packed.bins), states, packed.bin_size))
+
+
+def add_histograms(packed: PackedVotes, part: slice, weights: FloatArray, histograms: FloatArray) -> None:
+    """Add the weights of some rows, float64 [n_states, n_rows], to float64 [n_bins, n_states, bin_size]."""
+    for bins, of_bins in zip(packed.bins, histograms, strict=True):
+        for state, of_state in enumerate(weights):
+            of_bins[state] += np.bincount(bins[part], of_state, packed.bin_size)
+
+
+def outcome_counts_by_state(packed: PackedVotes, row_weights: FloatArray, states: npt.NDArray[np.intp], n_states: int) -> FloatArray:
+    """`outcome_counts` where each row has one state only: float64 [n_rows] and intp [n_rows]; in one pass."""
+    size = packed.bin_size
+    offsets = states * size
+    histograms = empty_histograms(packed, n_states)
+    for bins, of_bins in zip(packed.bins, histograms, strict=True):
+        of_bins.reshape(-1)[:] = np.bincount(bins + offsets, row_weights, size * n_states)
+    return by_function(packed, histograms)
+
+
+def by_function(packed: PackedVotes, histograms: FloatArray) -> FloatArray:
+    """float64 [n_functions, n_outcomes, n_states] from histograms, float64 [n_bins, n_states, bin_size]."""
+    layout, states = packed.layout, histograms.shape[1]
+    units = histograms
+    if packed.joint:
+        both = histograms.reshape(len(histograms), states, layout.size, BYTE)[..., : layout.size]
+        units = np.stack([both.sum(axis=2), both.sum(axis=3)], axis=1).reshape(-1, states, layout.size)[: layout.units]
+    return by_unit(layout, units)
+
+
+def by_unit(layout: Layout, units: FloatArray) -> FloatArray:
+    """float64 [n_functions, n_outcomes, n_states] from histograms of units, float64 [n_units, n_states, size]."""
+    states = units.shape[1]
+    if layout.size <= SMALL_UNIT:
+        split = (units @ design(layout)).reshape(layout.units, states, layout.width, layout.outcomes)
+        return split.transpose(0, 2, 3, 1).reshape(-1, layout.outcomes, states)[: layout.columns]
+    counts = np.empty((layout.units, layout.width, layout.outcomes, states))
+    for i in range(layout.width):
+        split = units.reshape(layout.units, states, layout.outcomes**i, layout.outcomes, -1)
+        counts[:, i] = split.sum(axis=(2, 4)).transpose(0, 2, 1)
+    return counts.reshape(-1, layout.outcomes, states)[: layout.columns]
+
+
+def one_each(functions: int, classes: int) -> FloatArray:
+    """What each outcome adds to the tally of each class: float64 [n_functions, 1 + n_classes, n_classes] of 0 and 1."""
+    return np.tile(np.eye(1 + classes, classes, -1), (functions, 1, 1))

@@ -1,0 +1,192 @@
+"""Distinct rows of a label matrix in lexicographic order, with their weights."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from labeljob.label_model.statistics.hashing import scrambled
+from labeljob.label_model.statistics.vote_codes import WORD, Layout, number_chunks, packed_chunks
+from labeljob.votes import ABSTAIN, IntArray, Votes
+
+DENSE_CODES = 1 << 20  # up to this many possible patterns, count them in a table instead of sorting
+FEW_ROWS = 4  # times the rows of a matrix below the possible patterns, sorting is quicker than a table
+WHOLE_CODES = 1 << 32  # up to this many, a pattern is a number of four bytes
+BLOCK_ROWS = 1 << 17
+MARK_BITS = 20
+MARKS = 1 << MARK_BITS
+LANES, FEW_CLASSES = 64, 8
+
+
+def distinct(votes: Votes, outcomes: int, weights: IntArray | None = None) -> tuple[Votes, IntArray]:
+    """(patterns, counts): the distinct rows, ascending, and the sum of the weights of each.
+
+    Args:
+        votes: int8 or int16 [n_rows, n_functions], each vote < outcomes - 1; there may be no rows.
+        weights: int64 [n_rows], at least 1 each; None for 1 each.
+    Returns:
+        like `votes` [n_patterns, n_functions], and int64 [n_patterns].
+    """
+    layout = Layout(votes.shape[1], outcomes)
+    if votes.shape[0] == 0:
+        return votes, np.empty(0, dtype=np.int64)
+    possible = outcomes**layout.columns
+    if layout.width == WORD and votes.dtype == np.int8 and (possible <= DENSE_CODES or (weights is None and possible <= WHOLE_CODES)):
+        return _count_dense(votes, layout, weights)
+    order, starts = _sorted(sort_words(votes, layout))
+    counts = np.diff(starts, append=len(order)) if weights is None else np.add.reduceat(weights[order], starts)
+    return votes.take(order[starts], axis=0), counts
+
+
+def distinct_up_to(votes: Votes, outcomes: int, most: int) -> tuple[Votes, IntArray] | None:
+    """`distinct` rows of a matrix of any height; None when they are more than `most`, which is mostly seen at once."""
+    layout = Layout(votes.shape[1], outcomes)
+    if votes.shape[0] <= most or (outcomes**layout.columns <= DENSE_CODES and layout.width == WORD and votes.dtype == np.int8):
+        found = distinct(votes, outcomes)
+        return found if len(found[1]) <= most else None
+    short = layout.width == WORD and votes.dtype == np.int8 and outcomes**layout.columns <= WHOLE_CODES and votes.shape[0] <= 2 * most
+    if not short and _surely_more(votes[: 4 * most], layout, most):  # to sort few short numbers is not much dearer than to ask
+        return None
+    patterns, counts = distinct(votes[:BLOCK_ROWS], outcomes)
+    for start in range(BLOCK_ROWS, votes.shape[0], BLOCK_ROWS):
+        if len(counts) > most:
+            return None
+        block, times = distinct(votes[start : start + BLOCK_ROWS], outcomes)
+        patterns, counts = distinct(np.concatenate([patterns, block]), outcomes, np.concatenate([counts, times]))
+    return (patterns, counts) if len(counts) <= most else None
+
+
+def _surely_more(votes: Votes, layout: Layout, most: int) -> bool:
+    """Whether rows fall on more than `most` of MARKS hash values: then they have more than `most` patterns."""
+    if votes.shape[0] <= most or 2 * most > MARKS:
+        return False
+    marks = np.zeros(MARKS, dtype=np.bool_)
+    multipliers = scrambled(np.arange(layout.codes, dtype=np.uint64)) | np.uint64(1)
+    for start, codes in packed_chunks(votes, layout):
+        mixed = np.zeros(codes.shape[1], dtype=np.uint64)
+        for code, multiplier in zip(codes, multipliers, strict=True):
+            mixed += code * multiplier
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= np.uint64(0xBF58476D1CE4E5B9)
+        marks[mixed >> np.uint64(64 - MARK_BITS)] = True
+        if start + codes.shape[1] > most and np.count_nonzero(marks) > most:
+            return True
+    return False
+
+
+def votes_by_class(votes: Votes, classes: int) -> IntArray:
+    """Votes of each function for each class, int64 [n_functions, n_classes]."""
+    rows, functions = votes.shape
+    if classes > FEW_CLASSES:
+        return np.stack([np.bincount(column[column != ABSTAIN], minlength=classes) for column in votes.T])
+    counts = np.zeros((functions, classes), dtype=np.int64)
+    rest = rows - rows % LANES
+    for start in range(0, rest, LANES * 255):  # bytes count up to 255: as many rows are added at a time, LANES of them side by side
+        block = votes[start : min(start + LANES * 255, rest)]
+        for k in range(classes):
+            named = (block == k).view(np.uint8).reshape(-1, LANES * functions)
+            counts[:, k] += np.add.reduce(named, axis=0, dtype=np.uint8).reshape(LANES, functions).sum(axis=0, dtype=np.int64)
+    for k in range(classes):
+        counts[:, k] += np.count_nonzero(votes[rest:] == k, axis=0)
+    return counts
+
+
+def sort_words(votes: Votes, layout: Layout) -> npt.NDArray[np.uint64]:
+    """uint64 [n_words, n_rows] that compare, first word first, as the rows do."""
+    words = -(-layout.codes // 4)
+    # Two units of a byte each in the order of memory, or one unit of two bytes: either way the bytes of a row are in order of weight.
+    rows = np.zeros((votes.shape[0], 4 * words), dtype="<u2" if layout.paired else ">u2")
+    for start, codes in packed_chunks(votes, layout):
+        rows[start : start + codes.shape[1], : layout.codes] = codes.T
+    return np.ascontiguousarray(rows.view(">u8").T).astype(np.uint64)
+
+
+def _sorted(words: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """(order of the rows, positions in it at which a new pattern starts). Most rows differ in the first word: only the others need more."""
+    order = np.argsort(words[0])
+    changed = _changes(words[0][order])
+    if len(words) > 1 and not changed.all():
+        tied = ~changed
+        tied[:-1] |= tied[1:]
+        rows = order[tied]
+        rows = rows[np.lexsort(words[::-1, rows])]
+        order[tied] = rows
+        others = np.zeros(len(rows), dtype=np.bool_)
+        for word in words:
+            others |= _changes(word[rows])
+        changed[tied] = others
+    return order, np.flatnonzero(changed)
+
+
+def _changes(ordered: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.bool_]:
+    changed = np.ones(len(ordered), dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=changed[1:])
+    return changed
+
+
+def _count_dense(votes: Votes, layout: Layout, weights: IntArray | None) -> tuple[Votes, IntArray]:
+    possible = layout.outcomes**layout.columns
+    if possible > DENSE_CODES or (weights is None and len(votes) * FEW_ROWS < possible):
+        present, counts = _sorted_numbers(dense_codes(votes, layout))
+    else:
+        present, counts = _counted(votes, layout, weights)
+    words = np.empty((len(present), layout.units), dtype="<u4")  # a unit of four votes is written as one number
+    left = present.astype(np.uint32)
+    for unit in range(layout.units - 1, -1, -1):
+        size = np.uint32(layout.outcomes ** _columns(layout, unit))
+        rest = left // size
+        words[:, unit] = _unit_votes(layout, _columns(layout, unit)).view("<u4")[:, 0].take(left - rest * size)
+        left = rest
+    return np.ascontiguousarray(words.view(np.int8)[:, : layout.columns]), counts
+
+
+def _counted(votes: Votes, layout: Layout, weights: IntArray | None) -> tuple[npt.NDArray[np.intp], IntArray]:
+    """(numbers that occur, ascending; the sum of their weights)."""
+    totals = np.zeros(layout.outcomes**layout.columns)  # exact below 2 ** 53 rows
+    for start in range(0, len(votes), BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
+        totals += np.bincount(dense_codes(votes[part], layout), None if weights is None else weights[part], len(totals))
+    present = np.flatnonzero(totals)
+    return present, totals[present].astype(np.int64)
+
+
+def _sorted_numbers(codes: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray]:
+    """As `_counted`, by sorting the numbers themselves."""
+    ordered = np.sort(codes, kind="stable" if codes.itemsize == 2 else "quicksort")  # short numbers are then sorted by radix
+    starts = np.flatnonzero(_changes(ordered))
+    return ordered[starts], np.diff(starts, append=len(ordered))
+
+
+def dense_codes(votes: Votes, layout: Layout) -> npt.NDArray[Any]:
+    """Rows as numbers in base n_outcomes, [n_rows]: uint16 where few of many, intp where many of few, else uint32."""
+    if layout.numbers:
+        numbers = np.empty(len(votes), dtype=np.uint16 if len(votes) * FEW_ROWS < layout.numbers else np.intp)
+        for start, chunk in number_chunks(votes, layout):
+            numbers[start : start + len(chunk)] = chunk
+        return numbers
+    result = np.empty(votes.shape[0], dtype=np.uint32)
+    phantom = layout.outcomes ** (layout.width - _columns(layout, layout.units - 1))
+    for start, codes in packed_chunks(votes, layout):
+        part = result[start : start + codes.shape[1]]
+        part[:] = 0
+        for unit in range(layout.units):
+            digits = codes[unit] if not layout.paired else codes[unit // 2] >> 8 if unit % 2 else codes[unit // 2] & np.uint16(255)
+            part *= np.uint32(layout.outcomes ** _columns(layout, unit))
+            part += digits // np.uint16(phantom) if unit == layout.units - 1 else digits
+    return result
+
+
+def _columns(layout: Layout, unit: int) -> int:
+    """Columns of a unit without those beyond the last."""
+    return min(layout.width, layout.columns - unit * layout.width)
+
+
+@lru_cache(maxsize=16)
+def _unit_votes(layout: Layout, columns: int) -> npt.NDArray[np.int8]:
+    """The votes of each number of a unit of `columns` columns, int8 [n_numbers, width]; abstains beyond."""
+    numbers = np.arange(layout.outcomes**columns)[:, None]
+    votes = np.full((len(numbers), layout.width), ABSTAIN, dtype=np.int8)
+    votes[:, :columns] = numbers // layout.outcomes ** np.arange(columns - 1, -1, -1) % layout.outcomes + ABSTAIN
+    votes.setflags(write=False)
+    return votes

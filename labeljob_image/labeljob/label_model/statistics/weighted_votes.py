@@ -1,0 +1,65 @@
+"""Vote patterns with their numbers of rows, packed and counted once: what every fit reads."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from labeljob.label_model.statistics.packing import PackedVotes, outcome_counts, pack
+from labeljob.votes import FloatArray, Votes
+
+PART, MANY_PARTS = 2048, 8  # a part of the patterns has at least so many, and there is one where there are so many times as many
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedVotes:
+    """Packed patterns and how often each occurs.
+
+    Attributes:
+        packed: n_rows patterns. counts: float64 [n_rows]. outcomes: float64 [n_functions, n_outcomes], rows of each outcome.
+    """
+
+    packed: PackedVotes
+    counts: FloatArray
+    outcomes: FloatArray
+
+    @property
+    def total(self) -> float:
+        """Rows, with repetition."""
+        return float(self.counts.sum())
+
+    @cached_property
+    def part(self) -> "WeightedVotes":
+        """Evenly spaced rows that stand for all; all where they are few."""
+        return self if self.packed.rows <= MANY_PARTS * PART else self.spaced(self.packed.rows // MANY_PARTS)
+
+    def spaced(self, most: int) -> "WeightedVotes":
+        """At most so many evenly spaced rows that stand for all, a repeated pattern as often as it falls on the grid."""
+        if self.packed.rows <= most:
+            return self
+        grid = np.floor(np.cumsum(self.counts) * (most / self.total) + 0.5)
+        hits = np.diff(grid, prepend=0.0)
+        chosen = hits > 0
+        return self.take(chosen, hits[chosen] * (self.total / hits.sum()))
+
+    def covered(self) -> "WeightedVotes":
+        """Without the rows nobody votes on: left out where they are many, of no weight where they are few."""
+        covered = self.packed.covered
+        missing = int(np.count_nonzero(~covered))
+        if 10 * missing > len(covered):
+            return self.take(covered)
+        outcomes = self.outcomes - np.eye(1, self.packed.outcomes) * self.counts[~covered].sum()
+        return WeightedVotes(self.packed, self.counts * covered, outcomes) if missing else self
+
+    def take(self, rows: npt.NDArray[np.bool_], counts: FloatArray | None = None) -> "WeightedVotes":
+        """Some of the rows, with other counts (float64, of those rows) when given."""
+        return weigh(self.packed.take(rows), self.counts[rows] if counts is None else counts)
+
+
+def weigh(patterns: Votes | PackedVotes | WeightedVotes, counts: FloatArray, outcomes: int = 0) -> WeightedVotes:
+    """Pack and count once what every fit reads; `outcomes` is that of votes that are not packed yet."""
+    if isinstance(patterns, WeightedVotes):
+        return patterns
+    packed = patterns if isinstance(patterns, PackedVotes) else pack(patterns, outcomes)
+    return WeightedVotes(packed, counts, outcome_counts(packed, counts[None])[:, :, 0])
