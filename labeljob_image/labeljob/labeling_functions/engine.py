@@ -136,7 +136,7 @@ class CompiledFunctions:
         """
         if not self._soft:
             return None
-        levels, read = list[Levels](), soft_column.answers if self._multi_label else soft_column.vote
+        levels, read = list["Levels"](), soft_column.answers if self._multi_label else soft_column.vote
         for position, probabilities in self._soft.items():
             votes, of, failed = read(probabilities, self._classes, rows)
             levels.append(of)

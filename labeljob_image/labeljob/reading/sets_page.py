@@ -27,6 +27,7 @@ def sets_page(request: ReadingRequest, artifact: SetsArtifact, labels: SetLabels
     parts = [*("no label", "one label", "two labels"), f"{SIZES - 1} or more"]
     return template().render(
         request=request,
+        left_out=0,  # gold never teaches here
         set=artifact.function_set,
         tiles=tiles_of(figures.metrics(labels.gold_rows or None), figures.intervals()),
         calibration=methods.pop() if len(methods) == 1 else "by class",

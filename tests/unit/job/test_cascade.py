@@ -18,7 +18,7 @@ from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import MESSAGE_BYTES, FunctionColumns, JobResult, ModelVersion, ResolveResult, VersionLine
 from labeljob.contract.result_packing import pack
 from labeljob.frozen_models import load_model
-from labeljob.io.datasets import pin
+from labeljob.io.pins import pin
 from labeljob.label_model.side.soft_votes import Grid, levels_of
 from labeljob.labeling_functions.identity import function_set_digest
 from labeljob.steps.fit import run_fit

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from labeljob.label_model import Budget, LabelModel, PartialClasses, cross_fitted_proba, fit_statistics, from_votes, merge, posterior, to_dict, with_known
-from labeljob.label_model.algorithms.dawid_skene import e_step, m_step, make_prior, make_problem, run_em
+from labeljob.label_model.algorithms.dawid_skene import e_step, m_step, make_prior, make_problem
 from labeljob.label_model.algorithms.glad import EASES, Glad
 from labeljob.label_model.algorithms.mace import Mace, propensity_of
+from labeljob.label_model.em import climbing
 from labeljob.label_model.em.expectation import Expected
 from labeljob.label_model.em.known_rows import clamp, start_at
 from labeljob.label_model.em.mixture import run
@@ -126,7 +127,7 @@ def test_dawid_skene_climbs_with_known_rows():
     packed = pack(data.L, 3)
     of_class = (np.arange(2)[:, None] == gold) * 1.0
     told = Expected(outcome_counts(packed, of_class), of_class.sum(axis=1))
-    ended = run_em(data.L[~known], counts[~known], problem, 300, 1e-12, told)
+    ended = climbing.run_em(data.L[~known], counts[~known], problem, 300, 1e-12, known=told)
     assert (np.diff(ended.trace) > -1e-9 * np.abs(ended.trace[1:])).all()
     step = ended.parameters
     for _ in range(300):

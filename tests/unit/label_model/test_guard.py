@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labeljob.label_model import fit_statistics, from_votes, posterior, weights
-from labeljob.label_model.fitting.arguments import AlgorithmArgument
+from labeljob.label_model.fitting.arguments import AlgorithmArgument, QuestionAlgorithm
 from labeljob.label_model.fitting.selection import Algorithm
 from labelplane.api.crd import crd_manifests
 
@@ -43,11 +43,11 @@ def test_the_others_never_count_a_vote_against_its_class(algorithm):
 
 
 def test_a_manifest_may_ask_for_every_algorithm_of_the_library():
-    """The CRD's list is the library's, and what a fit may turn out to be is that list and the committee that `auto` asks."""
+    """The CRD's list is the library's, and what a fit may turn out to be is that list, the committee that `auto` asks, and what it asks of a multi-label set."""
     (model,) = (crd for crd in crd_manifests() if crd["spec"]["names"]["kind"] == "LabelModel")
     spec = model["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
     assert tuple(spec["algorithm"]["enum"]) == get_args(AlgorithmArgument)
-    assert set(get_args(Algorithm)) == set(get_args(AlgorithmArgument)) - {"auto"} | {"committee"}
+    assert set(get_args(Algorithm)) == set(get_args(AlgorithmArgument)) - {"auto"} | {"committee", *get_args(QuestionAlgorithm)}
 
 
 @pytest.mark.parametrize("algorithm", [name for name in get_args(AlgorithmArgument) if name not in ("auto", "majority-vote", "ebcc")])

@@ -35,8 +35,7 @@ class GridExpectation:
         for unit, stride, size in zip(units, self.strides, self.shape, strict=True):
             numbers *= size
             numbers += unit // stride
-        self.counts = np.zeros(layout.numbers)
-        self.counts[numbers] = rows.counts
+        self.counts = np.bincount(numbers, rows.counts, layout.numbers)  # a pattern may come twice: of rows that are known, and of others
         self.odds, self.weights = np.empty(self.shape), np.empty(self.shape)
 
     def of(self, log_prior: FloatArray, log_weights: FloatArray) -> tuple[Expected, float]:

@@ -178,6 +178,11 @@ def _rule_prior(base: latent_class.Structure, bench: Bench, odds: float) -> late
 
 
 def right_votes(bench: Bench, posterior: FloatArray) -> FloatArray:
-    """Expected right votes of each function, float64 [n_functions], under a posterior of the patterns, float64 [n_classes, n_patterns]."""
+    """Expected right votes of each function, float64 [n_functions], under a posterior of the patterns, float64 [n_classes, n_patterns].
+
+    Of all rows: where patterns are a sample, the share that is right in it, of all votes; of a function that votes on none of them, the pooled one.
+    """
     counts = bench.observed.outcome_counts(posterior * bench.observed.counts)[:, 1:, :]
-    return np.asarray(np.einsum("jkk->j", counts))
+    cast = counts.sum(axis=(1, 2))
+    voted = cast > 0
+    return np.where(voted, np.einsum("jkk->j", counts) * (bench.votes / np.where(voted, cast, 1.0)), bench.pooled * bench.votes)
