@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from xdist.remote import Producer
 
 from tests.cluster_fixtures import api_namespace, api_server, cluster, namespace, take_down, volume
+from tests.scheduling import GroupScheduling, write_groups
 from tests.sharing import SHARED, remove_run_folder, run_folder, turn
 
 __all__ = ["api_namespace", "api_server", "cluster", "namespace", "volume"]
@@ -21,13 +23,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         remove_run_folder()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling:
+    return GroupScheduling(config, log)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long waits first, tests that must be alone after their company, and quick ones last, beside those."""
     items.sort(key=_rank)
-    for item in items:
-        if item.get_closest_marker("alone"):
-            item.add_marker(pytest.mark.xdist_group(f"alone-{_shares(item)[0]}"))
+    write_groups({item.nodeid: group for item in items if (group := _group(item))})
+
+
+def _group(item: pytest.Item) -> str | None:
+    """Tests that must be alone would only wait for one another; what a module prepares once would be prepared in each worker."""
+    if item.get_closest_marker("alone"):
+        return f"alone-{_shares(item)[0]}"
+    return item.location[0] if _prepared(item) else None
 
 
 def _rank(item: pytest.Item) -> int:
@@ -36,7 +48,15 @@ def _rank(item: pytest.Item) -> int:
         return 1 if alone else 0
     if "api_server" in _shares(item):
         return 3 if alone else 2
-    return 4
+    return 4 if _prepared(item) else 5
+
+
+def _prepared(item: pytest.Item) -> bool:
+    """Whether it uses a fixture of its module's that is made once for all the module's tests."""
+    if not isinstance(item, pytest.Function):
+        return False
+    used = (definitions[-1] for definitions in item._fixtureinfo.name2fixturedefs.values())
+    return any(one.scope == "module" and one.func.__module__ == item.module.__name__ for one in used)
 
 
 def _shares(item: pytest.Item) -> list[str]:
