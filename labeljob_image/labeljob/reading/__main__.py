@@ -14,9 +14,6 @@ from labeljob.errors import JobError
 from labeljob.io.locations import Locations
 from labeljob.logs import Log
 from labeljob.model_artifact import ModelArtifact, from_files
-from labeljob.reading.explain import explain
-from labeljob.reading.labels import read_labels
-from labeljob.reading.page import page
 from labeljob.resources import available
 from labeljob.steps.context import StepContext, gold_of
 
@@ -39,8 +36,13 @@ def _answer(request: ReadingRequest, context: StepContext) -> dict[str, object]:
     artifact = _artifact(request, context)
     table = context.locations.existing(request.output)
     if request.question == "explain":
+        from labeljob.reading.explain import explain
+
         return explain(table, artifact, request.row_id or "", request.output, request.output_version)
     gold = gold_of(request.gold, request.gold_label_column, request.gold_probability_column, artifact.function_set, context)
+    from labeljob.reading.labels import read_labels
+    from labeljob.reading.page import page  # plots: an explanation does not wait for what draws them
+
     labels = read_labels(table, request, artifact, gold)
     target = Path(request.page or "report.html")
     text = page(request, artifact, labels)
