@@ -1,5 +1,6 @@
 """Fixtures for every test, the order of tests, and the turns they take on what they share."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -14,7 +15,9 @@ __all__ = ["api_namespace", "api_server", "cluster", "namespace", "volume"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    run_folder()  # before the workers start, which inherit its name
+    """Before the workers start, which inherit the environment."""
+    run_folder()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes would each compile the whole project
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
