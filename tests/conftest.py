@@ -33,9 +33,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupSc
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long waits first, tests that must be alone after their company, and quick ones last, beside those."""
+    """Long waits first, tests that must be alone after their company, and quick ones last, beside those.
+
+    One test makes each cluster; meanwhile the other workers do what needs none: the groups, which are long.
+    """
     items.sort(key=_rank)
+    firsts = [_first(items, name) for name in SHARED]
+    items.sort(key=lambda item: firsts.index(item) if item in firsts else len(firsts))
     write_groups({item.nodeid: group for item in items if (group := _group(item))})
+
+
+def _first(items: list[pytest.Item], name: str) -> pytest.Item | None:
+    """The first test on the cluster of this name."""
+    return next((item for item in items if name in _shares(item)), None)
 
 
 def _group(item: pytest.Item) -> str | None:
@@ -48,10 +58,10 @@ def _group(item: pytest.Item) -> str | None:
 def _rank(item: pytest.Item) -> int:
     alone = item.get_closest_marker("alone") is not None
     if "cluster" in _shares(item):
-        return 1 if alone else 0
+        return 2 if alone else 1
     if "api_server" in _shares(item):
-        return 3 if alone else 2
-    return 4 if _prepared(item) else 5
+        return 4 if alone else 3
+    return 0 if _prepared(item) else 5
 
 
 def _prepared(item: pytest.Item) -> bool:
