@@ -37,7 +37,7 @@ verify: setup ## lint, types, layers, sizes, generated files
 
 test: setup ## the whole suite, with a real API server and a real node
 	$(BIN)/python -m devcluster build
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/pytest -n $(WORKERS) --durations=25
 
 test-fast: setup ## what needs no cluster
 	$(BIN)/pytest -n auto -m "not cluster and not apiserver"

@@ -1,7 +1,8 @@
-"""Reads objects of a test's cluster over HTTP, as its administrator."""
+"""Reads objects of a test's cluster over HTTP, and asks what it would refuse, as its administrator."""
 
 import ssl
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,24 @@ GROUPS = {
 
 def read_object(folders: ClusterFolders, namespace: str, plural: str, name: str, selector: str) -> Any:
     """An object or a list as the API server gives it; AssertionError with its words when it refuses."""
-    server, authority, token = _access(folders.kubeconfig)
-    url = f"{server}/{GROUPS[plural]}/namespaces/{namespace}/{plural}" + (f"/{name}" if name else "")
-    headers = {"Authorization": f"Bearer {token}"}
-    answer = _client(authority).get(url, params={"labelSelector": selector} if selector else {}, headers=headers)
-    assert answer.is_success, f"GET {url}: {answer.text}"
+    path = f"{GROUPS[plural]}/namespaces/{namespace}/{plural}" + (f"/{name}" if name else "")
+    answer = _ask(folders, "GET", path, {"labelSelector": selector} if selector else {})
+    assert answer.is_success, f"GET {path}: {answer.text}"
     return answer.json()
+
+
+def dry_run(folders: ClusterFolders, manifest: dict[str, Any]) -> str:
+    """Why the API server would not create the object, by its own rules and admission, in its own words; empty when it would."""
+    plural = f"{manifest['kind'].lower()}s"
+    path = f"{GROUPS[plural]}/namespaces/{manifest['metadata']['namespace']}/{plural}"
+    answer = _ask(folders, "POST", path, {"dryRun": "All", "fieldValidation": "Strict"}, manifest)
+    return "" if answer.status_code == HTTPStatus.CREATED else str(answer.json()["message"])
+
+
+def _ask(folders: ClusterFolders, method: str, path: str, parameters: dict[str, str], content: object = None) -> httpx.Response:
+    server, authority, token = _access(folders.kubeconfig)
+    headers = {"Authorization": f"Bearer {token}"}
+    return _client(authority).request(method, f"{server}/{path}", params=parameters, headers=headers, json=content)
 
 
 def _access(kubeconfig: Path) -> tuple[str, str, str]:

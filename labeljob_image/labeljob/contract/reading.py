@@ -29,3 +29,4 @@ class ReadingRequest(Wire):
     gold_probability_column: str | None = None
     row_id: str | None = None  # explain: the row
     page: str | None = None  # report: the HTML file to write
+    mark: str | None = None  # report: what tells this page from any other, to be found in its head

@@ -18,12 +18,6 @@ from labeljob.logs import Log
 from labeljob.multi_label.artifact import SetsArtifact, is_multi_label
 from labeljob.multi_label.artifact import from_files as sets_from_files
 from labeljob.multi_label.gold import set_gold_of
-from labeljob.reading.explain import explain
-from labeljob.reading.explain_sets import explain_sets
-from labeljob.reading.labels import read_labels
-from labeljob.reading.page import page
-from labeljob.reading.sets import read_sets
-from labeljob.reading.sets_page import sets_page
 from labeljob.resources import available
 from labeljob.steps.context import StepContext, gold_of
 
@@ -49,9 +43,14 @@ def _answer(request: ReadingRequest, context: StepContext) -> dict[str, object]:
         return _answer_of_sets(request, sets_from_files(content, request.artifacts), table, context)
     artifact = opened(context.locations, content, request.artifacts)
     if request.question == "explain":
+        from labeljob.reading.explain import explain
+
         return explain(table, artifact, request.row_id or "", request.output, request.output_version)
     given = gold_of(request.gold, request.gold_label_column, request.gold_probability_column, artifact.function_set, context)
     gold = not_taught(given, artifact.taught)
+    from labeljob.reading.labels import read_labels
+    from labeljob.reading.page import page  # plots: an explanation does not wait for what draws them
+
     labels = read_labels(table, request, artifact, gold)
     return _written(request, page(request, artifact, labels, len(given.classes) - len(gold.classes)))
 
@@ -59,8 +58,13 @@ def _answer(request: ReadingRequest, context: StepContext) -> dict[str, object]:
 def _answer_of_sets(request: ReadingRequest, artifact: SetsArtifact, table: Path, context: StepContext) -> dict[str, object]:
     """As `_answer`, of a multi-label set."""
     if request.question == "explain":
+        from labeljob.reading.explain_sets import explain_sets
+
         return explain_sets(table, artifact, request.row_id or "", request.output, request.output_version)
     gold = set_gold_of(request.gold, request.gold_label_column, request.gold_probability_column, artifact.function_set, context.locations)
+    from labeljob.reading.sets import read_sets
+    from labeljob.reading.sets_page import sets_page
+
     return _written(request, sets_page(request, artifact, read_sets(table, request, artifact, gold)))
 
 

@@ -7,9 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from labeljob.build import build_digest
 from labeljob.contract.config import Mount
 from labeljob.contract.datasets import DatasetPin
-from labeljob.contract.digests import canonical_json
+from labeljob.contract.digests import canonical_json, digest_of
 from labeljob.contract.reading import ReadingRequest
 from labelplane.api.groups import LABEL_JOB, LABEL_MODEL
 from labelplane.cli.manifests import ManifestError
@@ -17,6 +18,7 @@ from labelplane.cli.workspace import known_folders
 from labelplane.cluster.local_store import LocalStore
 
 Resource = dict[str, Any]
+HEAD = 1000  # characters of a page, its mark among them
 
 
 def explain(root: Path, job: str | None, row_id: str) -> Resource:
@@ -24,8 +26,11 @@ def explain(root: Path, job: str | None, row_id: str) -> Resource:
     return _answer(_request(root, _labelled_job(root, job)).model_copy(update={"question": "explain", "row_id": row_id}))
 
 
-def report(root: Path, job: str | None, page: Path | None) -> dict[str, Path]:
-    """Write a page for the named LabelJob, or for each; returns their paths by name. Raises ManifestError when nothing has been labelled."""
+def report(root: Path, job: str | None, page: Path | None, *, keep: bool = False) -> dict[str, Path]:
+    """Write a page for the named LabelJob, or for each; returns their paths by name. Raises ManifestError when nothing has been labelled.
+
+    With `keep`, a page stays that this build has drawn of the very same request.
+    """
     chosen = [_labelled_job(root, job)] if job or page else _labelled(root)
     if not chosen:
         raise _nothing_labelled(root)
@@ -33,8 +38,19 @@ def report(root: Path, job: str | None, page: Path | None) -> dict[str, Path]:
     for one in chosen:
         name = one["metadata"]["name"]
         pages[name] = (page or root / "reports" / f"{name}.html").absolute()
-        _answer(_request(root, one).model_copy(update={"page": str(pages[name])}))
+        request = _request(root, one).model_copy(update={"page": str(pages[name])})
+        request = request.model_copy(update={"mark": digest_of({"request": request.wire(), "build": build_digest()})})
+        if not (keep and _is_drawn(pages[name], str(request.mark))):
+            _answer(request)
     return pages
+
+
+def _is_drawn(page: Path, mark: str) -> bool:
+    """Whether the page has this mark in its head, where `labeljob.reading` writes it."""
+    if not page.is_file():
+        return False
+    with page.open(encoding="utf-8", errors="replace") as file:
+        return f'content="{mark}"' in file.read(HEAD)
 
 
 def _labelled_job(root: Path, name: str | None) -> Resource:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import math
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +19,7 @@ from labelplane.cli.reading import report
 from labelplane.cli.tables import conditions_table, quality_table
 from labelplane.cli.workspace import open_cluster, resources, state_folder
 from labelplane.cluster.local import LocalCluster
+from labelplane.cluster.local_jobs import LocalJobs
 from labelplane.reconcile import reconcile
 from labelplane.settings import Settings
 
@@ -52,15 +55,25 @@ async def _settle(cluster: LocalCluster, keys: list[Key], progress: Progress) ->
     """One pass after the other, until nothing changes, nothing runs and every result is read."""
     seen: dict[Key, str] = {}
     while True:
-        ran, busy = cluster.jobs.running(), False  # what ends during a pass may be read only by the next
+        ran, busy, due = cluster.jobs.running(), False, math.inf  # what ends during a pass may be read only by the next
         for key in keys:
             done = await reconcile(cluster, key, now=datetime.now(UTC), settings=SETTINGS)
             busy |= done.changed or done.requeue_after == 0
+            due = min(due, math.inf if done.requeue_after is None else done.requeue_after)
             _tell(cluster, key, seen, progress.console)
         show(progress, cluster.jobs.progress())
         if not (ran or busy or cluster.jobs.running()):
             return
+        if not busy:
+            await until_one_ends(cluster.jobs, ran, due, progress)
+
+
+async def until_one_ends(jobs: LocalJobs, ran: frozenset[str], seconds: float, progress: Progress) -> None:
+    """Show how far the jobs are until one of those that run, or of `ran`, has ended, and at most so long: before, there is nothing to decide."""
+    ran, until = ran | jobs.running(), time.monotonic() + seconds
+    while ran <= jobs.running() and time.monotonic() < until:
         await asyncio.sleep(LOOK_SECONDS)
+        show(progress, jobs.progress())
 
 
 def _settled(resource: dict[str, Any]) -> str | None:
@@ -88,11 +101,11 @@ def _tell(cluster: LocalCluster, key: Key, seen: dict[Key, str], progress: Conso
 
 
 def _reports(found: list[dict[str, Any]], root: Path, progress: Console) -> list[Path]:
-    """A page for each LabelJob of these that has labelled; the labels stand, whether or not a page can be drawn of them."""
+    """A page for each LabelJob of these that has labelled, drawn unless it is there; the labels stand, whether or not one can be drawn of them."""
     pages: list[Path] = []
     for name in (one["metadata"]["name"] for one in found if (one.get("status") or {}).get("run")):
         try:
-            pages += report(root, name, None).values()
+            pages += report(root, name, None, keep=True).values()
         except ManifestError as error:
             progress.print(f"note: no report of {name}: {error}", markup=False, soft_wrap=True)
     return pages

@@ -68,9 +68,9 @@ class LocalJobs:
             path.unlink()
         (self.root / name).rmdir()
 
-    def running(self) -> bool:
-        """Whether any child runs."""
-        return any(child.poll() is None for child in self._children.values())
+    def running(self) -> frozenset[str]:
+        """Names of the jobs whose child runs."""
+        return frozenset(name for name, child in self._children.items() if child.poll() is None)
 
     def progress(self) -> list[JobProgress]:
         """What each child that runs has logged last."""

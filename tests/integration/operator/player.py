@@ -123,7 +123,7 @@ async def _play(client: Client, namespace: str, world: World, stop: asyncio.Even
                 if pod["status"].get("phase") == "Pending" and not pod["metadata"].get("deletionTimestamp"):
                     await _finish(client, pod, world)
         with suppress(TimeoutError):
-            async with asyncio.timeout(0.1):
+            async with asyncio.timeout(0.2):
                 await stop.wait()
 
 

@@ -13,6 +13,7 @@ from tests.manifests import REMOVE, changed, function_set, label_job, label_mode
 
 Raw = dict[str, Any]
 NAME = "rollout-risk"
+LOOK_SECONDS = 0.2  # several tests look at once, and what they look for is there to stay
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ async def eventually(look: Callable[[], Awaitable[Any]], seconds: float = 40.0, 
         if found:
             return found
         assert asyncio.get_running_loop().time() < deadline, f"waited {seconds:.0f} s; last: {last()}"
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def chain(namespace: str) -> tuple[Raw, Raw, Raw]:

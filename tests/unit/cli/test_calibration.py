@@ -112,14 +112,14 @@ def test_explain_and_report_for_people(done: tuple[Path, dict[str, dict[str, Any
         assert words in page, words
 
 
-def test_another_method_and_other_gold_are_other_versions(tmp_path: Path) -> None:
+def test_another_method_and_other_gold_are_other_versions(done: tuple[Path, dict[str, dict[str, Any]]], tmp_path: Path) -> None:
     """C3, X16: calibration and the content of gold are in the fit digest; the same again is the version that stands."""
-    first = run(prepared(tmp_path, calibration="temperature"))["LabelModel"]["status"]["current"]
-    second = run(prepared(tmp_path, calibration="none"))["LabelModel"]["status"]["current"]
+    folder, first = Path(shutil.copytree(done[0], tmp_path / "again")), done[1]["LabelModel"]["status"]["current"]
+    second = run(prepared(folder, calibration="none"))["LabelModel"]["status"]["current"]
     assert (second["version"], second["calibration"]["method"], second["calibration"]["why"]) == (2, "none", "none was asked for")
     assert second["metrics"]["logLoss"] > first["metrics"]["logLoss"]
     fewer = rollouts.events(1200).to_pandas()[["event_id", "gold"]].head(60)
-    third = run(prepared(tmp_path, gold=fewer, calibration="temperature", parameters={"seed": 1}))["LabelModel"]["status"]["current"]
+    third = run(prepared(folder, gold=fewer, calibration="temperature", parameters={"seed": 1}))["LabelModel"]["status"]["current"]
     assert (third["version"], third["metrics"]["goldRows"]) == (3, 60)
     assert third["intervals"]["brier"]["high"] - third["intervals"]["brier"]["low"] > first["intervals"]["brier"]["high"] - first["intervals"]["brier"]["low"]
 

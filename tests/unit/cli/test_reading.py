@@ -181,21 +181,6 @@ def test_the_page_holds_no_sensitive_value(page: str) -> None:
     assert "@example.com" not in page
 
 
-def test_a_report_without_gold_says_so(done: Path, tmp_path: Path) -> None:
-    """No reliability curve is drawn of nothing; the page says what to add."""
-    for file in done.glob("*.yaml"):
-        manifest = yaml.safe_load(file.read_text())
-        manifest["spec"].pop("goldData", None)
-        (tmp_path / file.name).write_text(yaml.safe_dump(manifest))
-    write_deltalake(str(tmp_path / "lake/events"), rollouts.events(50).drop_columns(["gold"]))
-    assert command("run", str(tmp_path), "--volume", f"lake={tmp_path}/lake").returncode == 0
-    target = tmp_path / "out/page.html"
-    said = command("report", str(tmp_path), "--file", str(target))
-    assert said.stdout.strip() == str(target), said.stderr
-    assert "spec.goldData" in target.read_text()
-    assert target.read_text().count("<svg") in (3, 4)
-
-
 def test_reports_are_the_same_each_time(done: Path, page: str) -> None:
     assert command("report", str(done)).returncode == 0
     assert (done / ".labelplane/reports/rollouts.html").read_text() == page

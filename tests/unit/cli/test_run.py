@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,22 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict[str, Any]]]:
+    """Such a folder after a run, and what it printed; running it again is all that may be done to it."""
+    made = tmp_path_factory.mktemp("ran")
+    for manifest in rollouts.three("default"):
+        write(made, manifest)
+    events(made, 500, seed=0)
+    return made, run(made)
+
+
+@pytest.fixture
+def again(ran: tuple[Path, dict[str, dict[str, Any]]], tmp_path: Path) -> Path:
+    """A copy of it, to change."""
+    return Path(shutil.copytree(ran[0], tmp_path / "again"))
+
+
 def write(folder: Path, manifest: dict[str, Any]) -> None:
     (folder / f"{manifest['kind'].lower()}.yaml").write_text(yaml.safe_dump(manifest))
 
@@ -45,11 +62,27 @@ def run(folder: Path) -> dict[str, dict[str, Any]]:
     return {item["kind"]: item for item in json.loads(done.stdout)["items"]}
 
 
-def test_second_run_runs_nothing(folder: Path) -> None:
-    """P1: running again is a reconcile; nothing changes."""
-    first = run(folder)
+def test_second_run_runs_nothing(ran: tuple[Path, dict[str, dict[str, Any]]]) -> None:
+    """P1: running again is a reconcile; nothing changes, and the page is not drawn again."""
+    folder, first = ran
+    jobs, drawn = sorted((folder / ".labelplane/jobs").iterdir()), page(folder).stat().st_mtime_ns
     assert run(folder) == first
     assert DeltaTable(str(folder / "lake/labels")).version() == 0
+    assert sorted((folder / ".labelplane/jobs").iterdir()) == jobs
+    assert page(folder).stat().st_mtime_ns == drawn
+
+
+def page(folder: Path) -> Path:
+    return folder / ".labelplane/reports/rollouts.html"
+
+
+def test_a_page_of_another_request_is_drawn_again(ran: tuple[Path, dict[str, dict[str, Any]]]) -> None:
+    folder, _ = ran
+    text = page(folder).read_text()
+    mark = 'name="labelplane-request" content="'
+    page(folder).write_text(text.replace(mark, f"{mark}another"))
+    run(folder)
+    assert page(folder).read_text() == text
 
 
 def test_pins_a_b_a_give_three_versions(folder: Path) -> None:
@@ -63,11 +96,19 @@ def test_pins_a_b_a_give_three_versions(folder: Path) -> None:
     assert DeltaTable(str(folder / "lake/labels")).version() == 2
 
 
-def test_changed_function_refits_and_relabels(folder: Path) -> None:
+def test_a_report_without_gold_says_so(ran: tuple[Path, dict[str, dict[str, Any]]], tmp_path: Path) -> None:
+    """No reliability curve is drawn of nothing; the page says what to add."""
+    target = tmp_path / "out/page.html"
+    said = command("report", str(ran[0]), "--file", str(target))
+    assert said.stdout.strip() == str(target), said.stderr
+    assert "spec.goldData" in target.read_text()
+    assert target.read_text().count("<svg") == 5  # labels, confidence, coverage, conflicts, dependence
+
+
+def test_changed_function_refits_and_relabels(again: Path) -> None:
     """C3: other functions are another model version, and another run."""
-    run(folder)
-    write(folder, rollouts.function_set("default", functions=rollouts.function_set("default")["spec"]["functions"][:5], tests=[]))
-    found = run(folder)
+    write(again, rollouts.function_set("default", functions=rollouts.function_set("default")["spec"]["functions"][:5], tests=[]))
+    found = run(again)
     assert found["LabelModel"]["status"]["current"]["version"] == 2
     assert found["LabelJob"]["status"]["run"]["model"]["version"] == 2
     assert found["LabelJob"]["status"]["run"]["sequence"] == 2
@@ -84,22 +125,21 @@ def test_an_algorithm_and_its_guard_are_the_manifests(folder: Path) -> None:
     assert (current["algorithm"], current["why"]) == ("glad", "glad was asked for")
 
 
-def test_broken_data_stalls_and_keeps_the_output(folder: Path) -> None:
+def test_broken_data_stalls_and_keeps_the_output(again: Path) -> None:
     """F3, X5: the exit code is 1, the reason names the column, the last output stays."""
-    run(folder)
     table = rollouts.events(100, seed=2).drop_columns(["gold", "restarts"])
-    write_deltalake(str(folder / "lake/events"), table, mode="overwrite", schema_mode="overwrite")
-    write(folder, rollouts.label_job("default", runTTL="1h"))
-    job = run(folder)["LabelJob"]
+    write_deltalake(str(again / "lake/events"), table, mode="overwrite", schema_mode="overwrite")
+    write(again, rollouts.label_job("default", runTTL="1h"))
+    job = run(again)["LabelJob"]
     ready = next(one for one in job["status"]["conditions"] if one["type"] == "Ready")
     assert ready["reason"] == "SchemaBroken"
     assert "restarts" in ready["message"]
-    assert DeltaTable(str(folder / "lake/labels")).version() == 0
+    assert DeltaTable(str(again / "lake/labels")).version() == 0
 
 
-def test_logs_are_structured_and_hold_no_row(folder: Path) -> None:
+def test_logs_are_structured_and_hold_no_row(ran: tuple[Path, dict[str, dict[str, Any]]]) -> None:
     """I5, F5: one JSON object a line with time, level, step and event; no id, no text and no address of the data."""
-    run(folder)
+    folder, _ = ran
     logs = [file.read_text() for file in folder.glob(".labelplane/jobs/*/log")]
     lines = [json.loads(line) for text in logs for line in text.splitlines()]
     assert {line["step"] for line in lines} >= {"check", "resolve", "fit", "label"}

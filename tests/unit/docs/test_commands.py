@@ -24,15 +24,30 @@ def commands(page: str) -> list[list[str]]:
     return [shlex.split(one) for one in found if "examples/" in one]
 
 
+def example(command: list[str]) -> str:
+    """The folder that a command is about."""
+    return next(word for word in command if word.startswith("examples/"))
+
+
+ALL = [one for page in PAGES for one in commands(page)]
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_a_pages_commands_run(page: str, tmp_path: Path) -> None:
-    """From a fresh copy, in their order, each ends with 0."""
-    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns(".labelplane"))
-    shutil.copytree(ROOT / "examples/mail-triage/data", tmp_path / "mail/data")
+def test_a_page_runs_before_it_reads(page: str) -> None:
+    """Every example that a page reports on or explains has been run further up on the same page."""
     found = commands(page)
     assert {"run", "report", "explain"} <= {one[0] for one in found}
+    reading = [(place, one) for place, one in enumerate(found) if one[0] in ("status", "report", "explain")]
+    assert [one for place, one in reading if ("run", example(one)) not in [(earlier[0], example(earlier)) for earlier in found[:place]]] == []
+
+
+@pytest.mark.parametrize("folder", sorted(set(map(example, ALL))))
+def test_an_examples_commands_run(folder: str, tmp_path: Path) -> None:
+    """From a fresh copy, in their order, each ends with 0; what stands on several pages is run once."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns(".labelplane"))
+    shutil.copytree(ROOT / "examples/mail-triage/data", tmp_path / "mail/data")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("operator", "labeljob_image"))}
-    for one in found:
+    for one in dict.fromkeys(tuple(one) for one in ALL if example(one) == folder):
         called = [sys.executable, "-m", "labelplane.cli.main", *(word.replace("/tmp/mail", str(tmp_path / "mail")) for word in one)]
         done = subprocess.run(called, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{one}: {done.stdout}{done.stderr}"
