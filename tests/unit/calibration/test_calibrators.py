@@ -82,8 +82,9 @@ def test_temperature_keeps_the_order_of_classes(P, slope):
 
 @given(curves(), st.lists(st.floats(-20, 20), min_size=2, max_size=20))
 def test_isotonic_never_falls(curve, places):
+    """But for the last bit of a height between two knots."""
     heights = curve.at(np.sort(np.array(places)))
-    assert (np.diff(heights) >= 0).all()
+    assert (np.diff(heights) >= -1e-15).all()
 
 
 @given(curves(), st.lists(st.floats(0, 1), min_size=2, max_size=20))
