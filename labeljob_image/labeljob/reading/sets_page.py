@@ -14,7 +14,7 @@ from labeljob.reading.page import PAIRS, class_scores_of, pairs_of, percent, tem
 from labeljob.reading.sets import SIZES, SetLabels
 from labeljob.votes import FloatArray
 
-COLUMNS = ["has it, labelled so", "has it, missed", "has it not, labelled so", "has it not, rightly not labelled"]
+COLUMNS = ["labelled, rightly", "missed", "labelled, wrongly", "left out, rightly"]
 
 
 def sets_page(request: ReadingRequest, artifact: SetsArtifact, labels: SetLabels) -> str:
