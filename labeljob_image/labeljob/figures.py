@@ -125,6 +125,28 @@ def thousandths(counts: IntArray, rows: int) -> list[int]:
     return [max(1, round(share)) if share > 0 else 0 for share in shares]
 
 
+def indicators(rows: int, covered: int, conflicting: int, confidence_sums: list[float]) -> dict[str, Figure]:
+    """What is known of a run without gold; None where a ratio has no rows."""
+    return {
+        "rows": float(rows),
+        "coverage": ratio(covered, rows),
+        "conflictRate": ratio(conflicting, covered),
+        "meanConfidence": ratio(math.fsum(confidence_sums), covered),
+    }
+
+
+def score_figures(found: GoldScores, gold_size: int) -> dict[str, Figure]:
+    """What gold says of a run; `gold_size` counts the rows of gold, found in the data or not."""
+    counts: dict[str, Figure] = {"goldRows": float(found.rows), "goldUnmatched": float(gold_size - found.rows)}
+    return counts | {name: figure(estimate.value) for name, estimate in estimates(found).items()}
+
+
+def score_intervals(found: GoldScores) -> dict[str, Interval]:
+    """95 % intervals of the scores that have one, by name."""
+    known = {name: one for name, one in estimates(found).items() if not math.isnan(one.low)}
+    return {name: Interval(low=round(one.low, 4), high=round(one.high, 4)) for name, one in known.items()}
+
+
 @dataclass
 class RunFigures:
     """Indicators of labelled rows, added batch by batch; gold rows are kept, so memory grows with gold and not with rows."""
@@ -166,22 +188,12 @@ class RunFigures:
 
     def metrics(self, gold_size: int | None) -> dict[str, Figure]:
         """Indicators by name; None where a ratio has no rows. Scores are there only with gold (`gold_size` given)."""
-        figures: dict[str, Figure] = {
-            "rows": float(self.rows),
-            "coverage": ratio(self.covered, self.rows),
-            "conflictRate": ratio(self.conflicting, self.covered),
-            "meanConfidence": ratio(math.fsum(self.confidence_sums), self.covered),
-        }
-        if gold_size is not None:
-            found = self.gold_scores()
-            figures |= {"goldRows": float(found.rows), "goldUnmatched": float(gold_size - found.rows)}
-            figures |= {name: figure(estimate.value) for name, estimate in estimates(found).items()}
-        return figures
+        figures = indicators(self.rows, self.covered, self.conflicting, self.confidence_sums)
+        return figures if gold_size is None else figures | score_figures(self.gold_scores(), gold_size)
 
     def intervals(self) -> dict[str, Interval]:
         """95 % intervals of the scores that have one, by name."""
-        known = {name: one for name, one in estimates(self.gold_scores()).items() if not math.isnan(one.low)}
-        return {name: Interval(low=round(one.low, 4), high=round(one.high, 4)) for name, one in known.items()}
+        return score_intervals(self.gold_scores())
 
     def label_distribution(self, names: list[str]) -> dict[str, float]:
         """Share of each class among rows that have a label; empty when none has."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from labeljob.contract.calibration import Interval
-from labeljob.figures import Figure, estimates, figure, ratio
+from labeljob.figures import Figure, indicators, score_figures, score_intervals
 from labeljob.gold_scores import GoldScores
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import Voters
@@ -72,22 +72,12 @@ class SetFigures:
 
     def metrics(self, gold_size: int | None) -> dict[str, Figure]:
         """Indicators by name; None where a ratio has no rows. Scores are there only with gold (`gold_size` given)."""
-        figures: dict[str, Figure] = {
-            "rows": float(self.rows),
-            "coverage": ratio(self.covered, self.rows),
-            "conflictRate": ratio(self.conflicting, self.covered),
-            "meanConfidence": ratio(math.fsum(self.confidence_sums), self.covered),
-        }
-        if gold_size is not None:
-            found = self.gold_scores()
-            figures |= {"goldRows": float(found.rows), "goldUnmatched": float(gold_size - found.rows)}
-            figures |= {name: figure(estimate.value) for name, estimate in estimates(found).items()}
-        return figures
+        figures = indicators(self.rows, self.covered, self.conflicting, self.confidence_sums)
+        return figures if gold_size is None else figures | score_figures(self.gold_scores(), gold_size)
 
     def intervals(self) -> dict[str, Interval]:
         """95 % intervals of the scores that have one, by name."""
-        known = {name: one for name, one in estimates(self.gold_scores()).items() if not math.isnan(one.low)}
-        return {name: Interval(low=round(one.low, 4), high=round(one.high, 4)) for name, one in known.items()}
+        return score_intervals(self.gold_scores())
 
     def label_distribution(self, names: list[str]) -> dict[str, float]:
         """Share of the rows with labels that have each class; empty when none has labels."""
