@@ -23,12 +23,17 @@ from labeljob.resources import Resources
 SHOWN = 12
 REMEDY = ". Correct the data, or spec.schema of the function set"
 Progress = Callable[[int], None]
+Look = Callable[[pa.RecordBatch], None]
+
+
+def _nothing(_batch: pa.RecordBatch) -> None:
+    """Nobody looks."""
 
 
 def check_contract(
-    source: Source, function_set: FunctionSet, resources: Resources, progress: Progress, batch_rows: int = BATCH_ROWS
+    source: Source, function_set: FunctionSet, resources: Resources, progress: Progress, batch_rows: int = BATCH_ROWS, look: Look = _nothing
 ) -> int:
-    """Read everything once and hold it against the contract.
+    """Read everything once and hold it against the contract; `look` is shown every batch on the way.
 
     Returns:
         The number of rows.
@@ -40,7 +45,7 @@ def check_contract(
         return 0
     violations = list(structure(stored, function_set))
     columns = _checkable(stored, function_set)
-    rows, counts = _count(source, columns, function_set, resources, progress, batch_rows)
+    rows, counts = _count(source, columns, function_set, resources, progress, batch_rows, look)
     violations += [f"{_field(name)}: {count} {what}" for (name, what), count in _in_declared_order(counts, columns)]
     if violations:
         more = f"; and {len(violations) - SHOWN} more" if len(violations) > SHOWN else ""
@@ -85,7 +90,7 @@ def _checkable(stored: Mapping[str, pa.DataType | None], function_set: FunctionS
 
 
 def _count(
-    source: Source, columns: Mapping[str, ColumnType], function_set: FunctionSet, resources: Resources, progress: Progress, batch_rows: int
+    source: Source, columns: Mapping[str, ColumnType], function_set: FunctionSet, resources: Resources, progress: Progress, batch_rows: int, look: Look
 ) -> tuple[int, Counter[tuple[str, str]]]:
     """Number of rows, and of violations by (column, what)."""
     counts: Counter[tuple[str, str]] = Counter()
@@ -98,6 +103,7 @@ def _count(
             _count_batch(part, [column for column in declared if column], id_column, counts)
             if id_column in columns:
                 ids.add(part.batch.select([id_column]))
+            look(part.batch)
             rows += part.batch.num_rows
             progress(rows)
         if repeated := ids.repeated(id_column):

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from labeljob.contract.config import LabelTask
+from labeljob.contract.drift import Shift
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, LabelResult
@@ -47,7 +48,8 @@ def unpacked(column: pa.Array, functions: int) -> tuple[Votes, Levels | None]:
 
 
 def commit_of(
-    task: LabelTask, function_set: FunctionSet, function_set_digest: str, figures: Indicators, metrics: Mapping[str, Figure], content: str, started: datetime, context: StepContext
+    task: LabelTask, function_set: FunctionSet, function_set_digest: str, figures: Indicators, metrics: Mapping[str, Figure], content: str, started: datetime,
+    context: StepContext, drift: list[Shift],
 ) -> Commit:
     """The record as far as it is known before the commit; table id and version are the log's."""
     finished = context.clock()
@@ -68,6 +70,7 @@ def commit_of(
         function_set_digest=function_set_digest,
         image=task.image,
         metrics=dict(metrics) | timing,
+        drift=drift,
         label_distribution=figures.label_distribution(function_set.classes),
     )
 
