@@ -13,3 +13,8 @@ def child_name(owner: str, *parts: str) -> str:
 def run_name(owner: str, digest: str, sequence: int) -> str:
     """Name of the Job of a run, and of the run in every row: `<name…>-<digest10>-<sequence>`."""
     return child_name(owner, digest[:10], str(sequence))
+
+
+def app_id(namespace: str, name: str) -> str:
+    """The Delta application transaction of a LabelJob, for ever."""
+    return f"labelplane/{namespace}/{name}"

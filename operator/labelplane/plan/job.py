@@ -12,7 +12,7 @@ from labeljob.contract.result import JobResult, ResolveResult
 from labelplane.api.durations import seconds
 from labelplane.api.label_job import JobPins, LabelJob, LabelJobStatus, ModelPin
 from labelplane.api.label_model import FunctionSetPin, LabelModel
-from labelplane.api.names import child_name, run_name
+from labelplane.api.names import app_id, child_name, run_name
 from labelplane.api.reasons import ControlReason
 from labelplane.api.runtime import Runtime
 from labelplane.errors import Stalled, Waiting
@@ -182,8 +182,7 @@ def _owner(resource: LabelJob) -> Owner:
 
 
 def _app_id(resource: LabelJob) -> str:
-    """The Delta application transaction of this LabelJob, for ever."""
-    return f"labelplane/{resource.metadata.namespace}/{resource.metadata.name}"
+    return app_id(resource.metadata.namespace, resource.metadata.name)
 
 
 def _resolve_intent(context: JobContext) -> JobIntent:
