@@ -333,9 +333,10 @@ async def empty(ns: Namespace) -> bool:
 
 
 async def test_metrics_show_what_a_run_came_to(operator: OperatorProcess, ns: Namespace, world: World) -> None:
-    """M1, M2, M3, M6, F4."""
+    """M1, M2, M3, M6, F4, X21."""
     await ns.create_chain()
-    await ns.ready()
+    done = await ns.ready()
+    assert done["status"]["run"]["podSeconds"] == 5
     labels = f'{{name="{NAME}",namespace="{ns.name}"}}'
     expected = {
         f"labelplane_labeljob_coverage_ratio{labels} 0.95",
@@ -347,6 +348,7 @@ async def test_metrics_show_what_a_run_came_to(operator: OperatorProcess, ns: Na
         f'labelplane_labeljob_drift{{kind="label",name="{NAME}",namespace="{ns.name}"}} 0.0',
         'labelplane_resources{kind="LabelJob",ready="True"} 1.0',
         'labelplane_jobs_finished_total{outcome="succeeded",step="label"} 1.0',
+        f'labelplane_run_pod_seconds_total{{kind="LabelJob",namespace="{ns.name}",step="label"}} 5.0',
         "labelplane_queue_depth 0.0",
     }
 
