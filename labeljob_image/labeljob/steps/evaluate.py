@@ -1,6 +1,7 @@
 """Votes of a pinned dataset, batch by batch: only the id and the columns that functions read leave the reader (C2, F5)."""
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,9 +12,13 @@ from labeljob import privacy
 from labeljob.cascade import Cascade, InputErrors, open_cascade
 from labeljob.contract.function_set import FunctionSet
 from labeljob.io.source import Source
+from labeljob.logs import Log
 from labeljob.model_artifact import VotingSet
 from labeljob.steps.context import StepContext
 from labeljob.votes import VoteBatch
+
+TIMED_ROWS = 50_000  # of a run; in a smaller one the timing would take longer than what it tells is worth
+TIMED_SECONDS = 10.0  # that the first batch may have taken
 
 
 @dataclass(frozen=True)
@@ -24,12 +29,17 @@ class Voting:
     function_set: FunctionSet
     rows: int
     batch_rows: int
+    log: Log
 
     def batches(self, source: Source, progress: Callable[[int], None]) -> Iterator[tuple[pa.Array, VoteBatch]]:
         """(ids, votes) of each batch; see `vote_batches`."""
         allowance, done = math.floor(self.function_set.max_error_rate * self.rows) + 1, 0
         for part in source.batches(privacy.inputs(self.function_set, self.cascade.input_columns), self.batch_rows):
-            yield part.batch.column(self.function_set.id_column), self.cascade.apply(part.batch, allowance)
+            started = time.perf_counter()
+            votes = self.cascade.apply(part.batch, allowance)
+            if not done and self.rows >= TIMED_ROWS and part.batch.num_rows and time.perf_counter() - started < TIMED_SECONDS:
+                self.log.info("functions timed", **self.cascade.cost(part.batch).as_fields())
+            yield part.batch.column(self.function_set.id_column), votes
             self.cascade.check_errors(self.rows)
             done += part.batch.num_rows
             progress(done)
@@ -43,7 +53,7 @@ class Voting:
 def open_voting(voting: VotingSet, rows: int, context: StepContext) -> Iterator[Voting]:
     """Functions and inputs, compiled."""
     with ExitStack() as stack:
-        yield Voting(open_cascade(voting, context.resources, context.limits, stack), voting.function_set, rows, context.batch_rows)
+        yield Voting(open_cascade(voting, context.resources, context.limits, stack), voting.function_set, rows, context.batch_rows, context.log)
 
 
 def vote_batches(source: Source, rows: int, voting: VotingSet, context: StepContext, progress: Callable[[int], None]) -> Iterator[tuple[pa.Array, VoteBatch]]:
