@@ -102,7 +102,10 @@ def _dispatch(config: JobConfig, log: Log, build: str, hung: Callable[[], None])
     from labeljob.io.locations import Locations
     from labeljob.labeling_functions.limits import TimeLimits
     from labeljob.steps.context import StepContext
+    from labeljob.without_pandas import start_arrow
 
+    if config.resolve is None:
+        start_arrow()
     context = StepContext(Locations(config.mounts), available(), log, build, limits=TimeLimits(hung=hung))
     if config.check is not None:
         from labeljob.steps.check import run_check
