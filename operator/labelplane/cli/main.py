@@ -32,12 +32,13 @@ Row = Annotated[str, typer.Argument(metavar="ID", help="Id of the row.")]
 JobName = Annotated[str | None, typer.Option("--job", help="Name of the LabelJob, where there are several.")]
 ReportFile = Annotated[Path | None, typer.Option("--file", "-f", help="The page to write (default: reports/NAME.html in the state folder).")]
 Output = Annotated[str, typer.Option("--output", "-o", help="table or json.")]
+Drawn = Annotated[bool, typer.Option("--report/--no-report", help="Draw a report of what has been labelled, unless it is there.")]
 
 
 @app.command()
-def run(directory: Directory, state: State = None, volume: Volumes = [], output: Output = "table") -> None:  # noqa: B006 typer's way
+def run(directory: Directory, state: State = None, volume: Volumes = [], output: Output = "table", report: Drawn = True) -> None:  # noqa: B006 typer's way
     """Run the manifests with no cluster: check, fit, label; again only what has changed."""
-    raise typer.Exit(run_manifests(directory, state, volume, as_json=_is_json(output)))
+    raise typer.Exit(run_manifests(directory, state, volume, as_json=_is_json(output), draw=report))
 
 
 @app.command()
