@@ -13,6 +13,7 @@ from labeljob.contract.inputs import InputQuery, ModelInput
 from labeljob.contract.result import StartPin
 
 Step = Literal["check", "resolve", "fit", "label"]
+FUNCTIONS_VARIABLE = "LABELJOB_FUNCTIONS"  # environment of a job: folders that modules of `python` functions are looked for in
 
 
 class Owner(Wire):

@@ -28,7 +28,7 @@ def vote_batches(
     function_set, done = voting.function_set, 0
     allowance = math.floor(function_set.max_error_rate * rows) + 1
     with ExitStack() as stack:
-        cascade = open_cascade(voting, context.resources, context.limits, stack)
+        cascade = open_cascade(voting, context.resources, context.limits, context.python, stack)
         columns = privacy.inputs(function_set, cascade.input_columns)
         for part in source.batches(columns, context.batch_rows):
             yield part.batch.column(function_set.id_column), cascade.apply(part.batch, allowance)

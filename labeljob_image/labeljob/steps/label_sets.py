@@ -11,7 +11,6 @@ from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_writer import DeltaWriter
 from labeljob.io.spool import Spool
 from labeljob.label_model.side.soft_votes import Levels
-from labeljob.model_artifact import VotingSet
 from labeljob.multi_label.artifact import SetsArtifact, from_files
 from labeljob.multi_label.counts import AnswerCounts
 from labeljob.multi_label.figures import SetFigures
@@ -47,7 +46,7 @@ def _vote(task: LabelTask, artifact: SetsArtifact, gold: SetGold, spool: Spool, 
     function_set, source = artifact.function_set, open_pinned(task.data, context.locations)
     rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows)
     counts = AnswerCounts(artifact.voters, artifact.tasks)
-    for ids, batch in vote_batches(source, rows, VotingSet(function_set, artifact.lookups), context, context.log.progress("vote", rows)):
+    for ids, batch in vote_batches(source, rows, artifact.voting, context, context.log.progress("vote", rows)):
         counts.add(batch, gold.match(ids))
         counts.check_errors(function_set, rows)
         spool.add(set_aside(ids, batch))

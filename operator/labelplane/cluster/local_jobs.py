@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from labeljob.contract.config import JobConfig, Mount
+from labeljob.contract.config import FUNCTIONS_VARIABLE, JobConfig, Mount
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.reasons import ExitCode
 from labeljob.contract.result import JobResult
@@ -100,7 +100,7 @@ class LocalJobs:
         (folder / "result.json").unlink(missing_ok=True)
         command = [sys.executable, "-m", "labeljob.run", "--config", str(folder / "config.json"), "--result", str(folder / "result.json")]
         with (folder / "log").open("ab") as log:
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=_environment(self.folders.get("file:")))
         self._children[name] = child
         self._write(name, record | {"pid": child.pid, "birth": _birth(child.pid), "attempts": record["attempts"] + 1, "exit": None})
 
@@ -148,13 +148,20 @@ def prefix_of(uri: str) -> str:
     return f"{scheme}://{rest.split('/', 1)[0]}"
 
 
-def run_once(config: JobConfig, folder: Path) -> JobResult:
-    """Run one job to its end and return what it reports. Raises OSError when it left nothing."""
+def run_once(config: JobConfig, folder: Path, functions: Path) -> JobResult:
+    """Run one job to its end and return what it reports; `functions`: the folder of modules. Raises OSError when it left nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_bytes(canonical_json(config.wire()))
     command = [sys.executable, "-m", "labeljob.run", "--config", str(folder / "config.json"), "--result", str(folder / "result.json")]
-    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=_environment(functions))
     return JobResult.model_validate_json((folder / "result.json").read_text())
+
+
+def _environment(functions: Path | None) -> dict[str, str]:
+    """Of a job: modules of `python` functions are first looked for beside the manifests."""
+    folders = [str(functions.absolute())] if functions is not None else []
+    named = os.pathsep.join([*folders, *filter(None, [os.environ.get(FUNCTIONS_VARIABLE)])])
+    return {**os.environ, **({FUNCTIONS_VARIABLE: named} if named else {})}
 
 
 def _progress(name: str, log: Path) -> JobProgress:
