@@ -12,19 +12,22 @@ import numpy as np
 
 from labeljob.label_model.algorithms import majority_vote
 from labeljob.label_model.algorithms.latent_class import BALANCE_ROWS, FLOOR, PROPENSITY_ROWS
-from labeljob.label_model.algorithms.weighted_vote import one_coin_log_weights, sharpened
+from labeljob.label_model.algorithms.vote_pairs import balance_of_votes
+from labeljob.label_model.algorithms.weighted_vote import one_coin_log_weights
 from labeljob.label_model.em import climbing
-from labeljob.label_model.em.expectation import Expected, class_posterior
+from labeljob.label_model.em.expectation import Expected
 from labeljob.label_model.em.grid import is_dense
 from labeljob.label_model.fitting.committee import Fitted
 from labeljob.label_model.fitting.fits import COIN_VOTES, Bench
+from labeljob.label_model.fitting.notes import Judged
+from labeljob.label_model.fitting.selection import one_sided
 from labeljob.label_model.model import Member
 from labeljob.label_model.statistics.packing import outcome_counts
 from labeljob.label_model.statistics.vote_statistics import weighted_patterns
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes
 from labeljob.votes import BoolArray, FloatArray
 
-FITTED = 1 << 15  # patterns; more do not tell one accuracy a function better by enough to wait for
+FITTED = 1 << 14  # patterns; more do not tell one accuracy a function better by enough to wait for
 JUDGED = 1 << 14  # at most so many patterns, evenly spaced, are compared with majority vote
 LARGEST_LOGIT = 20.0  # of an accuracy or a rate that rounds were mixed to; FLOOR is 20.7
 
@@ -117,31 +120,34 @@ class Problem:
 
 
 def fit(bench: Bench) -> Fitted:
-    """The model, from the functions' agreement with one another, or from what an earlier model says."""
+    """The model, from how often votes agree with one another, or from what an earlier model says."""
     rows = weighted_patterns(bench.statistics, 1 + bench.classes)
-    asked, part = rows if is_dense(rows.packed, bench.classes) else rows.spaced(FITTED), rows.part
-    if not bench.evidence.any():
-        asked, part = asked.covered(), part.covered()
-    problem = _problem(bench, part)
+    asked = sample_of(rows)
+    asked = asked if bench.evidence.any() else asked.covered()
+    problem = _problem(bench, rows)
     if bench.warm is not None:
-        said = bench.begin(np.ones(len(bench.evidence))) * bench.observed.counts
+        said = bench.begin(np.ones(len(bench.evidence))) * rows.counts
         begun = problem.maximise(Expected(outcome_counts(rows.packed, said), said.sum(axis=1)))
         problem = replace(problem, begun=begun)
-    ended = climbing.run_em(asked, asked.counts, problem, bench.max_iterations, bench.tolerance, part)
-    log_prior, weights = ended.parameters.log_balance, ended.parameters.log_confusion
+    ended = climbing.run_em(asked, asked.counts, problem, bench.max_iterations, bench.tolerance)
     assert ended.expected is not None  # noqa: S101 at least one iteration
-    votes, every = ended.expected.outcomes[:, 1:], -(-rows.packed.rows // JUDGED)
+    votes, every = ended.expected.outcomes[:, 1:], slice(None, None, -(-rows.packed.rows // JUDGED))
     right = np.einsum("jkk->j", votes) * bench.votes / np.maximum(votes.sum(axis=(1, 2)), FLOOR)  # of all rows, where only some were fitted
-    judged = rows.packed if every == 1 else rows.packed.take(slice(None, None, every))
-    member = Member("coin", 1.0, log_prior, weights, np.arange(bench.classes))
-    return Fitted(member, class_posterior(judged, log_prior, weights), ended.iterations, ended.converged, right, every)
+    member = Member("coin", 1.0, ended.parameters.log_balance, ended.parameters.log_confusion, np.arange(bench.classes))
+    return Fitted(member, None, ended.iterations, ended.converged, right, Judged(rows.packed.take(every), rows.counts[every].copy()))
+
+
+def sample_of(rows: WeightedVotes) -> WeightedVotes:
+    """The rows that are fitted: all of them, or evenly spaced ones that stand for all."""
+    return rows if is_dense(rows.packed, rows.packed.outcomes - 1) else rows.spaced(FITTED)
 
 
 def _problem(bench: Bench, rows: WeightedVotes) -> Problem:
     """The priors of `latent_class.coin_structure`."""
-    balance = majority_vote.class_shares(rows.packed, rows.counts, bench.classes) if bench.balance is None else bench.balance
-    voting = np.repeat(bench.observed.vote_rates[:, None] * PROPENSITY_ROWS, bench.classes, axis=1)
+    balance = balance_of_votes(bench.vote_counts, bench.accuracies, one_sided(bench.vote_counts)) if bench.balance is None else bench.balance
+    if balance is None:
+        balance = majority_vote.class_shares(rows.packed, rows.counts, bench.classes)
+    voting = np.repeat((bench.votes / rows.total * PROPENSITY_ROWS)[:, None], bench.classes, axis=1)
     right = COIN_VOTES * bench.pooled
-    told = sharpened(bench.accuracies, bench.votes, rows.packed.tallies, rows.counts)
-    accuracies = np.where(bench.votes > 0, told, bench.pooled)  # where a function that never votes also ends
+    accuracies = np.where(bench.votes > 0, bench.accuracies, bench.pooled)  # where a function that never votes also ends
     return Problem(bench.evidence, right, COIN_VOTES - right, voting, PROPENSITY_ROWS - voting, (accuracies, balance), bench.balance is not None)

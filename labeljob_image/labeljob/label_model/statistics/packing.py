@@ -68,9 +68,12 @@ class PackedVotes:
             sums += table.take(bins)
         return sums.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :classes].T.astype(np.float64, order="C")
 
-    def take(self, rows: npt.NDArray[np.bool_] | slice) -> "PackedVotes":
+    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> "PackedVotes":
         """Some of the rows."""
-        return PackedVotes(np.ascontiguousarray(self.codes[:, rows]), self.layout)
+        if isinstance(rows, slice):
+            return PackedVotes(np.ascontiguousarray(self.codes[:, rows]), self.layout)
+        numbers = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows  # an index of flags would be looked up once a code
+        return PackedVotes(self.codes.take(numbers, axis=1), self.layout)
 
     @property
     def bin_size(self) -> int:
