@@ -13,7 +13,6 @@ import numpy as np
 from labeljob.label_model.algorithms import majority_vote
 from labeljob.label_model.algorithms.latent_class import BALANCE_ROWS, FLOOR, PROPENSITY_ROWS
 from labeljob.label_model.algorithms.vote_pairs import balance_of_votes
-from labeljob.label_model.algorithms.weighted_vote import one_coin_log_weights
 from labeljob.label_model.em import climbing
 from labeljob.label_model.em.expectation import Expected
 from labeljob.label_model.em.grid import is_dense
@@ -34,10 +33,15 @@ LARGEST_LOGIT = 20.0  # of an accuracy or a rate that rounds were mixed to; FLOO
 
 @dataclass(frozen=True)
 class Coins(climbing.Parameters):
-    """Accuracies float64 [n_functions], and probabilities of voting given the class, float64 [n_functions, n_classes]."""
+    """Accuracies float64 [n_functions], probabilities of voting given the class, float64 [n_functions, n_classes].
+
+    Attributes:
+        logs: float64 [2, n_functions], of the accuracy, and of the probability of each wrong class.
+    """
 
     accuracy: FloatArray
     propensity: FloatArray
+    logs: FloatArray
 
 
 @dataclass(frozen=True)
@@ -83,19 +87,20 @@ class Problem:
 
     def log_density(self, parameters: Coins) -> float:
         """Beta priors of accuracies and rates, Dirichlet of the class balance, up to a constant, in nats."""
-        accuracy, rate, classes = parameters.accuracy, parameters.propensity, len(parameters.log_balance)
-        value = float((self.right * np.log(accuracy) + self.wrong * np.log((1 - accuracy) / (classes - 1))).sum())
+        value = float(np.array([self.right, self.wrong]) @ parameters.logs.sum(axis=1))
         if self.any_evidence:
+            rate = parameters.propensity
             part = self.voting * np.log(rate) + self.abstaining * np.log1p(-rate)
             value += float(part[self.evidence].sum())
         return value if self.balance_is_given else value + BALANCE_ROWS * float(parameters.log_balance.sum())
 
     def vector(self, parameters: Coins) -> FloatArray:
         """Log balance and log-odds side by side."""
-        shares = parameters.accuracy
-        if self.any_evidence:
-            shares = np.concatenate([shares, parameters.propensity[self.evidence].ravel()])
-        return np.concatenate([parameters.log_balance, np.log(shares / (1 - shares))])
+        accuracy = parameters.logs[0] - parameters.logs[1] - np.log(len(parameters.log_balance) - 1)
+        if not self.any_evidence:
+            return np.concatenate([parameters.log_balance, accuracy])
+        rates = parameters.propensity[self.evidence].ravel()
+        return np.concatenate([parameters.log_balance, accuracy, np.log(rates / (1 - rates))])
 
     def parameters(self, vector: FloatArray) -> Coins:
         """The coins of a mixture."""
@@ -110,13 +115,18 @@ class Problem:
         return np.log(self.first[1] if self.balance_is_given else rows / rows.sum())
 
     def _coins(self, log_balance: FloatArray, accuracy: FloatArray, rate: FloatArray) -> Coins:
+        classes = len(log_balance)
         accuracy = np.minimum(np.maximum(accuracy, FLOOR), 1 - FLOOR)
-        weights = one_coin_log_weights(accuracy, len(log_balance))
+        logs = np.log([accuracy, (1 - accuracy) / (classes - 1)])
+        weights = np.empty((len(accuracy), 1 + classes, classes))
+        weights[:] = logs[1][:, None, None]
+        weights[:, 0] = 0.0
+        np.einsum("jkk->jk", weights[:, 1:])[:] = logs[0][:, None]
         if self.any_evidence:
             rate = np.minimum(np.maximum(rate, FLOOR), 1 - FLOOR)
             weights[self.evidence, 0] = np.log1p(-rate[self.evidence])
             weights[self.evidence, 1:] += np.log(rate[self.evidence])[:, None, :]
-        return Coins(log_balance, weights, accuracy, rate)
+        return Coins(log_balance, weights, accuracy, rate, logs)
 
 
 def fit(bench: Bench) -> Fitted:

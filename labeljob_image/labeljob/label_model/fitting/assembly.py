@@ -67,7 +67,7 @@ def from_finding(finding: Finding, bench: Bench, abstain: tuple[Abstain, ...]) -
         reason=finding.reason,  # type: ignore[arg-type]
         why=finding.why,
         class_balance=np.asarray(sum(one.share * prior_of_classes(one, bench.classes) for one in members)),
-        log_weights=np.asarray(sum(one.share * of_classes(one, bench.classes) for one in members)),
+        log_weights=only.member.log_weights if log_linear and only else np.asarray(sum(one.share * of_classes(one, bench.classes) for one in members)),
         abstain=abstain,
         accuracies=accuracies,
         iterations=max(one.iterations for one in finding.members),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from labeljob.label_model.statistics.vote_codes import Codes, Layout, packed_chunks
 from labeljob.votes import FloatArray, Votes
 
-JOINT_ROWS = 1 << 15  # from here on one table for both units of a code costs less than a second look-up
+JOINT_ROWS = 1 << 17  # from here on one table for both units of a code costs less than a second look-up
 BYTE = 256
 TOGETHER = 3  # from so many states on, a look-up gives the values of all
 BYTES_OF_A_SUM = 6  # whole bytes that are exact in float64
