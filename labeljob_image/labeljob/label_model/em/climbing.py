@@ -96,8 +96,8 @@ def run_em(
     """
     start = problem.start
     rows = weigh(patterns, counts, start.log_confusion.shape[1])
-    part = rows.part if part is None else part
-    if part.packed.rows < rows.packed.rows and not is_dense(rows.packed, len(start.log_balance)):
+    part = rows if is_dense(rows.packed, len(start.log_balance)) else rows.part if part is None else part
+    if part.packed.rows < rows.packed.rows:
         start = _climb(part, start, problem, max_iterations, max(tolerance, PART_TOLERANCE), known).parameters
     return _climb(rows, start, problem, max_iterations, tolerance, known)
 

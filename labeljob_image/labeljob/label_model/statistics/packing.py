@@ -14,7 +14,7 @@ import numpy.typing as npt
 from labeljob.label_model.statistics.vote_codes import Codes, Layout, packed_chunks
 from labeljob.votes import FloatArray, Votes
 
-JOINT_ROWS = 1 << 15  # from here on one table for both units of a code costs less than a second look-up
+JOINT_ROWS = 1 << 17  # from here on one table for both units of a code costs less than a second look-up
 BYTE = 256
 TOGETHER = 3  # from so many states on, a look-up gives the values of all
 BYTES_OF_A_SUM = 6  # whole bytes that are exact in float64
@@ -68,9 +68,12 @@ class PackedVotes:
             sums += table.take(bins)
         return sums.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :classes].T.astype(np.float64, order="C")
 
-    def take(self, rows: npt.NDArray[np.bool_] | slice) -> "PackedVotes":
+    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> "PackedVotes":
         """Some of the rows."""
-        return PackedVotes(np.ascontiguousarray(self.codes[:, rows]), self.layout)
+        if isinstance(rows, slice):
+            return PackedVotes(np.ascontiguousarray(self.codes[:, rows]), self.layout)
+        numbers = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows  # an index of flags would be looked up once a code
+        return PackedVotes(self.codes.take(numbers, axis=1), self.layout)
 
     @property
     def bin_size(self) -> int:
