@@ -18,11 +18,12 @@ from labeljob.labeling_functions.fallback import mask_fallbacks
 from labeljob.labeling_functions.identity import LookupData
 from labeljob.labeling_functions.isolation import RawVotes, evaluate_isolated
 from labeljob.labeling_functions.limits import DEFAULT_LIMITS, TimeLimits
+from labeljob.labeling_functions.literal_scan import WORD_BITS, LiteralScan
 from labeljob.labeling_functions.lookups import with_key_type
 from labeljob.labeling_functions.problem import summarise
 from labeljob.labeling_functions.quoting import identifier
 from labeljob.labeling_functions.scope import ERROR_VOTE, RESERVED_PREFIX, ROW_NUMBER, Scope
-from labeljob.labeling_functions.statement import CompiledFunction, compile_function, select, vote_name
+from labeljob.labeling_functions.statement import CompiledFunction, compile_function, mark_name, marked, select, vote_name
 from labeljob.votes import ABSTAIN, VoteBatch
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class CompiledFunctions:
         functions, scope = function_set.enabled_functions, Scope(function_set, connection)
         self.names: tuple[str, ...] = tuple(function.name for function in functions)
         self.fallback: tuple[bool, ...] = tuple(function.is_fallback for function in functions)
-        self._functions: tuple[CompiledFunction, ...] = tuple(compile_function(function, scope) for function in functions)
+        self._functions = marked(compile_function(function, scope) for function in functions)
+        self._mark_words, self._scans = _scans(self._functions)
         self._columns = [function.columns for function in self._functions]
         read = {column for columns in self._columns for column in columns}
         self._types = {column.name: ARROW_TYPES[column.type] for column in function_set.schema_.columns if column.name in read}
@@ -147,8 +149,17 @@ class CompiledFunctions:
         """The input columns in their declared types, and the row numbers, in pieces that several threads can share."""
         columns = {name: _typed_column(batch, name, arrow_type) for name, arrow_type in self._types.items()}
         rows = pa.table({ROW_NUMBER: np.arange(batch.num_rows, dtype=np.int64), **columns})
+        for name, marks in self._marks(rows).items():
+            rows = rows.append_column(name, marks)
         piece = max(MIN_PIECE, math.ceil(batch.num_rows / (2 * self._threads)))
         return pa.Table.from_batches(rows.to_batches(max_chunksize=piece), rows.schema)
+
+    def _marks(self, rows: Any) -> dict[str, Any]:
+        """Columns of marks, uint64: the rows on which a function that has literals may vote."""
+        masks = np.zeros((self._mark_words, rows.num_rows), dtype=np.uint64)
+        for column, scan in self._scans.items():
+            scan.mark(rows.column(column), masks, self._threads)
+        return {mark_name(word): pa.array(mask) for word, mask in enumerate(masks)}
 
     def _evaluate(self, chosen: Sequence[int], rows: Any) -> RawVotes:
         """int8 [len(chosen), n_rows] in row order, whatever order DuckDB's threads deliver; may raise EvaluationFailed.
@@ -173,6 +184,16 @@ class CompiledFunctions:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _scans(functions: Sequence[CompiledFunction]) -> tuple[int, dict[str, LiteralScan]]:
+    """Words of a row's marks, and what looks for the literals in each column."""
+    wanted: dict[str, dict[int, frozenset[str]]] = {}
+    for function in functions:
+        if function.may is not None and function.literals:
+            wanted.setdefault(function.columns[0], {})[function.may] = function.literals
+    words = -(-sum(map(len, wanted.values())) // WORD_BITS)
+    return words, {column: LiteralScan(of, words) for column, of in wanted.items()}
 
 
 def _typed_column(batch: Any, name: str, arrow_type: Any) -> Any:

@@ -5,6 +5,8 @@ not a Unicode letter, digit or underscore, whatever the word itself holds: `log 
 in "C++." but not in "C++11", `#sale` is not found in "a#sale". `substring` asks nothing.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterator
 
 from labeljob.contract.columns import ColumnType
@@ -15,6 +17,7 @@ from labeljob.labeling_functions.scope import RESERVED_PREFIX, Scope, column_sql
 
 TYPES: tuple[ColumnType, ...] = ("string",)
 NORMAL_PREFIX = f"{RESERVED_PREFIX}nfc:"
+_ASCII = re.compile("[\0-\x7f]+")
 BOUNDARY = r"[^\p{L}\p{Nd}_]"
 
 
@@ -43,3 +46,12 @@ def vote_sql(function: LabelingFunction, scope: Scope) -> str:
     pattern = f"concat({text(before + '(?:')}, {words}, {text(')' + after)})"
     found = f"regexp_matches({column_sql(normalised(keywords.column))}, {pattern})"
     return vote_where(found, scope.vote_of(function))
+
+
+def literals(function: LabelingFunction) -> frozenset[str] | None:
+    """ASCII parts of its words, one of which stands, up to ASCII case, in every text that it votes on; None when a word has none.
+
+    NFC deletes nothing and puts nothing between ASCII characters, so they stand in the text as it came.
+    """
+    parts = [_ASCII.findall(unicodedata.normalize("NFC", word)) for word in declared(function).any]
+    return frozenset(max(of, key=len) for of in parts) if all(parts) else None
