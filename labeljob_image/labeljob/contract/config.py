@@ -12,6 +12,7 @@ from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import InputQuery, ModelInput
 from labeljob.contract.result import StartPin
 
+FUNCTIONS_VARIABLE = "LABELJOB_FUNCTIONS"  # environment of a job: folders that modules of `python` functions are looked for in
 MOST_SHARDS = 1000
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"  # Kubernetes sets it in the pods of an Indexed Job
 Step = Literal["check", "resolve", "fit", "label", "shard", "commit"]

@@ -16,7 +16,7 @@ from labeljob.contract.config import JobConfig, Mount
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.result import JobResult
 from labelplane.cluster.local_indexes import following, observed_indexes
-from labelplane.cluster.local_processes import Processes, now, read_record, write_record
+from labelplane.cluster.local_processes import Processes, environment_of, now, read_record, write_record
 from labelplane.plan.actions import JobIntent
 from labelplane.plan.observed import ObservedJob
 
@@ -42,7 +42,7 @@ class LocalJobs:
     processes: Processes = field(init=False)
 
     def __post_init__(self) -> None:
-        self.processes = Processes(self.root)
+        self.processes = Processes(self.root, functions=self.folders.get("file:"))
 
     def start(self, owner_uid: str, intent: JobIntent) -> None:
         """Start the job unless it is there already; of an Indexed Job's children, as many as may run at once."""
@@ -138,12 +138,12 @@ def prefix_of(uri: str) -> str:
     return f"{scheme}://{rest.split('/', 1)[0]}"
 
 
-def run_once(config: JobConfig, folder: Path) -> JobResult:
-    """Run one job to its end and return what it reports. Raises OSError when it left nothing."""
+def run_once(config: JobConfig, folder: Path, functions: Path) -> JobResult:
+    """Run one job to its end and return what it reports; `functions`: the folder of modules. Raises OSError when it left nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_bytes(canonical_json(config.wire()))
     command = [sys.executable, "-m", "labeljob.run", "--config", str(folder / "config.json"), "--result", str(folder / "result.json")]
-    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=environment_of(functions))
     return JobResult.model_validate_json((folder / "result.json").read_text())
 
 
