@@ -10,8 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeljob.label_model.posteriors import LARGEST_LOG_ODDS, normalised
-from labeljob.label_model.statistics.packing import BYTE, PackedVotes, RowSums, add_histograms, bin_tables, by_function, empty_histograms, sum_tables, unit_sums
+from labeljob.label_model.posteriors import normalised
+from labeljob.label_model.statistics.packing import (
+    BYTE,
+    LARGEST_LOG_ODDS,
+    PackedVotes,
+    RowSums,
+    add_histograms,
+    bin_tables,
+    by_function,
+    empty_histograms,
+    scaled_likelihoods,
+    sum_tables,
+    unit_sums,
+)
 from labeljob.label_model.statistics.vote_codes import chunk_rows
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes
 from labeljob.votes import FloatArray
@@ -40,7 +52,6 @@ class Expectation:
         self.total, self.value = np.empty(shape), np.empty(shape)
         self.weights, self.spare = np.empty((states, self.chunk)), np.empty(self.chunk)
         self.both = np.zeros((layout.units // 2, layout.size, BYTE)) if packed.joint else np.empty(0)
-        self.occurrences: list[FloatArray] = []
 
     def of(self, log_prior: FloatArray, log_weights: FloatArray) -> tuple[Expected, float]:
         """Expected rows of each state, and the log likelihood of all rows in nats.
@@ -68,17 +79,12 @@ class Expectation:
         return float(np.vdot(self.rows.outcomes, second)) + self.rows.total * float(log_prior[1])
 
     def _load_many(self, log_prior: FloatArray, log_weights: FloatArray) -> float:
-        """Tables of likelihoods, each row of them scaled by its largest, whose log is returned, of all rows; none where they might underflow."""
+        """Tables of likelihoods, scaled; the log of the scale is returned, of all rows. None where they might underflow."""
         packed, self.tables = self.rows.packed, list[FloatArray]()
-        if not packed.joint:
-            units = unit_sums(log_weights, packed.layout)
-            units[0] += log_prior
-            top = units.max(axis=2)
-            units -= top[:, :, None]
-            if float(-units.min(axis=(1, 2)).sum()) < LARGEST_LOG_ODDS:
-                self.occurrences = self.occurrences or [np.bincount(bins, self.rows.counts, packed.bin_size).astype(np.float64) for bins in self.bins]
-                self.tables = list(np.exp(units, out=units))
-                return sum(float(of_unit @ logs) for of_unit, logs in zip(self.occurrences, top, strict=True))
+        scaled = None if packed.joint else scaled_likelihoods(unit_sums(log_weights, packed.layout), log_prior)
+        if scaled is not None:
+            self.tables = list(scaled[0])
+            return self.rows.total * scaled[1]
         self.sums = RowSums(packed.layout, self.states, self.chunk, joint=False).load(log_weights)
         return 0.0
 
