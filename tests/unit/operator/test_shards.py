@@ -179,12 +179,13 @@ async def test_a_part_given_up_is_told_before_the_job_gives_up(world: World) -> 
     assert condition(world.get("LabelJob"), "Stalled")["status"] == "True"
 
 
-async def test_a_job_cut_short_is_made_again(world: World) -> None:
+@pytest.mark.parametrize("left", [Indexes(2, 2), Indexes(3, 2)], ids=["lowered", "and-raised-again"])
+async def test_a_job_cut_short_is_made_again(world: World, left: Indexes) -> None:
     """Somebody lowered `completions`: the Job is complete, and its parts are not."""
     job = await until(world, "shard")
     owner, action, _ = world.jobs[job.name]
     world.finish_shards(job.name, 2)
-    world.jobs[job.name] = (owner, action, replace(job, state="succeeded", finished_at=world.now, indexes=Indexes(2, 2)))
+    world.jobs[job.name] = (owner, action, replace(job, state="succeeded", finished_at=world.now, indexes=left))
     await settle(world)
     assert "JobEdited" in [event.reason for _, event in world.events]
     assert (len(world.commits), world.labelled_parts) == (1, 3)
