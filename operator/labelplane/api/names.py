@@ -14,3 +14,8 @@ def child_name(owner: str, *parts: str) -> str:
 def run_name(owner: str, digest: str, sequence: int, *suffix: str) -> str:
     """Name of the Job of a run, and of the run in every row: `<name…>-<digest10>-<sequence>`; with a suffix, of another Job of it."""
     return child_name(owner, digest[:10], str(sequence), *suffix)
+
+
+def app_id(namespace: str, name: str) -> str:
+    """The Delta application transaction of a LabelJob, for ever."""
+    return f"labelplane/{namespace}/{name}"

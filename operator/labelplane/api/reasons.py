@@ -20,6 +20,7 @@ class ConditionType(StrEnum):
     CONFLICT_HIGH = "ConflictHigh"
     FUNCTIONS_DEPENDENT = "FunctionsDependent"
     VOTES_ADVERSARIAL = "VotesAdversarial"
+    DRIFTED = "Drifted"
 
 
 class ControlReason(StrEnum):
@@ -59,6 +60,7 @@ class ControlReason(StrEnum):
     CONFLICT_HIGH = "ConflictHigh"
     FUNCTIONS_DEPENDENT = "FunctionsDependent"
     VOTES_ADVERSARIAL = "VotesAdversarial"
+    DRIFTED = "Drifted"
 
 
 REASONS: frozenset[str] = frozenset(ControlReason) | frozenset(JobReason)

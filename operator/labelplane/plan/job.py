@@ -10,6 +10,7 @@ from labelplane.api.durations import seconds
 from labelplane.api.label_job import JobPins, LabelJob, LabelJobStatus
 from labelplane.api.reasons import ControlReason
 from labelplane.plan.actions import DeleteJob, Outcome, Plan
+from labelplane.plan.drift import drifted
 from labelplane.plan.job_context import JobContext, job_context, without_progress
 from labelplane.plan.job_intents import label_intent, resolve_intent, run_job_names
 from labelplane.plan.job_pins import job_pins
@@ -103,4 +104,4 @@ def _ready(context: JobContext, status: LabelJobStatus) -> Outcome:
     run, metrics = status.run, status.metrics
     rows = metrics.rows if metrics else None
     text = f"{rows} rows labelled in version {run.output.version} of {run.output.uri}" if run else "labelled"
-    return Outcome("ready", ControlReason.LABELED, text, missed_objectives(context.resource.spec, metrics))
+    return Outcome("ready", ControlReason.LABELED, text, (*missed_objectives(context.resource.spec, metrics), *drifted(context.resource.spec, run)))

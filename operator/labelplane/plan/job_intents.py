@@ -9,7 +9,7 @@ from labeljob.contract.config import CommitTask, JobConfig, LabelTask, Owner, Re
 from labeljob.contract.digests import digest_of
 from labelplane.api.durations import seconds
 from labelplane.api.label_job import JobPins, LabelJob
-from labelplane.api.names import child_name, run_name
+from labelplane.api.names import app_id, child_name, run_name
 from labelplane.plan.actions import JobIntent
 from labelplane.plan.job_context import JobContext
 from labelplane.plan.runtime import at_pinned_image
@@ -95,5 +95,4 @@ def _owner(resource: LabelJob) -> Owner:
 
 
 def _app_id(resource: LabelJob) -> str:
-    """The Delta application transaction of this LabelJob, for ever."""
-    return f"labelplane/{resource.metadata.namespace}/{resource.metadata.name}"
+    return app_id(resource.metadata.namespace, resource.metadata.name)

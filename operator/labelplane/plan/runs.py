@@ -28,6 +28,7 @@ def with_commit(resource: LabelJob, pins: JobPins, commit: Commit, spent: int | 
         inputs=pins.inputs,
         image=commit.image,
         output=output,
+        drift=commit.drift,
         pod_seconds=spent,
     )
     metrics = metrics_of(commit)

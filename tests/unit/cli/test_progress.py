@@ -16,6 +16,7 @@ from labelplane.cli.progress import bars, show
 from labelplane.cli.run import until_one_ends
 from labelplane.cluster.local_jobs import JobProgress, LocalJobs
 from tests.e2e import rollouts
+from tests.patience import HANG_SECONDS
 from tests.unit.cli.test_run import events, write
 
 
@@ -65,7 +66,7 @@ async def test_it_waits_until_a_job_ends_or_the_time_is_up(tmp_path: Path) -> No
     assert child.stdin
     child.stdin.close()
     child.wait()
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, HANG_SECONDS)
 
 
 def test_a_run_on_a_terminal_shows_rows(tmp_path: Path) -> None:

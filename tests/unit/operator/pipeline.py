@@ -10,6 +10,7 @@ from labeljob.contract.calibration import CalibrationRecord, Interval
 from labeljob.contract.config import CommitTask, JobConfig, LabelTask, ResolveTask
 from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.digests import digest_of
+from labeljob.contract.drift import Shift
 from labeljob.contract.inputs import InputQuery, ModelInput, chain_of
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import CheckResult, Commit, DependentPair, Failure, FitResult, FunctionColumns, JobResult, LabelResult, ModelVersion, ResolveResult, VersionLine
@@ -34,6 +35,7 @@ class World:
     gold_version: int = 0
     build: str = "b1"
     dependent: list[DependentPair] = field(default_factory=list)
+    drift: list[Shift] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failing: dict[str, JobReason] = field(default_factory=dict)  # step -> why it fails
     resources: dict[Key, dict[str, Any]] = field(default_factory=dict)
@@ -197,7 +199,7 @@ class World:
             content_digest=digest_of([task.data.digest, task.model_sha256]),
             started_at=self._time(), finished_at=self._time(), data=task.data, model_version=task.model_version, model_sha256=task.model_sha256,
             function_set_digest="f",
-            image=task.image, metrics={"rows": 10, "coverage": 0.95, "conflictRate": 0.05, "precision": None}, label_distribution={"risky": 0.3},
+            image=task.image, metrics={"rows": 10, "coverage": 0.95, "conflictRate": 0.05, "precision": None}, label_distribution={"risky": 0.3}, drift=self.drift,
         )  # fmt: skip
         if standing is None:
             self.commits.append(made)
