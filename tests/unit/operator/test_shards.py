@@ -125,6 +125,16 @@ async def test_a_run_under_way_keeps_its_number(world: World) -> None:
     assert condition(world.get("LabelJob"))["observedGeneration"] == 2
 
 
+async def test_asked_anew_it_takes_the_new_number(world: World) -> None:
+    """A run that cannot go on as it is pinned need not be waited for."""
+    first = await until(world, "shard")
+    world.apply(sharded(1))
+    world.annotate("LabelJob", reconcile_at="now")
+    await settle(world)
+    assert first.name not in world.jobs
+    assert (status_of(world)["pins"]["shards"], world.job_of("label") is not None, [one.sequence for one in world.commits]) == (1, True, [2])
+
+
 async def test_another_input_is_another_run(world: World) -> None:
     """What changes the labels stops the run under way, its parts and all."""
     first = await until(world, "shard")
