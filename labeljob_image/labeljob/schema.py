@@ -25,6 +25,11 @@ SHOWN = 12
 ORDER = ("that are not", "minimum", "maximum", "null", "duplicate")  # of the violations of one column
 REMEDY = ". Correct the data, or spec.schema of the function set"
 Progress = Callable[[int], None]
+Look = Callable[[pa.RecordBatch], None]
+
+
+def _nothing(_batch: pa.RecordBatch) -> None:
+    """Nobody looks."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,10 @@ class Held:
         return self.together(Held(values=((id_column, "duplicate ids", repeated),) if repeated else ()))
 
 
-def check_contract(source: Source, function_set: FunctionSet, resources: Resources, progress: Progress, batch_rows: int = BATCH_ROWS) -> int:
-    """Read everything once and hold it against the contract.
+def check_contract(
+    source: Source, function_set: FunctionSet, resources: Resources, progress: Progress, batch_rows: int = BATCH_ROWS, look: Look = _nothing
+) -> int:
+    """Read everything once and hold it against the contract; `look` is shown every batch on the way.
 
     Returns:
         The number of rows.
@@ -66,13 +73,15 @@ def check_contract(source: Source, function_set: FunctionSet, resources: Resourc
     """
     id_column = function_set.id_column
     with Spool(resources) as ids:
-        held = hold(source, function_set, progress, batch_rows, ids.add)
+        held = hold(source, function_set, progress, batch_rows, ids.add, look)
         held = held.with_repeated(id_column, ids.repeated(id_column))
     require(held, function_set)
     return held.rows
 
 
-def hold(source: Source, function_set: FunctionSet, progress: Progress, batch_rows: int = BATCH_ROWS, take_ids: Callable[[pa.RecordBatch], None] | None = None) -> Held:
+def hold(
+    source: Source, function_set: FunctionSet, progress: Progress, batch_rows: int = BATCH_ROWS, take_ids: Look | None = None, look: Look = _nothing
+) -> Held:
     """Read everything once and hold it against the contract, but for repeated ids: `take_ids` gets each batch's id column where there is one to read."""
     stored = source.types()
     if not stored:  # JSON Lines without a line have no columns and no rows
@@ -84,6 +93,7 @@ def hold(source: Source, function_set: FunctionSet, progress: Progress, batch_ro
         _count_batch(part, declared, function_set.id_column, counts)
         if take_ids is not None and function_set.id_column in columns:
             take_ids(part.batch.select([function_set.id_column]))
+        look(part.batch)
         rows += part.batch.num_rows
         progress(rows)
     return Held(rows, tuple(structure(stored, function_set)), tuple((*key, count) for key, count in counts.items() if count))

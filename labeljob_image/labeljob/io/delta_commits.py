@@ -91,6 +91,17 @@ def last_record(table: DeltaTable, app_id: str) -> CommitRecord | None:
     return None
 
 
+def record_at(table: DeltaTable, app_id: str, version: int) -> CommitRecord | None:
+    """Our commit that made this version; None when there is none."""
+    found = (_record(entry, str(table.metadata().id)) for entry in _history(table) if entry.get(APP_KEY) == app_id and int(entry["version"]) == version)
+    return next(found, None)
+
+
+def versions_of(table: DeltaTable, app_id: str) -> list[int]:
+    """The versions that we committed, newest first, as far as the log goes back."""
+    return [int(entry["version"]) for entry in _history(table) if entry.get(APP_KEY) == app_id]
+
+
 def _opened(folder: Path, uri: str) -> DeltaTable | None:
     """None when a log has been begun but holds no version: a writer was killed, or is at work."""
     for begun in (False, True):  # a first version may come between the look and the next line: then look again

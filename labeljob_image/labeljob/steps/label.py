@@ -27,7 +27,7 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
         return result_of(task, done)
     labelling = labelling_of(task, context)
     source = open_pinned(task.data, context.locations)
-    rows = check_contract(source, labelling.declared, context.resources, context.log.progress("check", None), context.batch_rows)
+    rows = check_contract(source, labelling.declared, context.resources, context.log.progress("check", None), context.batch_rows, labelling.sample.add)
     writer = DeltaWriter(context.locations.path(task.output), task.output, task.app_id, task.sequence)
     with Spool(context.resources) as spool:
         vote(labelling, source, rows, spool, context)

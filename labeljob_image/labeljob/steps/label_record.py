@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from labeljob.contract.config import LabelTask
+from labeljob.contract.drift import Shift
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, LabelResult
 from labeljob.errors import JobError
@@ -30,6 +31,9 @@ class Outcome(Protocol):
 
     def label_distribution(self) -> dict[str, float]:
         """Shares of the classes."""
+
+    def drift(self) -> list[Shift]:
+        """What has moved since the model version was fitted."""
 
 
 def set_aside(ids: pa.Array, batch: VoteBatch) -> pa.RecordBatch:
@@ -68,6 +72,7 @@ def commit_of(task: LabelTask, outcome: Outcome, content: str, started: datetime
         image=task.image,
         metrics=metrics | timing,
         label_distribution=outcome.label_distribution(),
+        drift=outcome.drift(),
     )
 
 

@@ -3,11 +3,15 @@
 import pyarrow as pa
 
 from labeljob.contract.config import LabelTask
+from labeljob.contract.drift import Shift
 from labeljob.contract.result import FunctionColumns
+from labeljob.drift.comparison import shifts
+from labeljob.drift.reference import Reference
+from labeljob.drift.sample import RowSample
 from labeljob.figures import Figure
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.model_artifact import VotingSet
-from labeljob.multi_label.artifact import SetsArtifact
+from labeljob.multi_label.artifact import SetsArtifact, reference_of
 from labeljob.multi_label.counts import AnswerCounts
 from labeljob.multi_label.figures import SetFigures
 from labeljob.multi_label.gold import MatchedSets, SetGold, set_gold_of
@@ -21,7 +25,7 @@ from labeljob.votes import VoteBatch, Votes
 class SetLabelling:
     """See `Labelling`."""
 
-    def __init__(self, task: LabelTask, artifact: SetsArtifact, context: StepContext) -> None:
+    def __init__(self, task: LabelTask, artifact: SetsArtifact, reference: Reference, context: StepContext) -> None:
         self._artifact, self._run = artifact, task.run
         self.declared, self.function_set_digest = artifact.function_set, artifact.function_set_digest
         self.voting = VotingSet(artifact.function_set, artifact.lookups)
@@ -31,6 +35,7 @@ class SetLabelling:
         self._gold_size = len(self._gold.labels) if task.gold else None
         self._counts = AnswerCounts(artifact.voters, artifact.tasks)
         self._figures = SetFigures(artifact.voters, artifact.tasks)
+        self._reference, self.sample = reference, RowSample(self.declared)
 
     def count(self, ids: pa.Array, batch: VoteBatch) -> None:
         self._counts.add(batch, self._gold.match(ids))
@@ -50,17 +55,21 @@ class SetLabelling:
             self._figures.add_gold(*judged_sets(self._artifact, *said_of(known, self.functions), known.column(0), self._gold))
 
     def tally(self) -> Tally:
-        return {"counts": self._counts.data(), "figures": self._figures.data()}
+        return {"counts": self._counts.data(), "figures": self._figures.data(), "sample": self.sample.to_text()}
 
     def add_tally(self, tally: Tally) -> None:
         self._counts.add_data(tally["counts"])
         self._figures.add_data(tally["figures"])
+        self.sample.merge(RowSample.from_text(self.declared, tally["sample"]))
 
     def columns(self) -> FunctionColumns:
         return self._counts.columns(self._artifact.models, self._artifact.estimated)
 
     def metrics(self) -> dict[str, Figure]:
         return self._figures.metrics(self._gold_size)
+
+    def drift(self) -> list[Shift]:
+        return shifts(self._reference, reference_of(self._counts, self._figures, list(self.declared.classes)), self.sample)
 
     def label_distribution(self) -> dict[str, float]:
         return self._figures.label_distribution(list(self.declared.classes))

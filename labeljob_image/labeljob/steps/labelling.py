@@ -16,8 +16,11 @@ from labeljob.artifacts import ArtifactHome
 from labeljob.cascade import InputErrors
 from labeljob.content_digest import ContentDigest
 from labeljob.contract.config import LabelTask
+from labeljob.contract.drift import Shift
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.result import FunctionColumns
+from labeljob.drift.reference import reference_in
+from labeljob.drift.sample import RowSample
 from labeljob.figures import Figure
 from labeljob.frozen_models import opened
 from labeljob.io.source import Source
@@ -41,6 +44,7 @@ class Labelling(Protocol):
     schema: pa.Schema  # of the output
     voting: VotingSet
     functions: int  # columns of votes
+    sample: RowSample  # of the rows as they were read
 
     def count(self, ids: pa.Array, batch: VoteBatch) -> None:
         """Count votes, and how right they are where the class is known."""
@@ -69,6 +73,9 @@ class Labelling(Protocol):
     def label_distribution(self) -> dict[str, float]:
         """Shares of the classes."""
 
+    def drift(self) -> list[Shift]:
+        """What has moved since the model version was fitted."""
+
 
 def labelling_of(task: LabelTask, context: StepContext) -> Labelling:
     """The pinned version, verified, and the task's gold.
@@ -80,10 +87,10 @@ def labelling_of(task: LabelTask, context: StepContext) -> Labelling:
     if is_multi_label(files):
         from labeljob.steps.label_sets import SetLabelling
 
-        return SetLabelling(task, from_files(files, task.artifacts), context)
+        return SetLabelling(task, from_files(files, task.artifacts), reference_in(files), context)
     from labeljob.steps.label_one import OneLabel
 
-    return OneLabel(task, opened(context.locations, files, task.artifacts), context)
+    return OneLabel(task, opened(context.locations, files, task.artifacts), reference_in(files), context)
 
 
 def vote(labelling: Labelling, source: Source, total: int, spool: Spool, context: StepContext) -> InputErrors:

@@ -50,7 +50,7 @@ def run_shard(task: ShardTask, index: int, context: StepContext) -> ShardResult:
 def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetime, context: StepContext) -> ShardSummary:
     labelling = labelling_of(task.label, context)
     part = open_part(task.label.data, task.shards, index, context.locations)
-    held = hold(part.source, labelling.declared, context.log.progress("check", None), context.batch_rows)
+    held = hold(part.source, labelling.declared, context.log.progress("check", None), context.batch_rows, look=labelling.sample.add)
     data, ids, errors = tuple[DataFile, ...](), tuple[DataFile, ...](), InputErrors()
     with files.attempt_at(index) as work, Spool(context.resources) as spool:
         if held.is_broken:
