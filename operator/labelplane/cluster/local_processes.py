@@ -22,7 +22,7 @@ Record = dict[str, Any]
 
 @dataclass
 class Processes:
-    """Children by name: the folder below `root` that holds a child's record, log and result."""
+    """Children by name: the folder below `root` that holds a child's record, log and result. `functions`: where modules of `python` functions are."""
 
     root: Path
     functions: Path | None = None  # the folder beside the manifests, with modules of `python` functions

@@ -12,6 +12,7 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.labeling_functions.identity import function_set_digest
 from labeljob.labeling_functions.limits import DEFAULT_LIMITS
+from labeljob.labeling_functions.multi_label import Answers, answers_of
 from labeljob.labeling_functions.python_code import code_digests
 from labeljob.labeling_functions.python_runtime import DEFAULT_FOLDER, PythonRuntime, folders_of
 from labeljob.model_artifact import VotingSet
@@ -86,6 +87,13 @@ def test_other_code_than_the_model_was_fitted_with_is_refused(tmp_path: Path) ->
     with ExitStack() as stack, pytest.raises(JobError, match="the code of f0 is not what the model was fitted with") as stopped:
         open_cascade(voting, Resources(1, 64 << 20), DEFAULT_LIMITS, PythonRuntime((folder,)), stack)
     assert stopped.value.reason is JobReason.MODEL_MISMATCH
+
+
+def test_in_a_set_of_several_labels_a_function_may_name_any_class() -> None:
+    """C2: it votes for the one that it names, and passes over the others."""
+    function = a_set(python("f"), risky(sql="true")).functions[0]
+    assert answers_of(function, ["a", "b", "c"]) == Answers(frozenset("abc"), frozenset("abc"))
+    assert not function.abstain_is_missing
 
 
 def test_where_modules_are_looked_for() -> None:

@@ -207,7 +207,7 @@ process.load(0, "endless:f")
 def test_the_process_ends_with_the_job(tmp_path: Path) -> None:
     """X20: even where the job is killed while a function works."""
     folder = write(tmp_path, endless="import os\nos.mkfifo(os.environ['HOME'] + '/never')\nopen('never').read()\n")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "TMPDIR": folder}
     with subprocess.Popen([sys.executable, "-c", ORPHAN, folder], stdout=subprocess.PIPE, text=True, env=environment) as job:
         assert job.stdout is not None
         worker = os.pidfd_open(int(job.stdout.readline()))
