@@ -18,14 +18,14 @@ from labeljob.labeling_functions.fallback import mask_fallbacks
 from labeljob.labeling_functions.identity import LookupData
 from labeljob.labeling_functions.isolation import RawVotes, evaluate_isolated
 from labeljob.labeling_functions.limits import DEFAULT_LIMITS, TimeLimits
-from labeljob.labeling_functions.literal_scan import WORD_BITS, LiteralScan
 from labeljob.labeling_functions.lookups import with_key_type
+from labeljob.labeling_functions.marks import Marker, settle
 from labeljob.labeling_functions.problem import summarise
 from labeljob.labeling_functions.python_functions import python_functions
 from labeljob.labeling_functions.python_runtime import DEFAULT_RUNTIME, PythonRuntime
 from labeljob.labeling_functions.quoting import identifier
 from labeljob.labeling_functions.scope import ERROR_VOTE, RESERVED_PREFIX, ROW_NUMBER, Scope
-from labeljob.labeling_functions.statement import CompiledFunction, compile_function, mark_name, marked, select, vote_name
+from labeljob.labeling_functions.statement import CompiledFunction, compile_function, numbered, select, vote_name
 from labeljob.votes import ABSTAIN, VoteBatch
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ class CompiledFunctions:
         functions, scope = function_set.enabled_functions, Scope(function_set, connection)
         self.names: tuple[str, ...] = tuple(function.name for function in functions)
         self.fallback: tuple[bool, ...] = tuple(function.is_fallback for function in functions)
-        self._functions = marked(compile_function(function, scope) for function in functions)
-        self._mark_words, self._scans = _scans(self._functions)
+        self._functions = numbered(compile_function(function, scope) for function in functions)
+        self._marker = Marker(self._functions)
         self._columns = [function.columns for function in self._functions]
         read = {column for columns in self._columns for column in columns}
         self._types = {column.name: ARROW_TYPES[column.type] for column in function_set.schema_.columns if column.name in read}
@@ -156,29 +156,30 @@ class CompiledFunctions:
         """The input columns in their declared types, and the row numbers, in pieces that several threads can share."""
         columns = {name: _typed_column(batch, name, arrow_type) for name, arrow_type in self._types.items()}
         rows = pa.table({ROW_NUMBER: np.arange(batch.num_rows, dtype=np.int64), **columns})
-        for name, marks in self._marks(rows).items():
-            rows = rows.append_column(name, marks)
+        rows = self._marker.marked(rows, self._threads)
         piece = max(MIN_PIECE, math.ceil(batch.num_rows / (2 * self._threads)))
         return pa.Table.from_batches(rows.to_batches(max_chunksize=piece), rows.schema)
-
-    def _marks(self, rows: Any) -> dict[str, Any]:
-        """Columns of marks, uint64: the rows on which a function that has literals may vote."""
-        masks = np.zeros((self._mark_words, rows.num_rows), dtype=np.uint64)
-        for column, scan in self._scans.items():
-            scan.mark(rows.column(column), masks, self._threads)
-        return {mark_name(word): pa.array(mask) for word, mask in enumerate(masks)}
 
     def _evaluate(self, chosen: Sequence[int], rows: Any) -> RawVotes:
         """int8 [len(chosen), n_rows] in row order, whatever order DuckDB's threads deliver; may raise EvaluationFailed.
 
         Row numbers ascend in `rows` but may have gaps.
         """
+        functions = [self._functions[position] for position in chosen]
+        asked = self._marker.open_functions(functions, rows)
+        raw: RawVotes = np.full((len(chosen), rows.num_rows), ABSTAIN, dtype=np.int8)
+        if asked:
+            raw[asked] = self._ask([functions[place] for place in asked], rows)
+        settle(raw, functions, rows)
+        return raw
+
+    def _ask(self, functions: Sequence[CompiledFunction], rows: Any) -> RawVotes:
         self._connection.register(ROWS_NAME, rows)
         try:
-            result = fetch(self._connection, select([self._functions[position] for position in chosen]), self._limits)
+            result = fetch(self._connection, select(functions), self._limits)
         finally:
             self._connection.unregister(ROWS_NAME)
-        raw: RawVotes = np.array([result[vote_name(position)] for position in range(len(chosen))], dtype=np.int8)
+        raw: RawVotes = np.array([result[vote_name(position)] for position in range(len(functions))], dtype=np.int8)
         numbers = result[ROW_NUMBER]
         return raw if (np.diff(numbers) > 0).all() else raw[:, np.argsort(numbers)]
 
@@ -192,16 +193,6 @@ class CompiledFunctions:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-
-def _scans(functions: Sequence[CompiledFunction]) -> tuple[int, dict[str, LiteralScan]]:
-    """Words of a row's marks, and what looks for the literals in each column."""
-    wanted: dict[str, dict[int, frozenset[str]]] = {}
-    for function in functions:
-        if function.may is not None and function.literals:
-            wanted.setdefault(function.columns[0], {})[function.may] = function.literals
-    words = -(-sum(map(len, wanted.values())) // WORD_BITS)
-    return words, {column: LiteralScan(of, words) for column, of in wanted.items()}
 
 
 def _typed_column(batch: Any, name: str, arrow_type: Any) -> Any:

@@ -1,14 +1,16 @@
 """Which texts hold one of a function's literals: one pass over the bytes of a column, however many functions and literals there are.
 
-    bytes | 0x20 -> every window of 4 bytes (2 for short literals) -> hash -> known? -> the literal there, byte by byte -> its row
+    bytes | 0x20 -> every window of 4 bytes (2 or 1 for short literals) -> hash -> known? -> the literal there, byte by byte -> its row
+        the literal is a whole keyword    sure: a vote      not sure: a sign beside it is not ASCII, and may be a letter or change in NFC
+        it is a part of a pattern         the function may vote, and decides
 
-Case and a few signs are folded away by one bit, so what is found is a superset, and each function then decides on its own rows. Time is
-linear in the bytes, whatever they hold.
+Letters match in both cases, so that what is found is a superset of what a function asks for. Time is linear in the bytes, whatever they hold.
 """
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import dataclass
+from functools import partial, reduce
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -19,9 +21,11 @@ Bytes: TypeAlias = npt.NDArray[np.uint8]
 Indices: TypeAlias = npt.NDArray[np.int64]
 Piece: TypeAlias = tuple[Bytes, Indices, int]  # bytes, bounds of rows in them [n_rows + 1], number of the first row
 Masks: TypeAlias = npt.NDArray[np.uint64]  # [n_words, n_rows]; bit j of word w is function 64 w + j
+Marks: TypeAlias = npt.NDArray[np.uint64]  # [2, n_words, n_rows]: rows on which a function MAY vote, those on which it does: SURE
 
+MAY, SURE = 0, 1
 LONGEST = 32  # bytes of a literal that are compared
-SHORTEST = 2
+FEW = 6  # windows that are quicker compared one by one than looked up
 PIECE_BYTES = 1 << 18  # looked at together: temporary arrays stay in the cache
 WORD_BITS = 64
 # What RE2 takes for an ASCII letter in any case, and what NFC makes an ASCII character of: long s, Kelvin sign, Greek question mark, varia.
@@ -31,89 +35,122 @@ _FOLD = np.uint8(0x20)
 _HIGH_BITS = np.uint64(0x8080808080808080)
 _FACTOR, _SHIFT = np.uint32(2654435761), np.uint32(16)  # Knuth's multiplicative hash
 _SLOTS = 1 << 16
+_NONE = np.uint64(0)
+_APART, _JOINED, _UNKNOWN = 0, 1, 2  # what a byte beside a word says: no part of the word, a part of it, or that takes more than a byte
+_BESIDE = np.array([_UNKNOWN if byte >= 0x80 else _JOINED if chr(byte).isalnum() or byte == 0x5F else _APART for byte in range(256)], dtype=np.uint8)
 _COMMON = " etaoinshrdlcumwfgypbvkjxqz"  # most frequent first
 
 
-def folded(literal: str) -> bytes:
-    """The literal's bytes as they are looked for."""
-    return bytes(byte | 0x20 for byte in literal.encode()[:LONGEST])
+def is_rare(literal: str) -> bool:
+    """Whether a literal is worth looking for: two bytes, or a sign that is no letter, digit or space."""
+    return len(literal.encode()) > 1 or (literal.isascii() and literal.isprintable() and not literal.isalnum() and literal != " ")
+
+
+def lowered(literal: str) -> bytes:
+    """The literal's bytes as they are compared; only ASCII letters have another case."""
+    return literal.encode()[:LONGEST].lower()
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What is looked for on behalf of one function.
+
+    Attributes:
+        literals: one of them stands, up to ASCII case, in every text that it votes on.
+        whole: those that are keywords as they are: in a text of ASCII they decide. bounded: as words, not as substrings.
+    """
+
+    literals: frozenset[str]
+    whole: frozenset[str] = frozenset()
+    bounded: bool = False
 
 
 class LiteralScan:
     """The literals of some functions that read one column.
 
     Args:
-        wanted: function number -> literals of which one must stand in a text that it votes on, each of at least SHORTEST bytes.
+        sought: by the number of the function.
         words: 64-bit words of a row's mask, enough for the highest number.
     """
 
-    def __init__(self, wanted: dict[int, frozenset[str]], words: int) -> None:
-        literals = sorted({folded(one) for of in wanted.values() for one in of})
+    def __init__(self, sought: dict[int, Sought], words: int) -> None:
+        literals = sorted({lowered(one) for of in sought.values() for one in of.literals})
         number = {literal: place for place, literal in enumerate(literals)}
         self._lengths = np.array([len(one) for one in literals], dtype=np.int64)
-        self._expected, self._compared = _as_words(literals)
-        self._bits = np.zeros((words, len(literals)), dtype=np.uint64)
-        for function, of in wanted.items():
-            for one in of:
-                self._bits[function // WORD_BITS, number[folded(one)]] |= _bit(function)
-        self._all = np.bitwise_or.reduce(self._bits, axis=1)
-        self._tables = [table for table in (_Windows(literals, 4), _Windows(literals, 2)) if table.any]
+        self._expected, self._compared, self._either_case = _as_words(literals)
+        self._part, self._word, self._substring = np.zeros((3, words, len(literals)), dtype=np.uint64)
+        for function, of in sought.items():
+            for one in of.literals:
+                decides = one in of.whole and len(one) <= LONGEST
+                bits = self._part if not decides else self._word if of.bounded else self._substring
+                bits[function // WORD_BITS, number[lowered(one)]] |= _bit(function)
+        self._all = np.bitwise_or.reduce(self._part | self._word | self._substring, axis=1)
+        self._tables = [table for table in (_Windows(literals, 4), _Windows(literals, 2), _Windows(literals, 1)) if table.any]
 
-    def mark(self, column: Any, masks: Masks, threads: int) -> None:
-        """Set the bits of functions that may vote, in `masks` [n_words, n_rows]; `column` is a ChunkedArray of string [n_rows]."""
+    def mark(self, column: Any, marks: Marks, threads: int) -> None:
+        """Set bits in `marks` [2, n_words, n_rows]; `column` is a ChunkedArray of string [n_rows]."""
         pieces = list(_pieces(column))
         if threads > 1 and len(pieces) > 1:
             with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(partial(self._mark, masks), pieces))
+                list(pool.map(partial(self._mark, marks), pieces))
         else:
             for piece in pieces:
-                self._mark(masks, piece)
+                self._mark(marks, piece)
 
-    def _mark(self, masks: Masks, piece: Piece) -> None:
+    def _mark(self, marks: Marks, piece: Piece) -> None:
         data, bounds, first = piece
-        text = np.zeros(len(data) + LONGEST + 8, dtype=np.uint8)
-        np.bitwise_or(data, _FOLD, out=text[: len(data)])
-        for table in self._tables:
-            for positions, literals in table.found(text, len(data)):
-                self._set_bits(*self._confirmed(text, positions, literals), bounds, masks[:, first : first + len(bounds) - 1])
+        text, folded = np.zeros((2, len(data) + LONGEST + 8), dtype=np.uint8)
+        text[: len(data)] = data
+        np.bitwise_or(data, _FOLD, out=folded[: len(data)])
+        found = [table.found(folded, len(data)) for table in self._tables]
+        positions, literals = (np.concatenate(of) for of in zip(*found, strict=True))
+        self._set_bits(text, *self._confirmed(text, positions, literals), bounds, marks[:, :, first : first + len(bounds) - 1])
         if (text[: len(text) // 8 * 8].view(np.uint64) & _HIGH_BITS).any():
-            masks[:, first + _rows_at(_turning_ascii(data), bounds)] |= self._all[:, None]
+            marks[MAY][:, first + _rows_at(_turning_ascii(data), bounds)] |= self._all[:, None]
 
     def _confirmed(self, text: Bytes, positions: Indices, literals: Indices) -> tuple[Indices, Indices]:
         """Those where the whole literal stands: (first byte, literal)."""
         words = np.ndarray((len(text) - 7,), "<u8", text, 0, (1,))
         inside = positions >= 0
         positions, literals = positions[inside], literals[inside]
-        for place, (expected, compared) in enumerate(zip(self._expected, self._compared, strict=True)):
-            same = (words[positions + 8 * place] & compared[literals]) == expected[literals]
+        for place, (expected, compared, either) in enumerate(zip(self._expected, self._compared, self._either_case, strict=True)):
+            same = ((words[positions + 8 * place] | either[literals]) & compared[literals]) == expected[literals]
             positions, literals = positions[same], literals[same]
         return positions, literals
 
-    def _set_bits(self, positions: Indices, literals: Indices, bounds: Indices, masks: Masks) -> None:
-        rows = _rows_at(positions, bounds)
-        whole = positions + self._lengths[literals] <= bounds[rows + 1]
-        for mask, bits in zip(masks, self._bits, strict=True):
-            np.bitwise_or.at(mask, rows[whole], bits[literals[whole]])
+    def _set_bits(self, text: Bytes, positions: Indices, literals: Indices, bounds: Indices, marks: Marks) -> None:
+        rows, ends = _rows_at(positions, bounds), positions + self._lengths[literals]
+        inside = ends <= bounds[rows + 1]
+        rows, positions, ends, literals = rows[inside], positions[inside], ends[inside], literals[inside]
+        before = np.where(positions > bounds[rows], _BESIDE[text[positions - 1]], _APART)
+        after = np.where(ends < bounds[rows + 1], _BESIDE[text[ends]], _APART)
+        held, alone, joined = after != _UNKNOWN, (before | after) == _APART, (before == _JOINED) | (after == _JOINED)
+        for word in range(len(self._all)):
+            part, whole, substring = self._part[word, literals], self._word[word, literals], self._substring[word, literals]
+            may = part | np.where(held, _NONE, substring) | np.where(alone | joined, _NONE, whole)
+            np.bitwise_or.at(marks[MAY, word], rows, may)
+            np.bitwise_or.at(marks[SURE, word], rows, np.where(held, substring, _NONE) | np.where(alone, whole, _NONE))
 
 
 class _Windows:
-    """One window of each literal, found by a table of hashes. Of width 4 for literals that are that long, 2 for the others."""
+    """One window of each literal, found by a table of hashes. Of width 4 for literals that are that long, else 2, or 1 for a single byte."""
 
     def __init__(self, literals: Sequence[bytes], width: int) -> None:
         self._width = width
         slots: dict[int, list[tuple[int, int]]] = {}
         for number, literal in enumerate(literals):
-            if (len(literal) >= 4) == (width == 4):
+            if _width_for(literal) == width:
                 offset = _rarest_window(literal, width)
-                window = np.frombuffer(literal[offset : offset + width], f"<u{width}")
-                slots.setdefault(int(self._slots(window)[0]), []).append((number, offset))
+                window = _FOLD | np.frombuffer(literal, np.uint8)[offset : offset + width]
+                slots.setdefault(int(self._slots(window.view(f"<u{width}"))[0]), []).append((number, offset))
         self.any = bool(slots)
+        self._few = list(slots) if len(slots) <= FEW or width == 1 else []
         self._known = np.zeros(_SLOTS, dtype=np.bool_)
         self._known[list(slots)] = True
         self._bucket = np.zeros(_SLOTS, dtype=np.int64)
         self._bucket[list(slots)] = np.arange(len(slots))
-        self._deepest = max(map(len, slots.values()), default=0)
-        self._literals, self._offsets = np.full((2, self._deepest, len(slots)), -1, dtype=np.int64)
+        deepest = max(map(len, slots.values()), default=0)
+        self._literals, self._offsets = np.full((2, deepest, len(slots)), -1, dtype=np.int64)
         for bucket, found in enumerate(slots.values()):
             for depth, (number, offset) in enumerate(found):
                 self._literals[depth, bucket], self._offsets[depth, bucket] = number, offset
@@ -121,17 +158,30 @@ class _Windows:
     def _slots(self, windows: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return (windows * _FACTOR) >> _SHIFT if self._width == 4 else windows
 
-    def found(self, text: Bytes, length: int) -> Iterator[tuple[Indices, Indices]]:
+    def found(self, text: Bytes, length: int) -> tuple[Indices, Indices]:
         """(where the literal would begin, which one) for every window that is known, by its hash."""
+        at, buckets = (np.concatenate(of) for of in zip(*self._known_windows(text, length), strict=True))
+        which = [literals[buckets] for literals in self._literals]
+        there = [of >= 0 for of in which]
+        begin = [at[kept] - offsets[buckets[kept]] for kept, offsets in zip(there, self._offsets, strict=True)]
+        return np.concatenate(begin), np.concatenate([of[kept] for of, kept in zip(which, there, strict=True)])
+
+    def _known_windows(self, text: Bytes, length: int) -> Iterator[tuple[Indices, Indices]]:
+        """(position of the window, its bucket), for each byte that a window may begin at in its word."""
         for shift in range(self._width):
             windows = text[shift : shift + -(-max(length - shift, 0) // self._width) * self._width].view(f"<u{self._width}")
             slots = self._slots(windows)
-            at = np.flatnonzero(self._known.take(slots))
-            buckets = self._bucket[slots[at]]
-            for literals, offsets in zip(self._literals, self._offsets, strict=True):
-                which = literals[buckets]
-                there = which >= 0
-                yield (at[there] * self._width + shift - offsets[buckets[there]]), which[there]
+            at = np.flatnonzero(self._hit(slots))
+            yield at * self._width + shift, self._bucket[slots[at]]
+
+    def _hit(self, slots: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        if self._few:
+            return reduce(np.logical_or, [slots == slots.dtype.type(one) for one in self._few])
+        return self._known.take(slots, mode="wrap")  # no slot lies outside: the quickest mode
+
+
+def _width_for(literal: bytes) -> int:
+    return 4 if len(literal) >= 4 else min(len(literal), 2)
 
 
 def _rarest_window(literal: bytes, width: int) -> int:
@@ -141,12 +191,14 @@ def _rarest_window(literal: bytes, width: int) -> int:
     return min(range(len(literal) - width + 1), key=commonness)
 
 
-def _as_words(literals: Sequence[bytes]) -> tuple[Masks, Masks]:
-    """Each literal's bytes and which bits of them count, uint64 [n_places, n_literals]."""
-    places = -(-max(map(len, literals), default=1) // 8)
-    padded = np.array([np.frombuffer(one.ljust(8 * places, b"\0"), "<u8") for one in literals], dtype=np.uint64)
-    counted = np.array([np.frombuffer((b"\xff" * len(one)).ljust(8 * places, b"\0"), "<u8") for one in literals], dtype=np.uint64)
-    return padded.reshape(-1, places).T, counted.reshape(-1, places).T
+def _as_words(literals: Sequence[bytes]) -> tuple[Masks, Masks, Masks]:
+    """Each literal's bytes, which bits of them count, and those that may be set or not, uint64 [n_places, n_literals]."""
+    size = 8 * -(-max(map(len, literals), default=1) // 8)
+    counted = [b"\xff" * len(one) for one in literals]
+    either = [bytes(0x20 if 0x61 <= byte <= 0x7A else 0 for byte in one) for one in literals]
+    padded = ([one.ljust(size, b"\0") for one in of] for of in (literals, counted, either))
+    first, second, third = (np.frombuffer(b"".join(of), "<u8").reshape(-1, size // 8).T for of in padded)
+    return first, second, third
 
 
 def _bit(function: int) -> np.uint64:
@@ -159,9 +211,11 @@ def _rows_at(positions: Indices, bounds: Indices) -> Indices:
 
 def _turning_ascii(data: Bytes) -> Indices:
     """Where one of TURNING_ASCII begins."""
+    beyond = np.flatnonzero(data >= 0x80)
     found = list[Indices]()
     for sign in (one.encode() for one in TURNING_ASCII):
-        at = np.flatnonzero(data[: len(data) - len(sign) + 1] == sign[0])
+        at = beyond[data[beyond] == sign[0]]
+        at = at[at <= len(data) - len(sign)]
         for place, byte in enumerate(sign[1:], start=1):
             at = at[data[at + place] == byte]
         found.append(at)

@@ -6,6 +6,7 @@ import duckdb
 
 from labeljob.contract.columns import ColumnType
 from labeljob.contract.functions import LabelingFunction, Regex
+from labeljob.labeling_functions.literal_scan import Sought
 from labeljob.labeling_functions.pattern_literals import literals_of
 from labeljob.labeling_functions.problem import Problem
 from labeljob.labeling_functions.quoting import text
@@ -46,6 +47,7 @@ def vote_sql(function: LabelingFunction, scope: Scope) -> str:
     return vote_where(found, scope.vote_of(function))
 
 
-def literals(function: LabelingFunction) -> frozenset[str] | None:
+def sought(function: LabelingFunction) -> Sought | None:
     """Literals of which one stands, up to ASCII case, in every text that it votes on; None when none is known."""
-    return literals_of(declared(function).pattern)
+    found = literals_of(declared(function).pattern)
+    return None if found is None else Sought(found)

@@ -5,7 +5,7 @@
     FROM (SELECT *, nfc_normalize("message") AS "labelplane:nfc:message" FROM "labelplane:rows")
     LEFT JOIN "labelplane:lookup:trusted_image" ON …
 
-`may` marks the rows that hold one of the function's literals (`literal_scan`); on the others DuckDB does not evaluate it.
+`may` marks the rows on which the function may vote, by its literals (`marks`); on the others DuckDB does not evaluate it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from labeljob.contract.functions import LabelingFunction
 from labeljob.labeling_functions import keywords, lookup, regex
 from labeljob.labeling_functions.connection import ROWS
 from labeljob.labeling_functions.kinds import kind_of
-from labeljob.labeling_functions.literal_scan import SHORTEST, WORD_BITS
+from labeljob.labeling_functions.literal_scan import MAY, WORD_BITS, Sought, is_rare
 from labeljob.labeling_functions.quoting import identifier
 from labeljob.labeling_functions.scope import RESERVED_PREFIX, ROW_NUMBER, Scope, column_sql
 from labeljob.votes import ABSTAIN
@@ -26,16 +26,18 @@ class CompiledFunction:
     """One labeling function as SQL: its vote, the columns it reads, its normalised columns, its joins.
 
     Attributes:
-        literals: of which one stands in every text that it votes on; None where nothing is known.
-        may: number of its bit in the rows' marks; None: it is evaluated on every row.
+        sought: literals of which one stands in every text that it votes on; None where nothing is known.
+        number: of its bit in the rows' marks; None: it is evaluated on every row.
+        sure: its vote where the marks say that it votes.
     """
 
     vote: str
     columns: tuple[str, ...]
     normalised: tuple[str, ...] = ()
     join: str | None = None
-    literals: frozenset[str] | None = None
-    may: int | None = None
+    sought: Sought | None = None
+    number: int | None = None
+    sure: int | None = None
 
 
 def compile_function(function: LabelingFunction, scope: Scope) -> CompiledFunction:
@@ -47,21 +49,22 @@ def compile_function(function: LabelingFunction, scope: Scope) -> CompiledFuncti
         columns=columns,
         normalised=columns if function.keywords else (),
         join=lookup.join_sql(function) if function.lookup else None,
-        literals=_literals(function),
+        sought=_sought(function),
+        sure=scope.vote_of(function) if function.keywords else None,
     )
 
 
-def _literals(function: LabelingFunction) -> frozenset[str] | None:
-    found = keywords.literals(function) if function.keywords else regex.literals(function) if function.regex else None
-    return found if found and all(len(one.encode()) >= SHORTEST for one in found) else None
+def _sought(function: LabelingFunction) -> Sought | None:
+    found = keywords.sought(function) if function.keywords else regex.sought(function) if function.regex else None
+    return found if found and all(map(is_rare, found.literals)) else None
 
 
-def marked(functions: Iterable[CompiledFunction]) -> tuple[CompiledFunction, ...]:
+def numbered(functions: Iterable[CompiledFunction]) -> tuple[CompiledFunction, ...]:
     """The functions, with a bit for each that has literals."""
     done, bits = list[CompiledFunction](), 0
     for function in functions:
-        done.append(replace(function, may=bits if function.literals else None))
-        bits += function.literals is not None
+        done.append(replace(function, number=bits if function.sought else None))
+        bits += function.sought is not None
     return tuple(done)
 
 
@@ -69,8 +72,8 @@ def vote_name(position: int) -> str:
     return f"{RESERVED_PREFIX}vote:{position}"
 
 
-def mark_name(word: int) -> str:
-    return f"{RESERVED_PREFIX}may:{word}"
+def mark_name(word: int, kind: int = MAY) -> str:
+    return f"{RESERVED_PREFIX}{'may' if kind == MAY else 'sure'}:{word}"
 
 
 def select(functions: Sequence[CompiledFunction]) -> str:
@@ -83,7 +86,7 @@ def select(functions: Sequence[CompiledFunction]) -> str:
 
 def _vote(function: CompiledFunction) -> str:
     vote = f"CAST(COALESCE({function.vote}, {ABSTAIN}) AS TINYINT)"
-    return vote if function.may is None else f"CASE WHEN {_may([function.may])} THEN {vote} ELSE CAST({ABSTAIN} AS TINYINT) END"
+    return vote if function.number is None else f"CASE WHEN {_may([function.number])} THEN {vote} ELSE CAST({ABSTAIN} AS TINYINT) END"
 
 
 def _may(bits: Iterable[int]) -> str:
@@ -99,7 +102,7 @@ def _rows(functions: Iterable[CompiledFunction]) -> str:
     needed: dict[str, list[int | None]] = {}
     for function in functions:
         for column in function.normalised:
-            needed.setdefault(column, []).append(function.may)
+            needed.setdefault(column, []).append(function.number)
     extra = [f"{_normalised(column, bits)} AS {identifier(keywords.normalised(column))}" for column, bits in needed.items()]
     return f"SELECT {', '.join(['*', *extra])} FROM {ROWS}"  # noqa: S608 - quoted
 

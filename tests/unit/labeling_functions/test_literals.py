@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from labeljob.labeling_functions.connection import ROWS_NAME, fetch, open_locked
 from labeljob.labeling_functions.limits import TimeLimits
-from labeljob.labeling_functions.literal_scan import PIECE_BYTES, TURNING_ASCII, WORD_BITS, LiteralScan, folded
+from labeljob.labeling_functions.literal_scan import MAY, PIECE_BYTES, SURE, TURNING_ASCII, WORD_BITS, LiteralScan, Sought, lowered
 from labeljob.labeling_functions.pattern_literals import literals_of
 from labeljob.labeling_functions.scope import ROW_NUMBER, Scope
 from labeljob.labeling_functions.statement import compile_function, select, vote_name
@@ -71,7 +71,7 @@ def plain(functions: list[dict[str, Any]], texts: list[str | None]) -> npt.NDArr
     return np.array([found[vote_name(position)] for position in range(len(whole))]).T
 
 
-ALPHABET = ["a", "b", "K", "s", "S", ".", " ", "_", "é", "\n", *TURNING_ASCII, "\u0301"]
+ALPHABET = ["a", "b", "K", "s", "S", "1", ".", "=", " ", "_", "é", "’", "\n", *TURNING_ASCII, "\u0301", "\u0338"]
 TEXTS = st.lists(st.none() | st.text(st.sampled_from(ALPHABET), max_size=12), min_size=1, max_size=30)
 ATOMS = st.sampled_from(["a", "b", "k", "s", "S", r"\.", " ", "_", "é", r"\n", "[ab]", "[^a]", "[[:alpha:]]", r"[\]a]", r"\s", r"\pL", "^", "$", r"\b", "."])
 
@@ -126,25 +126,26 @@ LETTERS = st.text(st.sampled_from("abAB é"), min_size=2, max_size=40).filter(la
     st.integers(0, 30),
 )
 def test_the_scan_finds_every_literal(wanted: list[frozenset[str]], texts: list[str], skipped: int) -> None:
-    """C2: exactly the rows that hold a literal up to one bit of its bytes, wherever rows begin."""
+    """C2: exactly the rows that hold a literal in any ASCII case, wherever rows begin."""
     numbers = [30 * place for place in range(len(wanted))]  # more bits than one word has
     words = numbers[-1] // WORD_BITS + 1
     column = pa.chunked_array([pa.array(["ab"] * skipped + texts).slice(skipped), pa.array(texts)])
-    masks = np.zeros((words, len(column)), dtype=np.uint64)
-    LiteralScan(dict(zip(numbers, wanted, strict=True)), words).mark(column, masks, threads=1)
+    marks = np.zeros((2, words, len(column)), dtype=np.uint64)
+    LiteralScan(dict(zip(numbers, map(Sought, wanted), strict=True)), words).mark(column, marks, threads=1)
     for number, literals in zip(numbers, wanted, strict=True):
-        found = (masks[number // WORD_BITS] >> np.uint64(number % WORD_BITS)) & np.uint64(1)
-        expected = [any(folded(one) in bytes(byte | 0x20 for byte in text.encode()) for one in literals) for text in texts * 2]
+        found = (marks[MAY, number // WORD_BITS] >> np.uint64(number % WORD_BITS)) & np.uint64(1)
+        expected = [any(lowered(one) in text.encode().lower() for one in literals) for text in texts * 2]
         assert found.astype(bool).tolist() == expected
 
 
 def test_a_literal_is_found_in_any_piece_by_any_thread() -> None:
     """C2: texts longer than a piece, empty texts, and several threads."""
     texts = ["x" * PIECE_BYTES + "needle", "", *(["hay"] * 100_000), "needle", "need", "le"]
-    masks = np.zeros((1, len(texts)), dtype=np.uint64)
-    LiteralScan({3: frozenset({"needle"})}, 1).mark(pa.chunked_array([texts]), masks, threads=4)
-    assert np.flatnonzero(masks[0]).tolist() == [0, len(texts) - 3]
-    assert masks[0].max() == 8
+    marks, needle = np.zeros((2, 1, len(texts)), dtype=np.uint64), frozenset({"needle"})
+    LiteralScan({3: Sought(needle), 5: Sought(needle, needle)}, 1).mark(pa.chunked_array([texts]), marks, threads=4)
+    for kind, bit in ((MAY, 8), (SURE, 32)):
+        assert np.flatnonzero(marks[kind, 0]).tolist() == [0, len(texts) - 3]
+        assert marks[kind, 0].max() == bit
 
 
 def test_more_functions_than_a_word_has_bits() -> None:
