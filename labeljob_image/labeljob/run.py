@@ -107,7 +107,10 @@ def _dispatch(config: JobConfig, log: Log, build: str, hung: Callable[[], None])
     from labeljob.labeling_functions.limits import TimeLimits
     from labeljob.labeling_functions.python_runtime import PythonRuntime, folders_of
     from labeljob.steps.context import StepContext
+    from labeljob.without_pandas import start_arrow
 
+    if config.resolve is None:
+        start_arrow()
     resources = available()
     python = PythonRuntime(folders_of(os.environ), resources.memory_bytes, tell=log.info)
     context = StepContext(Locations(config.mounts), resources, log, build, limits=TimeLimits(hung=hung), python=python)

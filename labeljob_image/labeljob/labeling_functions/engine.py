@@ -19,12 +19,13 @@ from labeljob.labeling_functions.identity import LookupData
 from labeljob.labeling_functions.isolation import RawVotes, evaluate_isolated
 from labeljob.labeling_functions.limits import DEFAULT_LIMITS, TimeLimits
 from labeljob.labeling_functions.lookups import with_key_type
+from labeljob.labeling_functions.marks import Marker, settle
 from labeljob.labeling_functions.problem import summarise
 from labeljob.labeling_functions.python_functions import python_functions
 from labeljob.labeling_functions.python_runtime import DEFAULT_RUNTIME, PythonRuntime
 from labeljob.labeling_functions.quoting import identifier
 from labeljob.labeling_functions.scope import ERROR_VOTE, RESERVED_PREFIX, ROW_NUMBER, Scope
-from labeljob.labeling_functions.statement import CompiledFunction, compile_function, select, vote_name
+from labeljob.labeling_functions.statement import CompiledFunction, compile_function, numbered, select, vote_name
 from labeljob.votes import ABSTAIN, VoteBatch
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ class CompiledFunctions:
         functions, scope = function_set.enabled_functions, Scope(function_set, connection)
         self.names: tuple[str, ...] = tuple(function.name for function in functions)
         self.fallback: tuple[bool, ...] = tuple(function.is_fallback for function in functions)
-        self._functions: tuple[CompiledFunction, ...] = tuple(compile_function(function, scope) for function in functions)
+        self._functions = numbered(compile_function(function, scope) for function in functions)
+        self._marker = Marker(self._functions)
         self._columns = [function.columns for function in self._functions]
         read = {column for columns in self._columns for column in columns}
         self._types = {column.name: ARROW_TYPES[column.type] for column in function_set.schema_.columns if column.name in read}
@@ -154,6 +156,7 @@ class CompiledFunctions:
         """The input columns in their declared types, and the row numbers, in pieces that several threads can share."""
         columns = {name: _typed_column(batch, name, arrow_type) for name, arrow_type in self._types.items()}
         rows = pa.table({ROW_NUMBER: np.arange(batch.num_rows, dtype=np.int64), **columns})
+        rows = self._marker.marked(rows, self._threads)
         piece = max(MIN_PIECE, math.ceil(batch.num_rows / (2 * self._threads)))
         return pa.Table.from_batches(rows.to_batches(max_chunksize=piece), rows.schema)
 
@@ -162,12 +165,21 @@ class CompiledFunctions:
 
         Row numbers ascend in `rows` but may have gaps.
         """
+        functions = [self._functions[position] for position in chosen]
+        asked = self._marker.open_functions(functions, rows)
+        raw: RawVotes = np.full((len(chosen), rows.num_rows), ABSTAIN, dtype=np.int8)
+        if asked:
+            raw[asked] = self._ask([functions[place] for place in asked], rows)
+        settle(raw, functions, rows)
+        return raw
+
+    def _ask(self, functions: Sequence[CompiledFunction], rows: Any) -> RawVotes:
         self._connection.register(ROWS_NAME, rows)
         try:
-            result = fetch(self._connection, select([self._functions[position] for position in chosen]), self._limits)
+            result = fetch(self._connection, select(functions), self._limits)
         finally:
             self._connection.unregister(ROWS_NAME)
-        raw: RawVotes = np.array([result[vote_name(position)] for position in range(len(chosen))], dtype=np.int8)
+        raw: RawVotes = np.array([result[vote_name(position)] for position in range(len(functions))], dtype=np.int8)
         numbers = result[ROW_NUMBER]
         return raw if (np.diff(numbers) > 0).all() else raw[:, np.argsort(numbers)]
 

@@ -37,6 +37,9 @@ class StepContext:
 
     def open_table(self, table: LookupTable) -> Any:
         """A whole lookup table, as a pyarrow.Table."""
+        from labeljob.without_pandas import start_arrow
+
+        start_arrow()
         from labeljob.io.datasets import read_table
 
         return read_table(table, self.locations)

@@ -94,7 +94,7 @@ def run_fit(task: FitTask, context: StepContext) -> FitResult:
     evaluated = _evaluate(task, prepared, context)
     start, remarks = start_of(task, home)
     fitted = _fit(task, prepared, evaluated, start)
-    fitted = replace(fitted, model=replace(fitted.model, notes=(*fitted.model.notes, *remarks)))
+    fitted = replace(fitted, model=replace(fitted.model, noted=(*fitted.model.notes, *remarks)))
     seed = int(task.parameters.get("seed", 0))
     after = calibrated(fitted, evaluated.voters, evaluated.gold, task.calibration, seed, has_gold=task.gold is not None)
     return _publish(task, context, home, prepared, evaluated, fitted, after)
@@ -182,7 +182,7 @@ def _fit(task: FitTask, prepared: Prepared, evaluated: Evaluated, start: FittedL
     fitted = fit_with_gold(evaluated.statistics, rows, gold, seed, lambda statistics: _fit_statistics(task, prepared, evaluated, statistics, start))
     if fitted.taught:
         return fitted
-    return replace(fitted, model=replace(fitted.model, notes=(*fitted.model.notes, TAUGHT_NOTHING)))
+    return replace(fitted, model=replace(fitted.model, noted=(*fitted.model.notes, TAUGHT_NOTHING)))
 
 
 def _fit_statistics(

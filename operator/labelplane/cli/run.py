@@ -30,8 +30,8 @@ LOOK_SECONDS = 0.05
 STALLED = 1
 
 
-def run(directory: Path, state: Path | None, volumes: Iterable[str], *, as_json: bool) -> int:
-    """Run the manifests of a folder; returns the exit code. Raises ManifestError."""
+def run(directory: Path, state: Path | None, volumes: Iterable[str], *, as_json: bool, draw: bool) -> int:
+    """Run the manifests of a folder, and with `draw` a report of each LabelJob; returns the exit code. Raises ManifestError."""
     progress = Console(stderr=True, highlight=False)
     loaded = load([str(directory)])
     for note in loaded.ignored:
@@ -43,7 +43,7 @@ def run(directory: Path, state: Path | None, volumes: Iterable[str], *, as_json:
     finally:
         cluster.jobs.stop()
     found = resources(cluster, keys)
-    pages = _reports(found, state_folder(directory, state), progress)
+    pages = _reports(found, state_folder(directory, state), progress) if draw else []
     if as_json:
         print(json.dumps({"apiVersion": "v1", "kind": "List", "items": found}, indent=2))
     else:

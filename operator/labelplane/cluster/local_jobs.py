@@ -42,7 +42,7 @@ class LocalJobs:
     processes: Processes = field(init=False)
 
     def __post_init__(self) -> None:
-        self.processes = Processes(self.root, self.folders.get("file:"))
+        self.processes = Processes(self.root, functions=self.folders.get("file:"))
 
     def start(self, owner_uid: str, intent: JobIntent) -> None:
         """Start the job unless it is there already; of an Indexed Job's children, as many as may run at once."""
@@ -56,8 +56,7 @@ class LocalJobs:
         if intent.completions is None:
             self.processes.start(intent.name, folder / "config.json", record)
             return
-        at_once = min(intent.parallelism, os.cpu_count() or 1)
-        write_record(folder, record | {"completions": intent.completions, "atOnce": at_once, "parts": {}, "exit": None})
+        write_record(folder, record | {"completions": intent.completions, "atOnce": _at_once(intent.parallelism), "parts": {}, "exit": None})
         following(self.processes, intent.name)
 
     def observed(self, owner_uid: str) -> tuple[ObservedJob, ...]:
@@ -124,6 +123,12 @@ class LocalJobs:
         record = read_record(self.root / job)
         rows = sum(part["rows"] or 0 for part in record["parts"].values()) + sum(one.get("rows_done", 0) for one in told)
         return JobProgress(job, f"{len(record['parts'])}/{record['completions']} shards", rows, None)
+
+
+def _at_once(parallelism: int) -> int:
+    """No more than there are CPUs, and GiB of memory: pods have theirs, children share the machine."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(parallelism, os.cpu_count() or 1, memory >> 30))
 
 
 def _job_of(child: str) -> str:
