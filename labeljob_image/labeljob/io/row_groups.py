@@ -14,8 +14,8 @@ BUFFER_BYTES = 1 << 20  # of a column that are read ahead; without it, a column'
 
 
 def open_streaming(file: BinaryIO | Path, buffer_bytes: int = BUFFER_BYTES) -> pq.ParquetFile:
-    """A file whose columns are read bit by bit."""
-    return pq.ParquetFile(file, buffer_size=buffer_bytes, pre_buffer=False)
+    """A file whose columns are read bit by bit; old timestamps of 96 bits are microseconds, as in the types that a contract declares."""
+    return pq.ParquetFile(file, buffer_size=buffer_bytes, pre_buffer=False, coerce_int96_timestamp_unit="us")
 
 
 def batches_of(file: pq.ParquetFile, groups: Sequence[int], columns: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
