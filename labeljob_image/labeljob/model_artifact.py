@@ -31,11 +31,12 @@ INPUTS = "inputs.json"
 
 @dataclass(frozen=True)
 class VotingSet:
-    """All that is needed to vote: functions, their lookup tables by name, and the models that vote beside them."""
+    """All that is needed to vote: functions, their lookup tables by name, the models that vote beside them, and the id of the key that hashes columns."""
 
     function_set: FunctionSet
     lookups: Mapping[str, LookupData]
     inputs: tuple["InputModel", ...] = ()
+    key_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class ModelArtifact:
     """The frozen functions, their lookup tables by function name, the label model, its calibration, and figures of the fit.
 
     `declared` is the set as it was declared; `function_set` has the `inputs` as functions, too (`input_voters`): all that votes, in order.
-    `taught`: hashed ids of the gold rows that the model learned from, which therefore score none of its labels.
+    `taught`: hashed ids of the gold rows that the model learned from, which therefore score none of its labels. `key_id`: of the key that hashes columns.
     """
 
     function_set: FunctionSet
@@ -55,10 +56,11 @@ class ModelArtifact:
     declared: FunctionSet
     taught: frozenset[str] = frozenset()
     inputs: tuple["InputModel", ...] = ()
+    key_id: str | None = None
 
     @property
     def voting(self) -> VotingSet:
-        return VotingSet(self.declared, self.lookups, self.inputs)
+        return VotingSet(self.declared, self.lookups, self.inputs, self.key_id)
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,16 @@ def to_files(
     reference: object,
     taught: Sequence[str] = (),
     inputs: Sequence[ModelInput] = (),
+    key_id: str | None = None,
 ) -> dict[str, bytes]:
-    """Relative path -> content; equal inputs give equal bytes. `calibration` and `reference` are JSON data; taught: see `ModelArtifact`; inputs: those that vote."""
-    declared = {"digest": function_set_digest(function_set, lookups), "canonical": function_set.canonical(), "spec": function_set.wire()}
+    """Relative path -> content; equal inputs give equal bytes.
+
+    `calibration` and `reference` are JSON data; taught, key_id: see `ModelArtifact`; inputs: those that vote.
+    """
     files = {
         "model.json": canonical_json(to_dict(model)),
         "calibration.json": canonical_json(calibration),
-        "functionset.json": canonical_json(declared),
+        "functionset.json": canonical_json(declared_set(function_set, lookups, key_id)),
         "functions.json": canonical_json(functions.wire()),
         "reference.json": canonical_json(reference),
     }
@@ -93,6 +98,13 @@ def to_files(
     if inputs:
         files[INPUTS] = canonical_json([one.wire() for one in inputs])
     return files | {f"lookups/{name}.parquet": _parquet(to_arrow(lookup)) for name, lookup in lookups.items()}
+
+
+def declared_set(function_set: FunctionSet, lookups: Mapping[str, LookupData], key_id: str | None) -> dict[str, object]:
+    """The functions as a version keeps them. Rows of tests are left out: they are not needed to label, and may hold values of sensitive columns."""
+    spec = function_set.model_copy(update={"tests": None}).wire()
+    declared: dict[str, object] = {"digest": function_set_digest(function_set, lookups, key_id), "canonical": function_set.canonical(), "spec": spec}
+    return declared | ({} if key_id is None else {"hashKey": key_id})
 
 
 def from_files(files: Mapping[str, bytes], uri: str, inputs: tuple[InputModel, ...] = ()) -> ModelArtifact:
@@ -112,14 +124,15 @@ def from_files(files: Mapping[str, bytes], uri: str, inputs: tuple[InputModel, .
         taught = frozenset[str](json.loads(files.get(TAUGHT, b"[]")))
     except (KeyError, ValueError, ModelFormatError, CalibrationFormatError, pa.ArrowException) as error:
         raise _mismatch(uri, f"cannot be read by this build ({type(error).__name__}): fit a new version") from None
-    digest = function_set_digest(own, lookups)
+    key_id = declared.get("hashKey")
+    digest = function_set_digest(own, lookups, key_id)
     if digest != declared["digest"]:
         raise _mismatch(uri, "holds other functions or lookup tables than it was fitted with: fit a new version")
     regular = sum(not function.is_fallback for function in function_set.enabled_functions)
     beside = [(column.function, column.soft) for column in side_columns(function_set)]
     if (model.functions, model.cardinality) != (regular, len(function_set.classes)) or [(table.function, table.soft) for table in model.side] != beside:
         raise _mismatch(uri, "was fitted with other functions or classes: fit a new version")
-    return ModelArtifact(function_set, digest, lookups, model, calibration, functions, own, taught, inputs)
+    return ModelArtifact(function_set, digest, lookups, model, calibration, functions, own, taught, inputs, key_id)
 
 
 def drift_reference(counts: FunctionCounts, figures: RunFigures, classes: list[str]) -> dict[str, object]:

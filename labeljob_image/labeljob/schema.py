@@ -15,9 +15,11 @@ from labeljob.contract.columns import Column, ColumnType
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
+from labeljob.hashing import Hasher
 from labeljob.io.source import BATCH_ROWS, Rows, Source
 from labeljob.io.spool import Spool
 from labeljob.io.typed import holds
+from labeljob.privacy_scan import PrivacyScan
 from labeljob.resources import Resources
 
 SHOWN = 12
@@ -26,10 +28,19 @@ Progress = Callable[[int], None]
 
 
 def check_contract(
-    source: Source, function_set: FunctionSet, resources: Resources, progress: Progress, batch_rows: int = BATCH_ROWS
+    source: Source,
+    function_set: FunctionSet,
+    resources: Resources,
+    progress: Progress,
+    batch_rows: int = BATCH_ROWS,
+    hasher: Hasher | None = None,
+    scan: PrivacyScan | None = None,
 ) -> int:
     """Read everything once and hold it against the contract.
 
+    Args:
+        hasher: of the set's hashed columns; bounds and nulls are checked on the values, and nothing but hashes is set aside.
+        scan: looks at the rows, too.
     Returns:
         The number of rows.
     Raises:
@@ -40,18 +51,23 @@ def check_contract(
         return 0
     violations = list(structure(stored, function_set))
     columns = _checkable(stored, function_set)
-    rows, counts = _count(source, columns, function_set, resources, progress, batch_rows)
+    rows, counts = _count(source, columns, function_set, resources, progress, batch_rows, hasher, scan)
     violations += [f"{_field(name)}: {count} {what}" for (name, what), count in _in_declared_order(counts, columns)]
     if violations:
         more = f"; and {len(violations) - SHOWN} more" if len(violations) > SHOWN else ""
         raise JobError(JobReason.SCHEMA_BROKEN, "; ".join(violations[:SHOWN]) + more + REMEDY)
+    if scan is not None:
+        scan.peek(source, stored)
     return rows
 
 
 def structure(stored: Mapping[str, pa.DataType | None], function_set: FunctionSet) -> Iterator[str]:
-    """Violations that the columns' names and types show."""
+    """Violations that the columns' names and types show. Where no declared column is there, what stands in the place of names may be values."""
+    if not any(column.name in stored for column in function_set.schema_.columns):
+        yield "spec.schema.columns: none of them is there: has the data a header, and is it the right data?"
+        return
     for column in function_set.schema_.columns:
-        if column.sensitive == "drop":
+        if column.is_dropped:
             continue
         if column.name not in stored:
             if column.availability != "later":
@@ -85,7 +101,14 @@ def _checkable(stored: Mapping[str, pa.DataType | None], function_set: FunctionS
 
 
 def _count(
-    source: Source, columns: Mapping[str, ColumnType], function_set: FunctionSet, resources: Resources, progress: Progress, batch_rows: int
+    source: Source,
+    columns: Mapping[str, ColumnType],
+    function_set: FunctionSet,
+    resources: Resources,
+    progress: Progress,
+    batch_rows: int,
+    hasher: Hasher | None,
+    scan: PrivacyScan | None,
 ) -> tuple[int, Counter[tuple[str, str]]]:
     """Number of rows, and of violations by (column, what)."""
     counts: Counter[tuple[str, str]] = Counter()
@@ -97,7 +120,9 @@ def _count(
         for part in source.batches(columns, batch_rows):
             _count_batch(part, [column for column in declared if column], id_column, counts)
             if id_column in columns:
-                ids.add(part.batch.select([id_column]))
+                ids.add(privacy.withheld(part.batch.select([id_column]), function_set, hasher))
+            if scan is not None:
+                scan.add(part.batch)
             rows += part.batch.num_rows
             progress(rows)
         if repeated := ids.repeated(id_column):

@@ -1,6 +1,7 @@
 """Parquet: one file, or a folder of files with the same columns."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -39,7 +40,7 @@ class ParquetSource:
 
     def _stored(self, columns: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Every file in order of name. A folder's digest covers all files, so each must first be what its pin says."""
-        digests = self._pinned_digests()
+        digests = self._pinned_digests
         for path in self._files():
             with verified(path, digests.get(path), self._uri) as file:
                 try:
@@ -49,8 +50,9 @@ class ParquetSource:
                 except (pa.ArrowInvalid, OSError) as error:
                     raise self._unreadable("it is not Parquet, or it is cut off: correct format, or write it again") from error
 
+    @cached_property
     def _pinned_digests(self) -> dict[Path, str]:
-        """Digest of each file, after checking that together they are the pin."""
+        """Digest of each file, after checking that together they are the pin; once, since each file is held against its own whenever it is read."""
         if self._digest is None:
             return {}
         if self._path.is_file():

@@ -18,7 +18,7 @@ from labeljob.contract.result import FunctionColumns
 from labeljob.label_model import FittedLabelModel, ModelFormatError, from_dict, to_dict
 from labeljob.labeling_functions.identity import LookupData, function_set_digest
 from labeljob.labelled import Voters, voters_of
-from labeljob.model_artifact import frozen_lookups, lookup_files, mismatch
+from labeljob.model_artifact import declared_set, frozen_lookups, lookup_files, mismatch
 from labeljob.multi_label.calibration import SetCalibration
 from labeljob.multi_label.calibration import from_file as calibration_from
 from labeljob.multi_label.counts import AnswerCounts
@@ -30,7 +30,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class SetsArtifact:
-    """The frozen functions, their lookup tables by function name, a label model and a calibration for each class, and figures of the fit."""
+    """The frozen functions, their lookup tables by function name, a label model and a calibration for each class, figures of the fit, and the id of the key that hashes columns."""
 
     function_set: FunctionSet
     function_set_digest: str
@@ -38,6 +38,7 @@ class SetsArtifact:
     models: tuple[FittedLabelModel, ...]
     calibration: SetCalibration
     functions: FunctionColumns
+    key_id: str | None = None
 
     @cached_property
     def tasks(self) -> tuple[Task, ...]:
@@ -67,14 +68,14 @@ def to_files(
     calibration: object,
     functions: FunctionColumns,
     reference: object,
+    key_id: str | None = None,
 ) -> dict[str, bytes]:
-    """Relative path -> content; equal inputs give equal bytes. `calibration` and `reference` are JSON data."""
-    declared = {"digest": function_set_digest(function_set, lookups), "canonical": function_set.canonical(), "spec": function_set.wire()}
+    """Relative path -> content; equal inputs give equal bytes. `calibration` and `reference` are JSON data; key_id: of the key that hashes columns."""
     fitted = {name: to_dict(model) for name, model in zip(function_set.classes, models, strict=True)}
     return {
         "model.json": canonical_json({"formatVersion": FORMAT_VERSION, "byClass": fitted}),
         "calibration.json": canonical_json(calibration),
-        "functionset.json": canonical_json(declared),
+        "functionset.json": canonical_json(declared_set(function_set, lookups, key_id)),
         "functions.json": canonical_json(functions.wire()),
         "reference.json": canonical_json(reference),
     } | lookup_files(lookups)
@@ -97,10 +98,11 @@ def from_files(files: Mapping[str, bytes], uri: str) -> SetsArtifact:
         functions = FunctionColumns.model_validate_json(files["functions.json"])
     except (KeyError, ValueError, ModelFormatError, CalibrationFormatError, pa.ArrowException) as error:
         raise mismatch(uri, f"cannot be read by this build ({type(error).__name__}): fit a new version") from None
-    digest = function_set_digest(function_set, lookups)
+    key_id = declared.get("hashKey")
+    digest = function_set_digest(function_set, lookups, key_id)
     if digest != declared["digest"]:
         raise mismatch(uri, "holds other functions or lookup tables than it was fitted with: fit a new version")
-    artifact = SetsArtifact(function_set, digest, lookups, models, calibration, functions)
+    artifact = SetsArtifact(function_set, digest, lookups, models, calibration, functions, key_id)
     if any((model.functions, model.cardinality) != (len(task.functions), 2) for model, task in zip(models, artifact.tasks, strict=True)):
         raise mismatch(uri, "was fitted with other functions or classes: fit a new version")
     return artifact

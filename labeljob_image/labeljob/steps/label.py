@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from labeljob.artifacts import ArtifactHome
 from labeljob.contract.config import LabelTask
+from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.result import LabelResult
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.frozen_models import opened
@@ -24,10 +25,9 @@ from labeljob.io.spool import Spool
 from labeljob.labelled import Voters, label_votes, voters_of
 from labeljob.model_artifact import ModelArtifact
 from labeljob.multi_label.artifact import is_multi_label
-from labeljob.schema import check_contract
 from labeljob.steps.commit import Digested, output_rows, output_schema
 from labeljob.steps.context import StepContext, gold_of
-from labeljob.steps.evaluate import vote_batches
+from labeljob.steps.evaluate import checked_rows, vote_batches
 from labeljob.steps.label_record import ID, VOTES, commit_of, result_of, set_aside, unpacked
 from labeljob.steps.label_sets import label_with_sets
 
@@ -43,12 +43,12 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
         return label_with_sets(task, files, started, context)
     artifact = opened(context.locations, files, task.artifacts)
     schema = output_schema(artifact.function_set)
-    given = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, artifact.function_set, context)
+    given = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, artifact.function_set, context, artifact.key_id)
     gold = not_taught(given, artifact.taught)
     writer = DeltaWriter(folder, task.output, task.app_id, task.sequence)
     with Spool(context.resources) as spool:
         voters = voters_of(artifact.function_set)
-        counts = _vote(task, artifact, gold, spool, voters, context)
+        counts, privacy = _vote(task, artifact, gold, spool, voters, context)
         figures = RunFigures(voters, len(artifact.function_set.classes))
         rows = _rows(task, artifact, gold, spool, figures, context)
         digested = Digested(rows, progress=context.log.progress("write", counts.rows))
@@ -56,7 +56,7 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
     metrics = figures.metrics(len(gold.classes) if task.gold else None)
     if left_out := len(given.classes) - len(gold.classes):
         metrics["goldTaught"] = float(left_out)
-    commit = commit_of(task, artifact.declared, artifact.function_set_digest, figures, metrics, digested.digest.hexdigest(), started, context)
+    commit = commit_of(task, artifact.declared, artifact.function_set_digest, figures, metrics, digested.digest.hexdigest(), started, privacy, context)
     return result_of(task, writer.commit(commit, counts.columns(artifact.model), schema))
 
 
@@ -67,16 +67,20 @@ def _files(task: LabelTask, context: StepContext) -> dict[str, bytes]:
 
 def _vote(
     task: LabelTask, artifact: ModelArtifact, gold: Gold, spool: Spool, voters: Voters, context: StepContext
-) -> FunctionCounts:
-    """Check the contract, set every row's votes aside, and stop when a function fails too often: before anything is written."""
+) -> tuple[FunctionCounts, list[PrivacyFinding]]:
+    """Check the contract, set every row's votes aside, and stop when a function fails too often: before anything is written.
+
+    Returns:
+        What was counted, and the columns that look like personal data.
+    """
     function_set, source = artifact.declared, open_pinned(task.data, context.locations)
-    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows)
+    rows, privacy = checked_rows(source, function_set, artifact.key_id, context)
     counts = FunctionCounts(voters, len(function_set.classes))
     for ids, batch in vote_batches(source, rows, artifact.voting, context, context.log.progress("vote", rows)):
         counts.add(batch, gold.match(ids))
         counts.check_errors(function_set, rows)
         spool.add(set_aside(ids, batch))
-    return counts
+    return counts, privacy
 
 
 def _rows(

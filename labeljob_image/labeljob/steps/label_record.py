@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from labeljob.contract.config import LabelTask
 from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, LabelResult
 from labeljob.errors import JobError
@@ -47,7 +48,15 @@ def unpacked(column: pa.Array, functions: int) -> tuple[Votes, Levels | None]:
 
 
 def commit_of(
-    task: LabelTask, function_set: FunctionSet, function_set_digest: str, figures: Indicators, metrics: Mapping[str, Figure], content: str, started: datetime, context: StepContext
+    task: LabelTask,
+    function_set: FunctionSet,
+    function_set_digest: str,
+    figures: Indicators,
+    metrics: Mapping[str, Figure],
+    content: str,
+    started: datetime,
+    privacy: list[PrivacyFinding],
+    context: StepContext,
 ) -> Commit:
     """The record as far as it is known before the commit; table id and version are the log's."""
     finished = context.clock()
@@ -69,6 +78,7 @@ def commit_of(
         image=task.image,
         metrics=dict(metrics) | timing,
         label_distribution=figures.label_distribution(function_set.classes),
+        privacy=privacy,
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from labeljob.contract.config import LabelTask
+from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.result import LabelResult
 from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_writer import DeltaWriter
@@ -17,10 +18,9 @@ from labeljob.multi_label.counts import AnswerCounts
 from labeljob.multi_label.figures import SetFigures
 from labeljob.multi_label.gold import MatchedSets, SetGold, set_gold_of
 from labeljob.multi_label.labelling import LabelledSets, label_sets
-from labeljob.schema import check_contract
 from labeljob.steps.commit import Digested, output_schema, output_sets
 from labeljob.steps.context import StepContext
-from labeljob.steps.evaluate import vote_batches
+from labeljob.steps.evaluate import checked_rows, vote_batches
 from labeljob.steps.label_record import ID, VOTES, commit_of, result_of, set_aside, unpacked
 from labeljob.votes import Votes
 
@@ -30,28 +30,32 @@ def label_with_sets(task: LabelTask, files: Mapping[str, bytes], started: dateti
     artifact = from_files(files, task.artifacts)
     function_set = artifact.function_set
     schema = output_schema(function_set)
-    gold = set_gold_of(task.gold, task.gold_label_column, task.gold_probability_column, function_set, context.locations)
+    gold = set_gold_of(task.gold, task.gold_label_column, task.gold_probability_column, function_set, context.locations, artifact.key_id)
     writer = DeltaWriter(context.locations.path(task.output), task.output, task.app_id, task.sequence)
     figures = SetFigures(artifact.voters, artifact.tasks)
     with Spool(context.resources) as spool:
-        counts = _vote(task, artifact, gold, spool, context)
+        counts, privacy = _vote(task, artifact, gold, spool, context)
         digested = Digested(_rows(task, artifact, gold, spool, figures, context), progress=context.log.progress("write", counts.rows))
         writer.write(digested, schema)
     known = len(gold.labels) if task.gold else None
-    commit = commit_of(task, function_set, artifact.function_set_digest, figures, figures.metrics(known), digested.digest.hexdigest(), started, context)
+    commit = commit_of(task, function_set, artifact.function_set_digest, figures, figures.metrics(known), digested.digest.hexdigest(), started, privacy, context)
     return result_of(task, writer.commit(commit, counts.columns(artifact.models, artifact.estimated), schema))
 
 
-def _vote(task: LabelTask, artifact: SetsArtifact, gold: SetGold, spool: Spool, context: StepContext) -> AnswerCounts:
-    """Check the contract, set every row's votes aside, and stop when a function fails too often: before anything is written."""
+def _vote(task: LabelTask, artifact: SetsArtifact, gold: SetGold, spool: Spool, context: StepContext) -> tuple[AnswerCounts, list[PrivacyFinding]]:
+    """Check the contract, set every row's votes aside, and stop when a function fails too often: before anything is written.
+
+    Returns:
+        What was counted, and the columns that look like personal data.
+    """
     function_set, source = artifact.function_set, open_pinned(task.data, context.locations)
-    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows)
+    rows, privacy = checked_rows(source, function_set, artifact.key_id, context)
     counts = AnswerCounts(artifact.voters, artifact.tasks)
-    for ids, batch in vote_batches(source, rows, VotingSet(function_set, artifact.lookups), context, context.log.progress("vote", rows)):
+    for ids, batch in vote_batches(source, rows, VotingSet(function_set, artifact.lookups, key_id=artifact.key_id), context, context.log.progress("vote", rows)):
         counts.add(batch, gold.match(ids))
         counts.check_errors(function_set, rows)
         spool.add(set_aside(ids, batch))
-    return counts
+    return counts, privacy
 
 
 def _rows(task: LabelTask, artifact: SetsArtifact, gold: SetGold, spool: Spool, figures: SetFigures, context: StepContext) -> Iterator[pa.RecordBatch]:

@@ -7,6 +7,7 @@ from pydantic import Field
 from labeljob.contract.base import Wire
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
 from labeljob.contract.inputs import MOST_CHAIN, ModelInput
+from labeljob.contract.privacy import FINDINGS, HashKeyPin, PrivacyFinding
 from labelplane.api.conditions import Conditions
 from labelplane.api.label_model import FunctionSetPin, Name
 from labelplane.api.metadata import Metadata
@@ -82,6 +83,7 @@ class Run(Wire):
     inputs: Annotated[list[ModelInput], Field(max_length=MOST_CHAIN, description="The chain of model versions behind the model's, first tiers first.")] = []
     image: str
     output: OutputPin
+    privacy: Annotated[list[PrivacyFinding], Field(max_length=FINDINGS, description="Columns of the input that look like personal data.")] = []
 
 
 class RunLine(Wire):
@@ -122,6 +124,7 @@ class JobPins(Wire):
     model_artifacts: str
     inputs: Annotated[list[ModelInput], Field(max_length=MOST_CHAIN)] = []
     function_set: FunctionSetPin
+    hash_key: Annotated[HashKeyPin | None, Field(description="The key that the model's columns are hashed with; a run with another one stops.")] = None
     image: str
     build: str
     run_digest: str

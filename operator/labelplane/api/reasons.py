@@ -20,6 +20,7 @@ class ConditionType(StrEnum):
     CONFLICT_HIGH = "ConflictHigh"
     FUNCTIONS_DEPENDENT = "FunctionsDependent"
     VOTES_ADVERSARIAL = "VotesAdversarial"
+    PRIVACY_SUSPECTED = "PrivacySuspected"
 
 
 class ControlReason(StrEnum):
@@ -58,6 +59,7 @@ class ControlReason(StrEnum):
     CONFLICT_HIGH = "ConflictHigh"
     FUNCTIONS_DEPENDENT = "FunctionsDependent"
     VOTES_ADVERSARIAL = "VotesAdversarial"
+    PRIVACY_SUSPECTED = "PrivacySuspected"
 
 
 REASONS: frozenset[str] = frozenset(ControlReason) | frozenset(JobReason)

@@ -20,13 +20,13 @@ def state_folder(directory: Path, state: Path | None) -> Path:
     return (state or folder_of(directory) / ".labelplane").absolute()
 
 
-def open_cluster(directory: Path, state: Path | None, loaded: Loaded, volumes: Iterable[str]) -> tuple[LocalCluster, list[Key]]:
+def open_cluster(directory: Path, state: Path | None, loaded: Loaded, volumes: Iterable[str], secrets: Iterable[str] = ()) -> tuple[LocalCluster, list[Key]]:
     """The local cluster with the manifests applied, and their keys in order of dependence."""
     root = state_folder(directory, state)
     store = LocalStore(root)
     for name, content in loaded.config_maps.items():
         _materialise(root / "configmaps" / name, content)
-    folders = _folders(root, directory, loaded, volumes)
+    folders = _folders(root, directory, loaded, volumes) | secret_folders(secrets)
     _remember(root, folders)
     keys = [store.apply(resource) for resource in loaded.resources]
     return LocalCluster(store, LocalJobs(root / "jobs", folders)), sorted(keys, key=in_order)
@@ -79,12 +79,25 @@ def _folders(root: Path, directory: Path, loaded: Loaded, volumes: Iterable[str]
 
 def claims(volumes: Iterable[str]) -> dict[str, Path]:
     """`--volume claim=FOLDER`, as prefix of a URI -> folder. Raises ManifestError."""
+    return _given(volumes, "volume", "claim", "pvc://")
+
+
+def secret_folders(secrets: Iterable[str]) -> dict[str, Path]:
+    """`--secret name=FOLDER`, as prefix of a URI -> folder with a file for each key. Raises ManifestError."""
+    found = _given(secrets, "secret", "name", "secret://")
+    for prefix, folder in found.items():
+        if not folder.is_dir():
+            raise ManifestError(f"--secret {prefix.removeprefix('secret://')}={folder}: there is no such folder: make it, with a file for each key")
+    return found
+
+
+def _given(options: Iterable[str], option: str, what: str, scheme: str) -> dict[str, Path]:
     found = {}
-    for volume in volumes:
-        claim, equals, folder = volume.partition("=")
-        if not claim or not equals or not folder:
-            raise ManifestError(f"--volume {volume}: write it as claim=FOLDER")
-        found[f"pvc://{claim}"] = Path(folder).absolute()
+    for given in options:
+        name, equals, folder = given.partition("=")
+        if not name or not equals or not folder:
+            raise ManifestError(f"--{option} {given}: write it as {what}=FOLDER")
+        found[f"{scheme}{name}"] = Path(folder).absolute()
     return found
 
 

@@ -21,6 +21,7 @@ from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
 from labelplane.plan.objectives import missed_objectives
 from labelplane.plan.observed import Observed, ObservedJob
+from labelplane.plan.privacy import suspected
 from labelplane.plan.references import referenced_model, runtime_of_set
 from labelplane.plan.runs import with_commit
 from labelplane.plan.runtime import at_pinned_image, image_of, merged, pinned_image
@@ -146,7 +147,7 @@ def _pins(context: JobContext, job: ObservedJob, result: JobResult, found: Resol
     return JobPins(
         request=context.request, input=found.data, gold_data=found.gold,
         model=ModelPin(name=model.metadata.name, version=version.version, digest=version.sha256),
-        model_artifacts=model.spec.artifacts.uri, inputs=version.inputs,
+        model_artifacts=model.spec.artifacts.uri, inputs=version.inputs, hash_key=version.hash_key,
         function_set=FunctionSetPin(name=model.spec.function_set_ref.name, digest=version.function_set_digest),
         image=image, build=result.build, run_digest=digest_of(run),
         sequence=max(previous, found.commit.sequence if found.commit else 0) + 1, started_at=context.now.isoformat(timespec="seconds"),
@@ -173,7 +174,7 @@ def _ready(context: JobContext, status: LabelJobStatus) -> Outcome:
     run, metrics = status.run, status.metrics
     rows = metrics.rows if metrics else None
     text = f"{rows} rows labelled in version {run.output.version} of {run.output.uri}" if run else "labelled"
-    return Outcome("ready", ControlReason.LABELED, text, missed_objectives(context.resource.spec, metrics))
+    return Outcome("ready", ControlReason.LABELED, text, (*missed_objectives(context.resource.spec, metrics), *suspected(run.privacy if run else ())))
 
 
 def _owner(resource: LabelJob) -> Owner:
@@ -214,5 +215,6 @@ def _label_intent(context: JobContext, pins: JobPins) -> JobIntent:
         reads=(pins.input.uri, *((pins.gold_data.uri,) if pins.gold_data else ()), pins.model_artifacts, *(one.artifacts for one in pins.inputs)),
         writes=(spec.output.uri,),
         runtime=at_pinned_image(context.runtime, pins.image),
+        secrets=(pins.hash_key,) if pins.hash_key else (),
         deadline_seconds=max(1, int(seconds(spec.active_deadline))) if spec.active_deadline else None,
     )

@@ -23,6 +23,7 @@ def with_commit(resource: LabelJob, pins: JobPins, commit: Commit) -> LabelJobSt
         inputs=pins.inputs,
         image=commit.image,
         output=output,
+        privacy=commit.privacy,
     )
     metrics = metrics_of(commit)
     return resource.status.model_copy(update={"pins": pins, "run": run, "metrics": metrics, "runs": _history(resource, commit, metrics)})
