@@ -7,13 +7,15 @@ from pydantic import Field
 from labeljob.contract.base import Wire
 
 FINDINGS = 5  # in a result
+REF_NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+REF_KEY_PATTERN = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"
 
 
 class SecretKeyRef(Wire):
     """A key of a Secret in the namespace of the resource."""
 
-    name: Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", description="Name of the Secret.")]
-    key: Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$", description="Its key.")]
+    name: Annotated[str, Field(max_length=253, pattern=REF_NAME_PATTERN, description="Name of the Secret.")]
+    key: Annotated[str, Field(max_length=253, pattern=REF_KEY_PATTERN, description="Its key.")]
 
     @property
     def uri(self) -> str:

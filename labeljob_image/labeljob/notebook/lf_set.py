@@ -43,6 +43,8 @@ class LFSet:
 
     def __init__(self, function_set: FunctionSet, lookups: Mapping[str, LookupData], hasher: Hasher | None = None) -> None:
         self._set, self._lookups, self._hasher = function_set, dict(lookups), hasher
+        if function_set.schema_.hashed and hasher is None:
+            raise ValueError(f"column {function_set.schema_.hashed[0]} is hashed: use from_yaml, or give the hasher that the lookup tables were hashed with")
         with compile_functions(function_set, self._lookups) as compiled:
             self.names: tuple[str, ...] = compiled.names
             self.fallback: BoolArray = np.array(compiled.fallback, dtype=np.bool_)
