@@ -11,6 +11,7 @@ from labeljob.contract.calibration import Interval
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import FunctionColumns
+from labeljob.drift.reference import CONFIDENCES, confidence_counts
 from labeljob.errors import JobError
 from labeljob.gold import Matched
 from labeljob.gold_scores import Estimate, GoldScores, gold_scores
@@ -158,10 +159,11 @@ class RunFigures:
     conflicting: int = 0
     confidence_sums: list[float] = field(default_factory=list)
     labels: IntArray = field(init=False)
+    confidences: IntArray = field(init=False)
     known: list[tuple[Labelled, Matched]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.labels = np.zeros(self.classes, dtype=np.int64)
+        self.labels, self.confidences = np.zeros(self.classes, dtype=np.int64), np.zeros(CONFIDENCES, dtype=np.int64)
 
     def add(self, votes: Votes, labelled: Labelled, counts: IntArray | None = None) -> None:
         """Count rows, or with `counts` distinct patterns that stand for so many rows each."""
@@ -171,6 +173,7 @@ class RunFigures:
         self.covered += int(times[covered_rows(regular)].sum())
         self.conflicting += int(times[disagreeing_rows(regular, self.voters.sets[self.voters.regular])].sum())
         self.confidence_sums.append(math.fsum((labelled.confidence * times)[labelled.covered].tolist()))
+        self.confidences += confidence_counts(labelled.confidence, labelled.covered, times)
         chosen = labelled.labels != ABSTAIN
         self.labels += np.bincount(labelled.labels[chosen], weights=times[chosen], minlength=self.classes).astype(np.int64)
 
@@ -179,7 +182,7 @@ class RunFigures:
         share = covered / max(self.covered, 1)
         self.rows, self.covered, self.conflicting = rows, covered, conflicting
         self.confidence_sums = [share * total for total in self.confidence_sums]
-        self.labels = np.rint(share * self.labels).astype(np.int64)
+        self.labels, self.confidences = (np.rint(share * counted).astype(np.int64) for counted in (self.labels, self.confidences))
 
     def add_gold(self, labelled: Labelled, gold: Matched) -> None:
         """Keep rows whose class is known, as labelled by a calibrator that has not seen them (`held_out`)."""

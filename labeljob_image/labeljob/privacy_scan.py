@@ -7,7 +7,7 @@
 What is kept of a sampled row is which patterns its values match, never a value.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from typing import Literal
 
@@ -54,10 +54,10 @@ class PrivacyScan:
         kept = np.argsort(together, kind="stable")[: self._sample]
         self._keys, self._flags = together[kept], all_flags[kept]
 
-    def peek(self, source: Source, stored: Mapping[str, pa.DataType | None]) -> None:
-        """Look at columns that are not declared; `stored` are all columns of the source."""
+    def peek(self, source: Source) -> None:
+        """Look at columns that are not declared."""
         declared = {column.name for column in self._set.schema_.columns}
-        names = [name for name, kind in stored.items() if name not in declared and _is_text(kind)][:PEEK_COLUMNS]
+        names = [name for name, kind in source.types().items() if name not in declared and _is_text(kind)][:PEEK_COLUMNS]
         if names:
             parts = islice(source.batches(dict.fromkeys(names, "string"), PEEK_ROWS), self._sample // PEEK_ROWS)
             seen = [{name: flags_of(part.batch.column(name)) for name in names} for part in parts]

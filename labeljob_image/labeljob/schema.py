@@ -19,12 +19,16 @@ from labeljob.hashing import Hasher
 from labeljob.io.source import BATCH_ROWS, Rows, Source
 from labeljob.io.spool import Spool
 from labeljob.io.typed import holds
-from labeljob.privacy_scan import PrivacyScan
 from labeljob.resources import Resources
 
 SHOWN = 12
 REMEDY = ". Correct the data, or spec.schema of the function set"
 Progress = Callable[[int], None]
+Look = Callable[[pa.RecordBatch], None]
+
+
+def _nothing(_batch: pa.RecordBatch) -> None:
+    """Nobody looks."""
 
 
 def check_contract(
@@ -33,14 +37,14 @@ def check_contract(
     resources: Resources,
     progress: Progress,
     batch_rows: int = BATCH_ROWS,
+    look: Look = _nothing,
     hasher: Hasher | None = None,
-    scan: PrivacyScan | None = None,
 ) -> int:
-    """Read everything once and hold it against the contract.
+    """Read everything once and hold it against the contract; `look` is shown every batch on the way.
 
     Args:
+        look: is shown values as they are.
         hasher: of the set's hashed columns; bounds and nulls are checked on the values, and nothing but hashes is set aside.
-        scan: looks at the rows, too.
     Returns:
         The number of rows.
     Raises:
@@ -51,13 +55,11 @@ def check_contract(
         return 0
     violations = list(structure(stored, function_set))
     columns = _checkable(stored, function_set)
-    rows, counts = _count(source, columns, function_set, resources, progress, batch_rows, hasher, scan)
+    rows, counts = _count(source, columns, function_set, resources, progress, batch_rows, look, hasher)
     violations += [f"{_field(name)}: {count} {what}" for (name, what), count in _in_declared_order(counts, columns)]
     if violations:
         more = f"; and {len(violations) - SHOWN} more" if len(violations) > SHOWN else ""
         raise JobError(JobReason.SCHEMA_BROKEN, "; ".join(violations[:SHOWN]) + more + REMEDY)
-    if scan is not None:
-        scan.peek(source, stored)
     return rows
 
 
@@ -107,8 +109,8 @@ def _count(
     resources: Resources,
     progress: Progress,
     batch_rows: int,
+    look: Look,
     hasher: Hasher | None,
-    scan: PrivacyScan | None,
 ) -> tuple[int, Counter[tuple[str, str]]]:
     """Number of rows, and of violations by (column, what)."""
     counts: Counter[tuple[str, str]] = Counter()
@@ -121,8 +123,7 @@ def _count(
             _count_batch(part, [column for column in declared if column], id_column, counts)
             if id_column in columns:
                 ids.add(privacy.withheld(part.batch.select([id_column]), function_set, hasher))
-            if scan is not None:
-                scan.add(part.batch)
+            look(part.batch)
             rows += part.batch.num_rows
             progress(rows)
         if repeated := ids.repeated(id_column):

@@ -4,13 +4,14 @@ Labels are bounded: kinds, reasons and codes come from closed sets; namespace an
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from prometheus_client.registry import Collector
 
+from labeljob.contract.drift import DriftKind
 from labelplane.api.groups import KINDS, LABEL_JOB, Key
 
 Resources = Callable[[], Iterable[tuple[Key, Mapping[str, Any]]]]
@@ -83,6 +84,7 @@ class _Gauges(Collector):
         yield GaugeMetricFamily("labelplane_queue_depth", "Resources that wait for a worker", value=self.queue_depth())
         yield self._silence()
         yield _ready(resources)
+        yield _drift(resources)
         for name, field, text in _INDICATORS:
             yield _indicator(name, field, text, resources)
 
@@ -110,6 +112,20 @@ def ready_status(raw: Mapping[str, Any]) -> str:
     conditions = (raw.get("status") or {}).get("conditions") or ()
     found = next((condition.get("status") for condition in conditions if condition.get("type") == "Ready"), "Unknown")
     return found if found in ("True", "False") else "Unknown"
+
+
+def _drift(resources: Iterable[tuple[Key, Mapping[str, Any]]]) -> Metric:
+    """The largest shift of each kind; a population stability index of columns and confidence, a share of rows of functions and labels."""
+    text = "Largest shift beyond chance of the last run from its model version's training data (F4)"
+    family = GaugeMetricFamily("labelplane_labeljob_drift", text, labels=["namespace", "name", "kind"])
+    for key, raw in resources:
+        run = ((raw.get("status") or {}).get("run") or {}) if key.kind == LABEL_JOB.kind else {}
+        sizes = dict.fromkeys(get_args(DriftKind), 0.0) if run else {}
+        for shift in run.get("drift", ()):
+            sizes[shift["kind"]] = max(sizes[shift["kind"]], shift["size"])
+        for kind, size in sizes.items():
+            family.add_metric([key.namespace, key.name, kind], size)
+    return family
 
 
 def _indicator(name: str, field: str, text: str, resources: Iterable[tuple[Key, Mapping[str, Any]]]) -> Metric:

@@ -48,6 +48,11 @@ class Column(Wire):
         return self.sensitive == "hash"
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it is read as it is."""
+        return not (self.is_dropped or self.is_hashed)
+
+    @property
     def seen_as(self) -> ColumnType:
         """The type of what leaves the reader: a hash is text."""
         return "string" if self.is_hashed else self.type

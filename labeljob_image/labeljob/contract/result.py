@@ -7,6 +7,7 @@ from pydantic import Field
 from labeljob.contract.base import Wire
 from labeljob.contract.calibration import CalibrationRecord, Interval
 from labeljob.contract.datasets import DatasetPin
+from labeljob.contract.drift import Shift
 from labeljob.contract.inputs import ModelInput
 from labeljob.contract.privacy import HashKeyPin, PrivacyFinding
 from labeljob.contract.reasons import JobReason
@@ -103,6 +104,7 @@ class Commit(Wire):
     metrics: dict[str, float | None]
     label_distribution: dict[str, float]
     privacy: list[PrivacyFinding] = []  # columns of the data that look like personal data; at most FINDINGS
+    drift: list[Shift] = []  # what has moved since the model version was fitted, at most DRIFT_LIMIT
 
 
 class CheckResult(Wire):

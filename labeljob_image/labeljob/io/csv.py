@@ -29,7 +29,7 @@ class CsvSource:
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             places = [str(place) for place, name in enumerate(names, start=1) if name == repeated[0]]  # in a file without a header, names are values
-            raise _unreadable(self._uri, f"columns {' and '.join(places)} have the same name: rename one, or give the file a header")
+            raise _unreadable(self._uri, f"columns {' and '.join(places)} have one name, which appears more than once: rename one, or give the file a header")
         return dict.fromkeys(names)
 
     def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:

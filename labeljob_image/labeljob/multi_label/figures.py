@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from labeljob.contract.calibration import Interval
+from labeljob.drift.reference import CONFIDENCES, confidence_counts
 from labeljob.figures import Figure, indicators, score_figures, score_intervals
 from labeljob.gold_scores import GoldScores
 from labeljob.label_model.side.soft_votes import Levels
@@ -37,11 +38,13 @@ class SetFigures:
     labelled: int = 0
     confidence_sums: list[float] = field(default_factory=list)
     with_class: IntArray = field(init=False)
+    confidences: IntArray = field(init=False)
     sizes: IntArray = field(init=False)
     known: list[tuple[LabelledSets, MatchedSets]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.with_class, self.sizes = np.zeros(len(self.tasks), dtype=np.int64), np.zeros(len(self.tasks) + 1, dtype=np.int64)
+        self.confidences = np.zeros(CONFIDENCES, dtype=np.int64)
 
     def add(self, votes: Votes, levels: Levels | None, found: LabelledSets, counts: IntArray | None = None) -> None:
         """Count rows, or with `counts` distinct rows that stand for so many each."""
@@ -53,6 +56,7 @@ class SetFigures:
         self.covered += int(times[found.covered].sum())
         self.conflicting += int(times[differ].sum())
         self.confidence_sums.append(math.fsum((found.confidence * times)[found.covered].tolist()))
+        self.confidences += confidence_counts(found.confidence, found.covered, times)
         self.labelled += int(times[found.known].sum())
         self.with_class += times @ found.labels
         sizes = found.labels.sum(axis=1)[found.known]
@@ -63,6 +67,7 @@ class SetFigures:
         share = covered / max(self.covered, 1)
         self.rows, self.covered, self.conflicting = rows, covered, conflicting
         self.confidence_sums = [share * total for total in self.confidence_sums]
+        self.confidences = np.rint(share * self.confidences).astype(np.int64)
         self.labelled, self.with_class = round(share * self.labelled), np.rint(share * self.with_class).astype(np.int64)
 
     def add_gold(self, found: LabelledSets, gold: MatchedSets) -> None:

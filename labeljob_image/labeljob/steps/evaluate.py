@@ -13,19 +13,25 @@ from labeljob.contract.privacy import PrivacyFinding
 from labeljob.io.source import Source
 from labeljob.model_artifact import VotingSet
 from labeljob.privacy_scan import PrivacyScan
-from labeljob.schema import check_contract
+from labeljob.schema import Look, check_contract
 from labeljob.steps.context import StepContext
 from labeljob.votes import VoteBatch
 
 
-def checked_rows(source: Source, function_set: FunctionSet, key_id: str | None, context: StepContext) -> tuple[int, list[PrivacyFinding]]:
-    """The number of rows, after the contract check of them all, and the columns that look like personal data.
+def checked_rows(source: Source, function_set: FunctionSet, key_id: str | None, context: StepContext, look: Look) -> tuple[int, list[PrivacyFinding]]:
+    """The number of rows, after the contract check of them all, and the columns that look like personal data; `look` is shown every batch on the way.
 
     Raises:
         JobError: as `check_contract`; HASH_KEY_CHANGED, HASH_KEY_INVALID.
     """
     scan, hasher = PrivacyScan(function_set), context.hasher(function_set, key_id)
-    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows, hasher, scan)
+
+    def look_twice(batch: pa.RecordBatch) -> None:
+        look(batch)
+        scan.add(batch)
+
+    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows, look_twice, hasher)
+    scan.peek(source)
     return rows, scan.findings()
 
 

@@ -21,6 +21,8 @@ from labeljob.contract.inputs import direct_inputs
 from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import DEPENDENT_LIMIT, DependentPair, FitResult, FunctionColumns, ModelVersion
+from labeljob.drift.bins import bins_of
+from labeljob.drift.sample import RowSample
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.frozen_calibration import id_hashes, to_file
@@ -37,7 +39,7 @@ from labeljob.label_model.side.side_model import fit_with_side
 from labeljob.labeling_functions.identity import LookupData, function_set_digest, read_lookups
 from labeljob.labelled import Voters, label_votes, reduced_rows, reducer_of, voters_of
 from labeljob.logs import now_text
-from labeljob.model_artifact import VotingSet, drift_reference, to_files
+from labeljob.model_artifact import VotingSet, reference_of, to_files
 from labeljob.row_ids import hashed_ids
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.evaluate import checked_rows, vote_batches
@@ -72,6 +74,7 @@ class Evaluated:
         statistics: of rows [ordinary votes of the functions that are no fallbacks, outcomes of the side columns]; see `ballots`. Where gold is
             evidence, of the rows without gold.
         gold: the rows with gold. privacy: columns that look like personal data.
+        sample: of the rows as they were read.
     """
 
     voters: Voters
@@ -79,6 +82,7 @@ class Evaluated:
     statistics: VoteStatistics
     gold: GoldVotes
     privacy: list[PrivacyFinding]
+    sample: RowSample
 
 
 def run_fit(task: FitTask, context: StepContext) -> FitResult:
@@ -128,7 +132,8 @@ def pinned_lookups(task: FitTask, context: StepContext) -> dict[str, LookupData]
 def _evaluate(task: FitTask, prepared: Prepared, context: StepContext) -> Evaluated:
     """Contract check, then votes; raises before anything is written."""
     function_set, gold, source = task.function_set, prepared.gold, open_pinned(task.data, context.locations)
-    rows, privacy = checked_rows(source, function_set, key_of(task), context)
+    sample = RowSample(function_set)
+    rows, privacy = checked_rows(source, function_set, key_of(task), context, sample.add)
     if rows == 0:
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
     voters = voters_of(prepared.function_set)
@@ -146,7 +151,7 @@ def _evaluate(task: FitTask, prepared: Prepared, context: StepContext) -> Evalua
         if chosen.any():
             known.append(GoldVotes(ids.filter(pa.array(chosen)), batch.votes[chosen], of_rows(batch.levels, chosen), matched.part(chosen)))
     require_coverage(counts.cast[voters.regular])
-    return Evaluated(voters, counts, reducer.statistics(), _in_id_order(known, gold.ids.type, len(voters.names)), privacy)
+    return Evaluated(voters, counts, reducer.statistics(), _in_id_order(known, gold.ids.type, len(voters.names)), privacy, sample)
 
 
 def _learns(task: FitTask) -> bool:
@@ -236,7 +241,7 @@ def _publish(
     uncalibrated.add_gold(calibrated.before, evaluated.gold.gold)
     model, calibration = fitted.model, calibrated.calibration
     functions = evaluated.counts.columns(model)
-    reference = drift_reference(evaluated.counts, figures, task.function_set.classes)
+    reference = reference_of(evaluated.counts, figures, task.function_set.classes).model_copy(update={"columns": bins_of(evaluated.sample)})
     record = ModelVersion(
         version=task.version,
         fit_digest=task.fit_digest,
@@ -265,7 +270,8 @@ def _publish(
     taught = prepared.taught.union(id_hashes(evaluated.gold.ids) if fitted.taught else ())
     voting = prepared.voting
     pins = [one.pin for one in voting.inputs]
-    placed = home.publish(record, to_files(task.function_set, voting.lookups, model, kept, functions, reference, sorted(taught), pins, key_of(task)))
+    frozen = to_files(task.function_set, voting.lookups, model, kept, functions, reference.wire(), sorted(taught), pins, key_of(task))
+    placed = home.publish(record, frozen)
     return FitResult(version=placed, functions=functions)
 
 

@@ -14,6 +14,9 @@ from labeljob.artifacts import ArtifactHome
 from labeljob.contract.config import LabelTask
 from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.result import LabelResult
+from labeljob.drift.comparison import shifts
+from labeljob.drift.reference import reference_in
+from labeljob.drift.sample import RowSample
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.frozen_models import opened
 from labeljob.gold import Gold
@@ -23,7 +26,7 @@ from labeljob.io.delta_commits import committed, open_output
 from labeljob.io.delta_writer import DeltaWriter
 from labeljob.io.spool import Spool
 from labeljob.labelled import Voters, label_votes, voters_of
-from labeljob.model_artifact import ModelArtifact
+from labeljob.model_artifact import ModelArtifact, reference_of
 from labeljob.multi_label.artifact import is_multi_label
 from labeljob.steps.commit import Digested, output_rows, output_schema
 from labeljob.steps.context import StepContext, gold_of
@@ -48,7 +51,8 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
     writer = DeltaWriter(folder, task.output, task.app_id, task.sequence)
     with Spool(context.resources) as spool:
         voters = voters_of(artifact.function_set)
-        counts, privacy = _vote(task, artifact, gold, spool, voters, context)
+        sample = RowSample(artifact.declared)
+        counts, privacy = _vote(task, artifact, gold, spool, voters, sample, context)
         figures = RunFigures(voters, len(artifact.function_set.classes))
         rows = _rows(task, artifact, gold, spool, figures, context)
         digested = Digested(rows, progress=context.log.progress("write", counts.rows))
@@ -56,7 +60,9 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
     metrics = figures.metrics(len(gold.classes) if task.gold else None)
     if left_out := len(given.classes) - len(gold.classes):
         metrics["goldTaught"] = float(left_out)
-    commit = commit_of(task, artifact.declared, artifact.function_set_digest, figures, metrics, digested.digest.hexdigest(), started, privacy, context)
+    drift = shifts(reference_in(files), reference_of(counts, figures, list(artifact.function_set.classes)), sample)
+    content = digested.digest.hexdigest()
+    commit = commit_of(task, artifact.declared, artifact.function_set_digest, figures, metrics, content, started, context, drift, privacy)
     return result_of(task, writer.commit(commit, counts.columns(artifact.model), schema))
 
 
@@ -66,7 +72,7 @@ def _files(task: LabelTask, context: StepContext) -> dict[str, bytes]:
 
 
 def _vote(
-    task: LabelTask, artifact: ModelArtifact, gold: Gold, spool: Spool, voters: Voters, context: StepContext
+    task: LabelTask, artifact: ModelArtifact, gold: Gold, spool: Spool, voters: Voters, sample: RowSample, context: StepContext
 ) -> tuple[FunctionCounts, list[PrivacyFinding]]:
     """Check the contract, set every row's votes aside, and stop when a function fails too often: before anything is written.
 
@@ -74,7 +80,7 @@ def _vote(
         What was counted, and the columns that look like personal data.
     """
     function_set, source = artifact.declared, open_pinned(task.data, context.locations)
-    rows, privacy = checked_rows(source, function_set, artifact.key_id, context)
+    rows, privacy = checked_rows(source, function_set, artifact.key_id, context, sample.add)
     counts = FunctionCounts(voters, len(function_set.classes))
     for ids, batch in vote_batches(source, rows, artifact.voting, context, context.log.progress("vote", rows)):
         counts.add(batch, gold.match(ids))

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from labeljob.contract.config import LabelTask
+from labeljob.contract.drift import Shift
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.reasons import JobReason
@@ -48,15 +49,8 @@ def unpacked(column: pa.Array, functions: int) -> tuple[Votes, Levels | None]:
 
 
 def commit_of(
-    task: LabelTask,
-    function_set: FunctionSet,
-    function_set_digest: str,
-    figures: Indicators,
-    metrics: Mapping[str, Figure],
-    content: str,
-    started: datetime,
-    privacy: list[PrivacyFinding],
-    context: StepContext,
+    task: LabelTask, function_set: FunctionSet, function_set_digest: str, figures: Indicators, metrics: Mapping[str, Figure], content: str, started: datetime,
+    context: StepContext, drift: list[Shift], privacy: list[PrivacyFinding],
 ) -> Commit:
     """The record as far as it is known before the commit; table id and version are the log's."""
     finished = context.clock()
@@ -77,6 +71,7 @@ def commit_of(
         function_set_digest=function_set_digest,
         image=task.image,
         metrics=dict(metrics) | timing,
+        drift=drift,
         label_distribution=figures.label_distribution(function_set.classes),
         privacy=privacy,
     )

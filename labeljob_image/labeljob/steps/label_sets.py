@@ -8,12 +8,15 @@ import pyarrow as pa
 from labeljob.contract.config import LabelTask
 from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.result import LabelResult
+from labeljob.drift.comparison import shifts
+from labeljob.drift.reference import reference_in
+from labeljob.drift.sample import RowSample
 from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_writer import DeltaWriter
 from labeljob.io.spool import Spool
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.model_artifact import VotingSet
-from labeljob.multi_label.artifact import SetsArtifact, from_files
+from labeljob.multi_label.artifact import SetsArtifact, from_files, reference_of
 from labeljob.multi_label.counts import AnswerCounts
 from labeljob.multi_label.figures import SetFigures
 from labeljob.multi_label.gold import MatchedSets, SetGold, set_gold_of
@@ -32,24 +35,27 @@ def label_with_sets(task: LabelTask, files: Mapping[str, bytes], started: dateti
     schema = output_schema(function_set)
     gold = set_gold_of(task.gold, task.gold_label_column, task.gold_probability_column, function_set, context.locations, artifact.key_id)
     writer = DeltaWriter(context.locations.path(task.output), task.output, task.app_id, task.sequence)
-    figures = SetFigures(artifact.voters, artifact.tasks)
+    figures, sample = SetFigures(artifact.voters, artifact.tasks), RowSample(function_set)
     with Spool(context.resources) as spool:
-        counts, privacy = _vote(task, artifact, gold, spool, context)
+        counts, privacy = _vote(task, artifact, gold, spool, sample, context)
         digested = Digested(_rows(task, artifact, gold, spool, figures, context), progress=context.log.progress("write", counts.rows))
         writer.write(digested, schema)
-    known = len(gold.labels) if task.gold else None
-    commit = commit_of(task, function_set, artifact.function_set_digest, figures, figures.metrics(known), digested.digest.hexdigest(), started, privacy, context)
+    metrics, content = figures.metrics(len(gold.labels) if task.gold else None), digested.digest.hexdigest()
+    drift = shifts(reference_in(files), reference_of(counts, figures, list(function_set.classes)), sample)
+    commit = commit_of(task, function_set, artifact.function_set_digest, figures, metrics, content, started, context, drift, privacy)
     return result_of(task, writer.commit(commit, counts.columns(artifact.models, artifact.estimated), schema))
 
 
-def _vote(task: LabelTask, artifact: SetsArtifact, gold: SetGold, spool: Spool, context: StepContext) -> tuple[AnswerCounts, list[PrivacyFinding]]:
+def _vote(
+    task: LabelTask, artifact: SetsArtifact, gold: SetGold, spool: Spool, sample: RowSample, context: StepContext
+) -> tuple[AnswerCounts, list[PrivacyFinding]]:
     """Check the contract, set every row's votes aside, and stop when a function fails too often: before anything is written.
 
     Returns:
         What was counted, and the columns that look like personal data.
     """
     function_set, source = artifact.function_set, open_pinned(task.data, context.locations)
-    rows, privacy = checked_rows(source, function_set, artifact.key_id, context)
+    rows, privacy = checked_rows(source, function_set, artifact.key_id, context, sample.add)
     counts = AnswerCounts(artifact.voters, artifact.tasks)
     for ids, batch in vote_batches(source, rows, VotingSet(function_set, artifact.lookups, key_id=artifact.key_id), context, context.log.progress("vote", rows)):
         counts.add(batch, gold.match(ids))

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from labeljob.contract.base import Wire
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
+from labeljob.contract.drift import DRIFT_LIMIT, Shift
 from labeljob.contract.inputs import MOST_CHAIN, ModelInput
 from labeljob.contract.privacy import FINDINGS, HashKeyPin, PrivacyFinding
 from labelplane.api.conditions import Conditions
@@ -35,6 +36,18 @@ class Objectives(Wire):
     conflict_rate: Annotated[float | None, Field(ge=0, le=1, description="Largest share of covered rows whose votes differ. When left out: 0.1.")] = None
 
 
+class DriftLimits(Wire):
+    """How far a run may be from the data that its model was fitted on; beyond it is a condition and an Event, and stops nothing."""
+
+    max_population_stability: Annotated[
+        float | None, Field(gt=0, le=10, description="Largest population stability index of a column, or of the labels' confidence. When left out: 0.2.")
+    ] = None
+    max_label_shift: Annotated[float | None, Field(gt=0, le=1, description="Largest change of a class's share of the labels. When left out: 0.1.")] = None
+    max_vote_shift: Annotated[
+        float | None, Field(gt=0, le=1, description="Largest change of the share of rows on which a function votes, for a class or at all. When left out: 0.03.")
+    ] = None
+
+
 class LabelJobSpec(Wire):
     """What to label, with what, and where the labels go."""
 
@@ -47,6 +60,7 @@ class LabelJobSpec(Wire):
     ] = None
     gold_data: Annotated[GoldDataset | None, Field(description="Rows with known classes, for precision and recall of these labels.")] = None
     objectives: Objectives | None = None
+    drift: DriftLimits | None = None
     suspend: Annotated[bool | None, Field(description="true stops the run and starts none; the output stays. When left out: false.")] = None
     run_ttl: Annotated[Duration | None, Field(alias="runTTL", description="How long a finished Job stays once its result is in status. When left out: 168h.")] = None
     active_deadline: Annotated[Duration | None, Field(description="How long one run may take. When left out: no limit.")] = None
@@ -83,6 +97,9 @@ class Run(Wire):
     inputs: Annotated[list[ModelInput], Field(max_length=MOST_CHAIN, description="The chain of model versions behind the model's, first tiers first.")] = []
     image: str
     output: OutputPin
+    drift: Annotated[
+        list[Shift], Field(max_length=DRIFT_LIMIT, description="What has moved beyond chance since the model version was fitted, within limits or not.")
+    ] = []
     privacy: Annotated[list[PrivacyFinding], Field(max_length=FINDINGS, description="Columns of the input that look like personal data.")] = []
 
 

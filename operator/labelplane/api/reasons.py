@@ -20,6 +20,7 @@ class ConditionType(StrEnum):
     CONFLICT_HIGH = "ConflictHigh"
     FUNCTIONS_DEPENDENT = "FunctionsDependent"
     VOTES_ADVERSARIAL = "VotesAdversarial"
+    DRIFTED = "Drifted"
     PRIVACY_SUSPECTED = "PrivacySuspected"
 
 
@@ -59,6 +60,7 @@ class ControlReason(StrEnum):
     CONFLICT_HIGH = "ConflictHigh"
     FUNCTIONS_DEPENDENT = "FunctionsDependent"
     VOTES_ADVERSARIAL = "VotesAdversarial"
+    DRIFTED = "Drifted"
     PRIVACY_SUSPECTED = "PrivacySuspected"
 
 

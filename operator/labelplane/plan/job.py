@@ -17,6 +17,7 @@ from labelplane.api.reasons import ControlReason
 from labelplane.api.runtime import Runtime
 from labelplane.errors import Stalled, Waiting
 from labelplane.plan.actions import DeleteJob, JobIntent, Outcome, Plan
+from labelplane.plan.drift import drifted
 from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
 from labelplane.plan.objectives import missed_objectives
@@ -174,7 +175,8 @@ def _ready(context: JobContext, status: LabelJobStatus) -> Outcome:
     run, metrics = status.run, status.metrics
     rows = metrics.rows if metrics else None
     text = f"{rows} rows labelled in version {run.output.version} of {run.output.uri}" if run else "labelled"
-    return Outcome("ready", ControlReason.LABELED, text, (*missed_objectives(context.resource.spec, metrics), *suspected(run.privacy if run else ())))
+    conditions = (*missed_objectives(context.resource.spec, metrics), *drifted(context.resource.spec, run), *suspected(run.privacy if run else ()))
+    return Outcome("ready", ControlReason.LABELED, text, conditions)
 
 
 def _owner(resource: LabelJob) -> Owner:

@@ -23,6 +23,7 @@ def with_commit(resource: LabelJob, pins: JobPins, commit: Commit) -> LabelJobSt
         inputs=pins.inputs,
         image=commit.image,
         output=output,
+        drift=commit.drift,
         privacy=commit.privacy,
     )
     metrics = metrics_of(commit)

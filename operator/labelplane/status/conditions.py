@@ -56,6 +56,7 @@ _LASTING = frozenset(
         ConditionType.CONFLICT_HIGH,
         ConditionType.FUNCTIONS_DEPENDENT,
         ConditionType.VOTES_ADVERSARIAL,
+        ConditionType.DRIFTED,
         ConditionType.PRIVACY_SUSPECTED,
     }
 )

@@ -9,6 +9,7 @@ from typing import Any
 from labeljob.contract.config import FitTask, JobConfig, LabelTask, ResolveTask
 from labeljob.contract.datasets import Dataset, DatasetPin
 from labeljob.contract.digests import digest_of
+from labeljob.contract.drift import Shift
 from labeljob.contract.reasons import ExitCode, JobReason
 from labeljob.contract.result import (
     CheckResult,
@@ -97,7 +98,7 @@ class World:
                     sequence=task.sequence, run_digest=task.run_digest, run=task.run, table_id="out", version=len(known),
                     content_digest=digest_of(task.run_digest), started_at=TIME, finished_at=TIME, data=task.data,
                     model_version=task.model_version, model_sha256=task.model_sha256, function_set_digest=version.function_set_digest,
-                    image=task.image, label_distribution={"risky": 0.25, "normal": 0.75},
+                    image=task.image, label_distribution={"risky": 0.25, "normal": 0.75}, drift=[Shift(kind="column", name="restarts", size=0.25)],
                     metrics={"rows": 1000.0, "coverage": 0.95, "conflictRate": 0.05, "meanConfidence": 0.8, "latencySeconds": 3.5},
                 )
             )  # fmt: skip

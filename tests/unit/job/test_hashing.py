@@ -144,7 +144,7 @@ def test_nothing_of_a_hashed_table_is_shown(table: dict[str, list[str]], words: 
     ("content", "words"),
     [
         ("planted1,planted2\nb,c\n", "none of them is there: has the data a header"),
-        ("planted1,planted1\nb,c\n", "columns 1 and 2 have the same name"),
+        ("planted1,planted1\nb,c\n", "columns 1 and 2 have one name, which appears more than once"),
     ],
 )
 def test_the_first_row_of_a_file_without_a_header_is_not_shown(tmp_path: Path, content: str, words: str) -> None:

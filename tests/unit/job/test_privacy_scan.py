@@ -118,7 +118,9 @@ def test_columns_that_are_looked_at(declared: dict[str, object], names: list[str
 def checked(folder: Path, dataset: object, **changes: object) -> list[PrivacyFinding]:
     declared = function_set([{"name": "told", "type": "string"}, {"name": "gone", "type": "string", "sensitive": "drop"}], **changes)
     scan = PrivacyScan(declared)
-    check_contract(pinned(dataset, folder)[1], declared, RESOURCES, lambda rows: None, 700, scan=scan)  # type: ignore[arg-type]
+    source = pinned(dataset, folder)[1]  # type: ignore[arg-type]
+    check_contract(source, declared, RESOURCES, lambda rows: None, 700, scan.add)
+    scan.peek(source)
     return scan.findings()
 
 

@@ -10,6 +10,7 @@ from labeljob.contract.calibration import CalibrationRecord, Interval
 from labeljob.contract.config import JobConfig, ResolveTask
 from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.digests import digest_of
+from labeljob.contract.drift import Shift
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import InputQuery, ModelInput, chain_of
 from labeljob.contract.privacy import HashKeyPin, PrivacyFinding
@@ -36,6 +37,7 @@ class World:
     gold_version: int = 0
     build: str = "b1"
     dependent: list[DependentPair] = field(default_factory=list)
+    drift: list[Shift] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     privacy: list[PrivacyFinding] = field(default_factory=list)
     key_id: str = "k1"  # of the key in the Secret
@@ -172,7 +174,7 @@ class World:
             started_at=self._time(), finished_at=self._time(), data=task.data, model_version=task.model_version, model_sha256=task.model_sha256,
             function_set_digest="f",
             image=task.image, metrics={"rows": 10, "coverage": 0.95, "conflictRate": 0.05, "precision": None}, label_distribution={"risky": 0.3},
-            privacy=self.privacy,
+            drift=self.drift, privacy=self.privacy,
         )  # fmt: skip
         if standing is None:
             self.commits.append(made)
