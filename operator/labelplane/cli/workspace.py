@@ -26,7 +26,7 @@ def open_cluster(directory: Path, state: Path | None, loaded: Loaded, volumes: I
     store = LocalStore(root)
     for name, content in loaded.config_maps.items():
         _materialise(root / "configmaps" / name, content)
-    folders = _folders(root, directory, loaded, volumes) | secret_folders(secrets)
+    folders = _folders(root, directory, loaded, volumes) | _known_secrets(root) | secret_folders(secrets)
     _remember(root, folders)
     keys = [store.apply(resource) for resource in loaded.resources]
     return LocalCluster(store, LocalJobs(root / "jobs", folders)), sorted(keys, key=in_order)
@@ -43,6 +43,11 @@ def known_folders(root: Path) -> dict[str, Path]:
     if not file.exists():
         raise ManifestError(f"{root}: nothing has been run here: labelplane run the manifests first")
     return {prefix: Path(path) for prefix, path in json.loads(file.read_text()).items()}
+
+
+def _known_secrets(root: Path) -> dict[str, Path]:
+    """Folders of Secrets that an earlier command was given: what was hashed with them is read with them."""
+    return {prefix: path for prefix, path in known_folders(root).items() if prefix.startswith("secret://")} if (root / FOLDERS).exists() else {}
 
 
 def _remember(root: Path, folders: dict[str, Path]) -> None:

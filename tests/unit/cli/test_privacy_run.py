@@ -277,6 +277,22 @@ def test_tests_of_hashed_columns_run_without_the_key(folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_folder_of_a_secret_is_remembered(again: Path) -> None:
+    """Running again changes nothing, and the page is still drawn with the gold that the key finds."""
+    found = run(again, keys=None)
+    assert ready(found["LabelJob"])[0] == "True"
+    assert "no report" not in (again / "said.txt").read_text()
+
+
+def test_what_cannot_be_read_is_told_without_its_content(again: Path) -> None:
+    """F5: an error that nobody foresaw is told by its type and place; its own words may quote a row."""
+    for file in (again / "lake/labels").glob("*.parquet"):
+        file.write_bytes(b"planted planted planted planted")
+    done = command(again, "explain", hashed(customer(0)), str(again))
+    assert done.returncode == 2
+    assert re.match(r"error: \w+ while reading, at .*explain.py:\d+", done.stderr)
+
+
 def test_a_secret_is_a_folder(folder: Path) -> None:
     done = command(folder, "run", str(folder), "--secret", "hashing")
     assert (done.returncode, done.stderr) == (2, "error: --secret hashing: write it as name=FOLDER\n")
