@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +18,12 @@ from labeljob.gold import Matched
 from labeljob.gold_scores import Estimate, GoldScores, gold_scores
 from labeljob.label_model import FittedLabelModel, estimated_accuracy, weights
 from labeljob.labelled import Labelled, Voters
+from labeljob.tallies import add_data, to_data
 from labeljob.votes import ABSTAIN, PARTIAL, BoolArray, FloatArray, IntArray, VoteBatch, Votes, covered_rows
 
 Figure = float | None
+COUNTS = ("rows", "covered", "conflicting", "votes", "overlaps", "conflicts", "errors", "judged", "partial", "judged_weight", "right_weight")
+FIGURES = ("rows", "covered", "conflicting", "confidence_sums", "labels", "confidences")
 
 
 @dataclass
@@ -74,6 +78,14 @@ class FunctionCounts:
         self.judged += voted[known].sum(axis=0)
         self.judged_weight += weights @ voted[known]
         self.right_weight += weights @ right
+
+    def data(self) -> dict[str, Any]:
+        """All counts as JSON data."""
+        return to_data(self, COUNTS)
+
+    def add_data(self, data: dict[str, Any]) -> None:
+        """Add the counts of other rows."""
+        add_data(self, COUNTS, data)
 
     @property
     def cast(self) -> IntArray:
@@ -176,6 +188,14 @@ class RunFigures:
         self.confidences += confidence_counts(labelled.confidence, labelled.covered, times)
         chosen = labelled.labels != ABSTAIN
         self.labels += np.bincount(labelled.labels[chosen], weights=times[chosen], minlength=self.classes).astype(np.int64)
+
+    def data(self) -> dict[str, Any]:
+        """All counts as JSON data; gold rows are left out."""
+        return to_data(self, FIGURES) | {"confidence_sums": [math.fsum(self.confidence_sums)]}
+
+    def add_data(self, data: dict[str, Any]) -> None:
+        """Add the counts of other rows."""
+        add_data(self, FIGURES, data)
 
     def scale_to(self, rows: int, covered: int, conflicting: int) -> None:
         """Put the counts of all rows in the place of those of a sample, and scale the sums over it; nothing changes when it was no sample."""

@@ -1,6 +1,7 @@
 """What /metrics shows. Indicators of resources are read from the cache at each scrape, so a deleted resource leaves no series.
 
-Labels are bounded: kinds, reasons and codes come from closed sets; namespace and name appear once for each LabelJob that exists.
+Labels are bounded: kinds, reasons and codes come from closed sets; namespace and name appear once for each LabelJob that exists,
+namespaces alone for each in which pods of ours have ended.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -44,6 +45,9 @@ class Metrics:
             "labelplane_reconcile_errors", "Reconciles that have to be tried again", ["kind", "reason"], registry=self.registry
         )
         self._jobs = Counter("labelplane_jobs_finished", "Jobs seen to finish", ["step", "outcome"], registry=self.registry)
+        self._pod_seconds = Counter(
+            "labelplane_run_pod_seconds", "Seconds that pods ran, failed attempts among them", ["kind", "namespace", "step"], registry=self.registry
+        )
         self._requests = Counter(
             "labelplane_api_requests", "Requests to the API server by answer", ["verb", "code"], registry=self.registry
         )
@@ -62,6 +66,9 @@ class Metrics:
 
     def job_finished(self, step: str, outcome: str) -> None:
         self._jobs.labels(step, outcome).inc()
+
+    def pod_ended(self, kind: str, namespace: str, step: str, seconds: float) -> None:
+        self._pod_seconds.labels(kind, namespace, step).inc(seconds)
 
     def requested(self, verb: str, code: str) -> None:
         self._requests.labels(verb, code).inc()

@@ -128,6 +128,7 @@ class ResolveResult(Wire):
     current_functions: FunctionColumns | None = None
     pin_found: bool | None = None  # whether `pin` is in the index; absent without a pin
     commit: Commit | None = None
+    shards: int | None = None  # how many parts the data is to be labelled in; absent unless asked
 
 
 class FitResult(Wire):
@@ -144,6 +145,13 @@ class LabelResult(Wire):
     functions: FunctionColumns
 
 
+class ShardResult(Wire):
+    """A part is labelled (or was found labelled, on a retry)."""
+
+    shard: int
+    rows: int
+
+
 class Failure(Wire):
     """Why the job stopped and what to do next; never a value of the data."""
 
@@ -152,7 +160,7 @@ class Failure(Wire):
 
 
 class JobResult(Wire):
-    """Exactly one of failure, check, resolve, fit, label."""
+    """Exactly one of failure, check, resolve, fit, label, shard; a commit reports what a label step does."""
 
     format_version: Literal[1] = 1
     build: str  # identity of the job code and its libraries
@@ -161,4 +169,5 @@ class JobResult(Wire):
     resolve: ResolveResult | None = None
     fit: FitResult | None = None
     label: LabelResult | None = None
+    shard: ShardResult | None = None
     warnings: list[str] = []  # domain conditions and texts such as "CoverageLow: ..." that do not stop a run

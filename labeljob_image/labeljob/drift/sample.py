@@ -3,6 +3,7 @@
 Texts leave their hash and their length here and nothing else, so no value of the data gets into a reference.
 """
 
+import base64
 from collections.abc import Mapping
 
 import numpy as np
@@ -62,18 +63,18 @@ class RowSample:
             return pa.table({ROW: pa.array([], pa.uint64())})
         return _below(pa.concat_tables(self._parts), self._threshold).sort_by(ROW)
 
-    def to_bytes(self) -> bytes:
-        """For another process; `from_bytes` reads it."""
+    def to_text(self) -> str:
+        """For another process; `from_text` reads it."""
         table = self.table().replace_schema_metadata({THRESHOLD: str(self._threshold)})
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as stream:
             stream.write_table(table)
-        return bytes(sink.getvalue())
+        return base64.b64encode(sink.getvalue()).decode()
 
     @classmethod
-    def from_bytes(cls, function_set: FunctionSet, data: bytes, most: int = MOST_ROWS) -> "RowSample":
-        """The sample that `to_bytes` wrote."""
-        table = pa.ipc.open_stream(data).read_all()
+    def from_text(cls, function_set: FunctionSet, text: str, most: int = MOST_ROWS) -> "RowSample":
+        """The sample that `to_text` wrote."""
+        table = pa.ipc.open_stream(base64.b64decode(text)).read_all()
         sample = cls(function_set, most)
         sample._threshold = int(table.schema.metadata[THRESHOLD.encode()])
         if table.num_rows:

@@ -8,6 +8,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,10 @@ from labeljob.multi_label.gold import MatchedSets
 from labeljob.multi_label.labelling import PARTS, LabelledSets
 from labeljob.multi_label.scores import set_scores
 from labeljob.multi_label.tasks import Task
+from labeljob.tallies import add_data, to_data
 from labeljob.votes import IntArray, Votes
+
+FIGURES = ("rows", "covered", "conflicting", "labelled", "confidence_sums", "with_class", "confidences", "sizes")
 
 
 @dataclass
@@ -61,6 +65,14 @@ class SetFigures:
         self.with_class += times @ found.labels
         sizes = found.labels.sum(axis=1)[found.known]
         self.sizes += np.bincount(sizes, weights=times[found.known], minlength=len(self.sizes)).astype(np.int64)
+
+    def data(self) -> dict[str, Any]:
+        """All counts as JSON data; gold rows are left out."""
+        return to_data(self, FIGURES) | {"confidence_sums": [math.fsum(self.confidence_sums)]}
+
+    def add_data(self, data: dict[str, Any]) -> None:
+        """Add the counts of other rows."""
+        add_data(self, FIGURES, data)
 
     def scale_to(self, rows: int, covered: int, conflicting: int) -> None:
         """Put the counts of all rows in the place of those of a sample, and scale the sums over it; nothing changes when it was no sample."""

@@ -33,6 +33,7 @@ class ControlReason(StrEnum):
     RESOLVING = "Resolving"
     FITTING = "Fitting"
     LABELING = "Labeling"
+    COMMITTING = "Committing"  # the shards of a run become one version
     CHECKED = "Checked"  # the set is ready
     FITTED = "Fitted"  # the model has a current version
     LABELED = "Labeled"  # the output stands

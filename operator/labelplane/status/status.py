@@ -12,9 +12,8 @@ from labelplane.status.conditions import conditions
 
 BAD_NEWS = frozenset({ConditionType.STALLED})
 QUIET = frozenset({ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.RUNNING})
-STEPS = frozenset(
-    {ControlReason.CHECKING, ControlReason.RESOLVING, ControlReason.FITTING, ControlReason.LABELING, ControlReason.PROGRESSING, ControlReason.SUSPENDED}
-)
+WORK = frozenset({ControlReason.CHECKING, ControlReason.RESOLVING, ControlReason.FITTING, ControlReason.LABELING, ControlReason.COMMITTING})
+STEPS = WORK | {ControlReason.PROGRESSING, ControlReason.SUSPENDED}
 
 
 def next_status(observed: Observed, plan: Plan, *, now: datetime) -> dict[str, Any]:

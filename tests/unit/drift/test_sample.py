@@ -48,7 +48,7 @@ def test_order_and_parts_do_not_matter(order: list[int], first: int, most: int) 
     parts[0].merge(parts[1])
     assert parts[0].table().equals(whole.table())
     assert 0 < whole.table().num_rows <= most
-    again = RowSample.from_bytes(SET, whole.to_bytes())
+    again = RowSample.from_text(SET, whole.to_text())
     assert again.table().equals(whole.table())
 
 
