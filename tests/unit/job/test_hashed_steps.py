@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from labeljob.contract.config import FitTask, LabelTask, Mount, ResolveTask
+from labeljob.contract.config import CommitTask, FitTask, LabelTask, Mount, ResolveTask, ShardTask
 from labeljob.contract.datasets import Dataset, GoldDataset
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import InputQuery
@@ -16,11 +17,14 @@ from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import ModelVersion
 from labeljob.hashing import Hasher
 from labeljob.io.locations import Locations
+from labeljob.steps.commit import run_commit
 from labeljob.steps.context import StepContext
 from labeljob.steps.fit import run_fit
 from labeljob.steps.fit_sets import run_fit_sets
 from labeljob.steps.label import run_label
 from labeljob.steps.resolve import run_resolve
+from labeljob.steps.shard import run_shard
+from tests.unit.job import runs
 from tests.unit.job.builders import context, delta, fails, function_set, text
 
 ROWS = 200
@@ -141,3 +145,36 @@ def test_an_input_that_hashes_otherwise_is_refused(
     key(tmp_path, OTHER if new_key else KEY)
     with fails(JobReason.INPUT_MISMATCH, why):
         fit(tmp_path, "second", declared(*here, VOTES), data, "first")
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_shards_hash_and_look_as_one_pod_does(tmp_path: Path, data: Dataset, several: bool) -> None:
+    """F5, X16: the same content, scores and suspicions, whichever pods read the rows; what shards write for one another are hashes."""
+    more = {"multiLabel": True} if several else {}
+    version = fit(tmp_path, "model", declared(HASH, HASH, **more), data)
+    table = DeltaTable(tmp_path / "data").to_pyarrow_table()
+    seen = table.append_column("who", pa.array([f"{one}@example.com" for one in table["id"].to_pylist()]))
+    rows = runs.parquet(tmp_path, "rows.parquet", seen, groups=8)
+    gold = GoldDataset(label_column="gold", **text(tmp_path, "gold.csv", (tmp_path / "gold.csv").read_text()).model_dump())
+    results = [runs.label(tmp_path, runs.label_task(tmp_path, rows, version, gold, output=f"labels-{n}"), n, surroundings(tmp_path)) for n in (1, 3)]
+    runs.same_but_time(*results)
+    found = [[(one.column, one.pattern, one.how, one.share) for one in result.commit.privacy] for result in results]
+    assert found == [[("who", "email", "is", 1.0)]] * 2
+    assert results[0].commit.privacy[0].sampled == ROWS > results[1].commit.privacy[0].sampled  # one shard looks at what is not declared
+    assert results[0].commit.content_digest == results[1].commit.content_digest
+    assert all(len(row["id"]) == 64 for row in runs.visible(tmp_path, "labels-3"))
+
+
+def test_ids_that_shards_tell_one_another_are_hashes(tmp_path: Path, data: Dataset) -> None:
+    """F5: where the contract is broken, repeated ids are looked for among hashes."""
+    version = fit(tmp_path, "model", declared(HASH, HASH), data)
+    table = DeltaTable(tmp_path / "data").to_pyarrow_table()
+    broken = table.set_column(0, "id", pa.array(["r0", *table["id"].to_pylist()[1:-2], None, "r0"]))
+    task = runs.label_task(tmp_path, runs.parquet(tmp_path, "rows.parquet", broken, groups=8), version)
+    for index in range(2):
+        run_shard(ShardTask(label=task, shards=2), index, surroundings(tmp_path))
+    written = [pq.read_table(file).column("id").to_pylist() for file in (tmp_path / "labels").rglob("*ids*.parquet")]
+    assert written
+    assert all(len(one) == 64 for ids in written for one in ids)
+    with fails(JobReason.SCHEMA_BROKEN, r"columns\[id\]: 1 null ids; spec.schema.columns\[id\]: [12] duplicate ids"):
+        run_commit(CommitTask(label=task, shards=2), surroundings(tmp_path))

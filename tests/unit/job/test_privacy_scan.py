@@ -109,6 +109,27 @@ def test_the_sample_depends_on_ids_alone() -> None:
     assert 0.55 < several[0].share < 0.78
 
 
+def test_scans_of_parts_are_one_scan(tmp_path: Path) -> None:
+    """F5: as a run in shards has them, through another process."""
+    declared = function_set([{"name": "x", "type": "string"}])
+    ids = [f"r{i:05d}" for i in range(3000)]
+    table = pa.table({"id": ids, "x": [f"u{i}@example.com" if i % 5 else "none" for i in range(3000)], "more": [f"by u{i}@example.com" for i in range(3000)]})
+    whole, parts = PrivacyScan(declared, 1000), [PrivacyScan(declared, 1000) for _ in range(3)]
+    for batch in table.to_batches():
+        whole.add(batch)
+    for place, part in enumerate(parts):
+        for batch in table.slice(place * 1000, 1000).to_batches():
+            part.add(batch)
+    source = pinned(delta(tmp_path, "data", table), tmp_path)[1]
+    whole.peek(source)
+    parts[0].peek(source)
+    merged = PrivacyScan(declared, 1000)
+    for part in parts:
+        merged.merge(PrivacyScan.from_text(declared, part.to_text(), 1000))
+    assert merged.findings() == whole.findings()
+    assert [(one.column, one.sampled) for one in merged.findings()] == [("x", 1000), ("more", 1000)]
+
+
 @pytest.mark.parametrize(("declared", "names"), [({}, ["x"]), ({"sensitive": "none"}, []), ({"sensitive": "drop"}, []), ({"type": "int64"}, [])])
 def test_columns_that_are_looked_at(declared: dict[str, object], names: list[str]) -> None:
     """F5: none says that people have looked; dropped and hashed values are withheld already."""
