@@ -146,7 +146,10 @@ def ran(folder: Path) -> dict[str, dict[str, Any]]:
 def again(folder: Path, ran: dict[str, dict[str, Any]], tmp_path: Path) -> Path:
     """A copy of it, to change."""
     assert ready(ran["LabelJob"])[0] == "True"
-    return Path(shutil.copytree(folder, tmp_path / "again"))
+    made = Path(shutil.copytree(folder, tmp_path / "again"))
+    known = made / ".labelplane/folders.json"
+    known.write_text(known.read_text().replace(str(folder), str(made)))
+    return made
 
 
 def ready(resource: dict[str, Any]) -> tuple[str, str, str]:
