@@ -1,4 +1,4 @@
-"""What a set is: its canonical form and the content of its lookup tables. A set without any loads no Arrow."""
+"""What a set is: its canonical form, the content of its lookup tables, the code of its functions. A set without tables loads no Arrow."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -50,8 +50,18 @@ def lookup_digest(data: LookupData) -> str:
     return digest_of(sorted(([key, label] for key, label in zip(data.keys.to_pylist(), data.labels, strict=True)), key=str))
 
 
-def function_set_digest(function_set: FunctionSet, lookups: Mapping[str, LookupData], key_id: str | None = None) -> str:
-    """Identity of all that decides the votes: the canonical set, the content of its enabled functions' tables, and the key that hashes, if one does."""
+def function_set_digest(
+    function_set: FunctionSet, lookups: Mapping[str, LookupData], code: Mapping[str, str] | None = None, key_id: str | None = None
+) -> str:
+    """Identity of all that decides the votes: the canonical set, the content of its enabled functions' tables, the code of its `python` functions, and the key
+    that hashes columns.
+
+    Args:
+        code: digest of the code of each enabled `python` function, by its name.
+        key_id: of the key, where one hashes.
+    """
     used = [function.name for function in function_set.enabled_functions if function.lookup]
+    python = {one.name: (code or {})[one.name] for one in function_set.enabled_functions if one.python}
     parts: dict[str, object] = {"functionSet": function_set.canonical(), "lookups": {name: lookup_digest(lookups[name]) for name in used}}
-    return digest_of(parts | ({} if key_id is None else {"hashKey": key_id}))
+    more: dict[str, object] = ({"python": python} if python else {}) | ({"hashKey": key_id} if key_id else {})
+    return digest_of(parts | more)  # absent: digests of other sets stay what they were

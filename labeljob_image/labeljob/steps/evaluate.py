@@ -72,7 +72,7 @@ class Voting:
 def open_voting(voting: VotingSet, rows: int, context: StepContext) -> Iterator[Voting]:
     """Functions and inputs, compiled."""
     with ExitStack() as stack:
-        cascade = open_cascade(voting, context.resources, context.limits, stack)
+        cascade = open_cascade(voting, context.resources, context.limits, context.python, stack)
         yield Voting(cascade, voting.function_set, rows, context.batch_rows, context.hasher(voting.function_set, voting.key_id))
 
 

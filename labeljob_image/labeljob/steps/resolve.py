@@ -12,6 +12,7 @@ from labeljob.errors import JobError
 from labeljob.io.delta_commits import last_record, open_output
 from labeljob.io.pins import pin
 from labeljob.labeling_functions.identity import function_set_digest, read_lookups
+from labeljob.labeling_functions.python_code import code_digests
 from labeljob.steps.context import StepContext
 
 VERSIONS = 10
@@ -61,7 +62,8 @@ def _set_pins(function_set: FunctionSet | None, context: StepContext) -> tuple[s
         return None, None
     hasher, ref = context.hasher(function_set), function_set.schema_.hash_key_ref
     key = HashKeyPin(name=ref.name, key=ref.key, id=hasher.key_id) if hasher is not None and ref is not None else None
-    return function_set_digest(function_set, read_lookups(function_set, context.open_table, hasher), key.id if key else None), key
+    lookups, code = read_lookups(function_set, context.open_table, hasher), code_digests(function_set, context.python.folders)
+    return function_set_digest(function_set, lookups, code, key.id if key else None), key
 
 
 def _inputs(task: ResolveTask, context: StepContext) -> list[ModelInput]:

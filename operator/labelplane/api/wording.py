@@ -3,7 +3,7 @@
 from pydantic_core import ErrorDetails
 
 from labeljob.contract.datasets import URI_PATTERN, VOLUME_URI_PATTERN
-from labeljob.contract.functions import CLASS_PATTERN, FUNCTION_PATTERN
+from labeljob.contract.functions import CLASS_PATTERN, ENTRYPOINT_PATTERN, FUNCTION_PATTERN
 from labeljob.contract.privacy import REF_KEY_PATTERN, REF_NAME_PATTERN
 from labelplane.api.runtime import DURATION_PATTERN, ENV_NAME_PATTERN
 
@@ -31,6 +31,7 @@ BY_PATTERN = {
     FUNCTION_PATTERN: NAME,
     REF_NAME_PATTERN: "is not the name of a Secret of this namespace: lower-case letters, digits, - and .",
     REF_KEY_PATTERN: "is not a key of a Secret: letters, digits, -, _ and ., the first no dot",
+    ENTRYPOINT_PATTERN: "must be module:function, such as acme_lfs:slow_rollout",
     ENV_NAME_PATTERN: "is not the name of a variable: letters, digits and _, the first no digit",
 }
 

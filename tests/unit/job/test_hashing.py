@@ -120,7 +120,7 @@ def test_keys_are_hashed_as_the_column_is(kind: str, values: list[object]) -> No
 def test_another_key_is_another_set() -> None:
     """F5: the key is part of what decides the output, with or without a lookup."""
     declared = hashing_set(HASHED_ID)
-    digests = {function_set_digest(declared, {}, key) for key in (None, "1" * 10, "2" * 10)}
+    digests = {function_set_digest(declared, {}, key_id=key) for key in (None, "1" * 10, "2" * 10)}
     assert len(digests) == 3
 
 

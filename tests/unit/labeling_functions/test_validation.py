@@ -165,6 +165,7 @@ READING: dict[str, dict[str, Any]] = {
     "lookup": a_lookup("x"),
     "votes": {"votes": {"column": "x", "map": {"1": "risky"}}},
     "bounds": {"votes": {"column": "x", "above": {"risky": 1}}},
+    "python": {"python": {"entrypoint": "module:function", "columns": ["x"]}},
     "probabilities": {"votes": {"probabilities": {"risky": "x"}}},
 }
 TYPES = {"threshold": "int64", "bounds": "int64", "probabilities": "float64"}
