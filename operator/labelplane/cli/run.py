@@ -30,13 +30,13 @@ LOOK_SECONDS = 0.05
 STALLED = 1
 
 
-def run(directory: Path, state: Path | None, volumes: Iterable[str], *, as_json: bool, draw: bool) -> int:
+def run(directory: Path, state: Path | None, volumes: Iterable[str], secrets: Iterable[str] = (), *, as_json: bool, draw: bool) -> int:
     """Run the manifests of a folder, and with `draw` a report of each LabelJob; returns the exit code. Raises ManifestError."""
     progress = Console(stderr=True, highlight=False)
     loaded = load([str(directory)])
     for note in loaded.ignored:
         progress.print(f"note: {note}")
-    cluster, keys = open_cluster(directory, state, loaded, volumes)
+    cluster, keys = open_cluster(directory, state, loaded, volumes, secrets)
     try:
         with bars(progress) as shown:
             asyncio.run(_settle(cluster, keys, shown, replace(SETTINGS, code=code_digest(loaded.resources, loaded.folder))))

@@ -89,7 +89,7 @@ class LocalJobs:
         return self.root / name / "log"
 
     def _mounts(self, intent: JobIntent) -> tuple[Mount, ...]:
-        prefixes = dict.fromkeys(prefix_of(uri) for uri in (*intent.writes, *intent.reads))
+        prefixes = dict.fromkeys(prefix_of(uri) for uri in (*intent.writes, *intent.reads, *(ref.uri for ref in intent.secrets)))
         return tuple(Mount(prefix=prefix, path=str(self._folder(prefix))) for prefix in prefixes)
 
     def _folder(self, prefix: str) -> Path:
@@ -136,7 +136,7 @@ def _job_of(child: str) -> str:
 
 
 def prefix_of(uri: str) -> str:
-    """`pvc://claim`, `configmap://name` or `file:`."""
+    """`pvc://claim`, `configmap://name`, `secret://name` or `file:`."""
     if uri.startswith("file:"):
         return "file:"
     scheme, rest = uri.split("://", 1)
