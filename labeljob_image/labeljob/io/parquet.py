@@ -1,6 +1,8 @@
 """Parquet: one file, or a folder of files with the same columns."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +12,9 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io import typed
 from labeljob.io.content import file_digest, folder_digest, pin_broken, verified
-from labeljob.io.source import BATCH_ROWS, ReadType, Rows, rebatch
+from labeljob.io.parts import WHOLE
+from labeljob.io.row_groups import batches_of, open_streaming
+from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, rebatch
 
 
 class ParquetSource:
@@ -29,7 +33,7 @@ class ParquetSource:
         return {name: schemas[0].field(name).type for name in common}
 
     def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
-        for batch in rebatch(self._stored(list(columns), batch_rows), batch_rows):
+        for batch in rebatch(self._stored(list(columns), batch_rows), batch_rows, BATCH_BYTES):
             yield typed.rows({name: typed.widen(batch.column(name), kind) for name, kind in columns.items()})
 
     def table(self) -> pa.Table:
@@ -39,18 +43,14 @@ class ParquetSource:
 
     def _stored(self, columns: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Every file in order of name. A folder's digest covers all files, so each must first be what its pin says."""
-        digests = self._pinned_digests()
+        digests = self._pinned_digests
         for path in self._files():
-            with verified(path, digests.get(path), self._uri) as file:
-                try:
-                    reader = pq.ParquetFile(file)
-                    for batch in reader.iter_batches(batch_rows, columns=columns, use_threads=False):
-                        yield batch.select(columns)
-                except (pa.ArrowInvalid, OSError) as error:
-                    raise self._unreadable("it is not Parquet, or it is cut off: correct format, or write it again") from error
+            with verified(path, digests.get(path), self._uri) as file, self.reading():
+                yield from batches_of(open_streaming(file), [WHOLE], columns, batch_rows)
 
+    @cached_property
     def _pinned_digests(self) -> dict[Path, str]:
-        """Digest of each file, after checking that together they are the pin."""
+        """Digest of each file, after checking that together they are the pin; once, since each file is held against its own whenever it is read."""
         if self._digest is None:
             return {}
         if self._path.is_file():
@@ -69,8 +69,14 @@ class ParquetSource:
         return files
 
     def _schema(self, path: Path) -> pa.Schema:
-        try:
+        with self.reading():
             return pq.read_schema(path)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turns what goes wrong with a file into SOURCE_UNREADABLE."""
+        try:
+            yield
         except (pa.ArrowInvalid, OSError) as error:
             raise self._unreadable("it is not Parquet, or it is cut off: correct format, or write it again") from error
 

@@ -333,9 +333,10 @@ async def empty(ns: Namespace) -> bool:
 
 
 async def test_metrics_show_what_a_run_came_to(operator: OperatorProcess, ns: Namespace, world: World) -> None:
-    """M1, M2, M3, M6."""
+    """M1, M2, M3, M6, F4, X21."""
     await ns.create_chain()
-    await ns.ready()
+    done = await ns.ready()
+    assert done["status"]["run"]["podSeconds"] == 5
     labels = f'{{name="{NAME}",namespace="{ns.name}"}}'
     expected = {
         f"labelplane_labeljob_coverage_ratio{labels} 0.95",
@@ -343,8 +344,11 @@ async def test_metrics_show_what_a_run_came_to(operator: OperatorProcess, ns: Na
         f"labelplane_labeljob_mean_confidence{labels} 0.8",
         f"labelplane_labeljob_data_to_label_latency_seconds{labels} 3.5",
         f"labelplane_labeljob_rows{labels} 1000.0",
+        f'labelplane_labeljob_drift{{kind="column",name="{NAME}",namespace="{ns.name}"}} 0.25',
+        f'labelplane_labeljob_drift{{kind="label",name="{NAME}",namespace="{ns.name}"}} 0.0',
         'labelplane_resources{kind="LabelJob",ready="True"} 1.0',
         'labelplane_jobs_finished_total{outcome="succeeded",step="label"} 1.0',
+        f'labelplane_run_pod_seconds_total{{kind="LabelJob",namespace="{ns.name}",step="label"}} 5.0',
         "labelplane_queue_depth 0.0",
     }
 
