@@ -1,5 +1,6 @@
 """Distinct rows of a label matrix in lexicographic order, with their weights."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -137,23 +138,30 @@ def _count_dense(votes: Votes, layout: Layout, weights: IntArray | None) -> tupl
 def _votes_of(numbers: npt.NDArray[Any], layout: Layout) -> Votes:
     """The rows that `dense_codes` reads as these numbers."""
     widths = [min(WORD, layout.columns - start) for start in range(0, layout.columns, WORD)]
-    words = np.empty((len(numbers), len(widths)), dtype="<u4")  # four votes are written as one number
-    left = numbers.astype(np.uint32)
+    rows, stride = len(numbers), max(layout.columns, WORD)
+    votes, left = np.empty(rows * stride + WORD, dtype=np.int8), numbers.astype(np.uint32)
     for place, width in reversed(list(enumerate(widths))):
         rest = left // np.uint32(layout.outcomes**width)
-        words[:, place] = _word_votes(layout.outcomes, width).view("<u4")[:, 0].take(left - rest * np.uint32(layout.outcomes**width))
+        words = np.ndarray((rows,), "<u4", votes, place * WORD, (stride,))  # four votes at once: what reaches into the next row is written over later
+        words[:] = _word_votes(layout.outcomes, width).view("<u4")[:, 0].take(left - rest * np.uint32(layout.outcomes**width))
         left = rest
-    return np.ascontiguousarray(words.view(np.int8)[:, : layout.columns])
+    return np.ascontiguousarray(votes[: rows * stride].reshape(rows, stride)[:, : layout.columns])
 
 
 def _counted(votes: Votes, layout: Layout, weights: IntArray | None) -> tuple[npt.NDArray[np.intp], IntArray]:
     """(numbers that occur, ascending; the sum of their weights)."""
-    totals = np.zeros(layout.outcomes**layout.columns)  # exact below 2 ** 53 rows
-    for start in range(0, len(votes), BLOCK_ROWS):
-        part = slice(start, start + BLOCK_ROWS)
-        totals += np.bincount(dense_codes(votes[part], layout), None if weights is None else weights[part], len(totals))
+    possible = layout.outcomes**layout.columns
+    totals = np.zeros(possible, dtype=np.int64 if weights is None else np.float64)  # float64 is exact below 2 ** 53 rows
+    for start, numbers in number_chunks(votes, layout) if layout.numbers else _dense_blocks(votes, layout):
+        totals += np.bincount(numbers, None if weights is None else weights[start : start + len(numbers)], possible)
     present = np.flatnonzero(totals)
     return present, totals[present].astype(np.int64)
+
+
+def _dense_blocks(votes: Votes, layout: Layout) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """(first row, `dense_codes`) of one block of rows after another."""
+    for start in range(0, len(votes), BLOCK_ROWS):
+        yield start, dense_codes(votes[start : start + BLOCK_ROWS], layout)
 
 
 def _sorted_numbers(codes: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray]:
