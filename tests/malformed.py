@@ -51,9 +51,21 @@ def _partial(**fields: Any) -> Manifest:
     return {"name": "partial", "keywords": _KEYWORDS} | fields
 
 
+def _python(**fields: Any) -> Manifest:
+    given = {"entrypoint": "acme_lfs:slow_rollout", "columns": ["message"]} | fields
+    return {"name": "custom", "python": {name: value for name, value in given.items() if value is not None}}
+
+
 def _soft(**columns: str) -> Manifest:
     return {"probabilities": columns}
 
+
+def _hashing(kind: str, **more: Any) -> Manifest:
+    """The contract of a good set, its second column hashed."""
+    columns: list[Manifest] = function_set()["spec"]["schema"]["columns"]
+    columns[1] |= {"type": kind, "sensitive": "hash"}
+    schema = {"columns": columns, "hashKeyRef": {"name": "hashing", "key": "current"}} | more
+    return {name: value for name, value in schema.items() if value is not None}
 
 
 ADMISSION = (
@@ -75,6 +87,11 @@ ADMISSION = (
     _set("column-twice", "spec.schema.columns[8]", {"name": "message", "type": "string"}, "spec.schema.columns"),
     _set("column-minimum-is-text", "spec.schema.columns[3].minimum", "zero"),
     _set("column-sensitive-unknown", "spec.schema.columns[6].sensitive", "encrypt"),
+    _set("hash-of-a-float", "spec.schema", _hashing("float64"), "spec.schema.columns[1]", "hash is for string and int64"),
+    _set("hash-without-key", "spec.schema", _hashing("string", hashKeyRef=None), "spec.schema", "hashKeyRef is required"),
+    _set("hash-key-of-no-secret", "spec.schema", _hashing("string", hashKeyRef={"key": "current"}), "spec.schema.hashKeyRef"),
+    _set("hash-key-that-is-a-path", "spec.schema", _hashing("string", hashKeyRef={"name": "s", "key": "../token"}), "spec.schema.hashKeyRef.key"),
+    _set("hash-key-of-another-namespace", "spec.schema", _hashing("string", hashKeyRef={"name": "other/s", "key": "k"}), "spec.schema.hashKeyRef.name"),
     _set("column-availability-unknown", "spec.schema.columns[7].availability", "tomorrow"),
     _set("additional-columns-unknown", "spec.schema.additionalColumns", "maybe"),
     _set("no-functions", "spec.functions", []),
@@ -120,6 +137,14 @@ ADMISSION = (
     _set("fallback-votes-partially", "spec.functions[6]", _partial(notLabel="risky", fallback=True), "spec.functions[6]", "fallback"),
     _set("fallback-of-probabilities", "spec.functions[5]", {"name": "f", "votes": {"probabilities": {"risky": "teacher_risk"}}, "fallback": True}, words="fallback"),
     _set("reserved-id-column-levels", "spec.idColumn", "levels", words="output column"),
+    _set("python-without-entrypoint", "spec.functions[0]", _python(entrypoint=None), "spec.functions[0].python.entrypoint"),
+    _set("python-entrypoint-without-function", "spec.functions[0]", _python(entrypoint="acme_lfs"), "spec.functions[0].python.entrypoint"),
+    _set("python-entrypoint-of-a-path", "spec.functions[0]", _python(entrypoint="../acme:f"), "spec.functions[0].python.entrypoint"),
+    _set("python-without-columns", "spec.functions[0]", _python(columns=[]), "spec.functions[0].python.columns"),
+    _set("python-column-twice", "spec.functions[0]", _python(columns=["message", "message"]), "spec.functions[0].python"),
+    _set("python-timeout-of-nothing", "spec.functions[0]", _python(timeoutSeconds=0), "spec.functions[0].python.timeoutSeconds"),
+    _set("label-with-python", "spec.functions[0]", {"label": "risky"} | _python(), "spec.functions[0]", "label"),
+    _set("python-and-sql", "spec.functions[0]", {"sql": "true"} | _python(), "spec.functions[0]", "exactly one"),
     _set("multi-label-is-text", "spec.multiLabel", "yes"),
     Malformed("set-multi-label-id-column", changed(_multi_label(), "spec.idColumn", "labels"), "spec.idColumn", "multi-label sets"),
     _set("error-rate-over-one", "spec.limits.maxErrorRate", 1.5),
@@ -188,12 +213,17 @@ ADMISSION = (
 CHECK = (
     _check("keywords-column-undeclared", "spec.functions[0].keywords.column", "mesage"),
     _check("keywords-column-not-text", "spec.functions[0].keywords.column", "restarts"),
+    _check("python-column-undeclared", "spec.functions[0]", _python(columns=["mesage"]), "spec.functions[0].python.columns[0]"),
+    _check("python-column-sensitive", "spec.functions[0]", _python(columns=["message", "user_email"]), "spec.functions[0].python.columns[1]", "sensitive"),
+    _check("python-column-of-later", "spec.functions[0]", _python(columns=["resolved_at"]), "spec.functions[0].python.columns[0]", "afterwards"),
     _check("regex-does-not-compile", "spec.functions[1].regex.pattern", "(unclosed"),
     _check("regex-lookahead", "spec.functions[1].regex.pattern", "(?=a)b"),
     _check("regex-matches-empty", "spec.functions[1].regex.pattern", "a*", words="empty"),
     _check("threshold-on-text", "spec.functions[2].threshold.column", "message"),
     _check("sensitive-column", "spec.functions[0].keywords.column", "user_email", words="sensitive"),
     _check("sensitive-column-in-sql", "spec.functions[3].sql", "user_email IS NULL", words="sensitive"),
+    _check("hashed-column", "spec.schema", _hashing("string"), "spec.functions[0].keywords.column", "only a lookup can use it"),
+    _check("later-id", "spec.schema.columns[0].availability", "later", "spec.idColumn", "later"),
     _check("later-column", "spec.functions[3].sql", "resolved_at IS NULL", words="later"),
     _check("sql-undeclared-column", "spec.functions[3].sql", "restart = 0"),
     _check("sql-not-boolean", "spec.functions[3].sql", "restarts + 1", words="BOOLEAN"),

@@ -28,7 +28,8 @@ class CsvSource:
             names = self._open(file).schema.names
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
-            raise _unreadable(self._uri, f"column {repeated[0]!r} appears more than once: rename one")
+            places = [str(place) for place, name in enumerate(names, start=1) if name == repeated[0]]  # in a file without a header, names are values
+            raise _unreadable(self._uri, f"columns {' and '.join(places)} have one name, which appears more than once: rename one, or give the file a header")
         return dict.fromkeys(names)
 
     def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -42,13 +43,14 @@ class ParquetSource:
 
     def _stored(self, columns: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Every file in order of name. A folder's digest covers all files, so each must first be what its pin says."""
-        digests = self._pinned_digests()
+        digests = self._pinned_digests
         for path in self._files():
             with verified(path, digests.get(path), self._uri) as file, self.reading():
                 yield from batches_of(open_streaming(file), [WHOLE], columns, batch_rows)
 
+    @cached_property
     def _pinned_digests(self) -> dict[Path, str]:
-        """Digest of each file, after checking that together they are the pin."""
+        """Digest of each file, after checking that together they are the pin; once, since each file is held against its own whenever it is read."""
         if self._digest is None:
             return {}
         if self._path.is_file():

@@ -9,6 +9,7 @@ from labeljob.contract.config import MOST_SHARDS, Shards
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
 from labeljob.contract.drift import DRIFT_LIMIT, Shift
 from labeljob.contract.inputs import MOST_CHAIN, ModelInput
+from labeljob.contract.privacy import FINDINGS, HashKeyPin, PrivacyFinding
 from labelplane.api.conditions import Conditions
 from labelplane.api.label_model import FunctionSetPin, Name
 from labelplane.api.metadata import Metadata
@@ -30,8 +31,9 @@ ShardWish = Annotated[
     WithJsonSchema(
         {
             "x-kubernetes-int-or-string": True,
-            "description": "How many parts of about equal bytes a run labels the data in, each in a pod of its own; one commit shows them together. The labels are the same"
-            " for any number: to change it labels nothing again, and a run under way keeps its own. When left out: auto, by the size of the data.",
+            "description": "In how many parts of about equal bytes a run labels the data, each in a pod of its own; one commit shows them together. Fewer where files and their"
+            " row groups are fewer; csv, jsonl and ConfigMaps are one. The labels are the same for any number: to change it labels nothing again, and a run under way"
+            " keeps its own. When left out: auto, one for each 256 MiB of files.",
             "x-kubernetes-validations": [
                 {"rule": f"type(self) == int ? self >= 1 && self <= {MOST_SHARDS} : self == 'auto'", "message": SHARDS_RULE},
             ],
@@ -136,6 +138,7 @@ class Run(Wire):
     drift: Annotated[
         list[Shift], Field(max_length=DRIFT_LIMIT, description="What has moved beyond chance since the model version was fitted, within limits or not.")
     ] = []
+    privacy: Annotated[list[PrivacyFinding], Field(max_length=FINDINGS, description="Columns of the input that look like personal data.")] = []
     pod_seconds: PodSeconds = None
 
 
@@ -194,6 +197,7 @@ class JobPins(Wire):
     model_artifacts: str
     inputs: Annotated[list[ModelInput], Field(max_length=MOST_CHAIN)] = []
     function_set: FunctionSetPin
+    hash_key: Annotated[HashKeyPin | None, Field(description="The key that the model's columns are hashed with; a run with another one stops.")] = None
     image: str
     build: str
     run_digest: str

@@ -12,6 +12,7 @@ from labelplane.plan.actions import JobIntent, Outcome, Plan
 from labelplane.plan.job_progress import progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
 from labelplane.plan.observed import Observed
+from labelplane.plan.privacy import secrets_of
 from labelplane.plan.runtime import image_of, merged
 from labelplane.plan.sources import lookup_uris, refuse_files
 from labelplane.settings import Settings
@@ -63,6 +64,8 @@ def _request(resource: LabelingFunctionSet, settings: Settings) -> str:
         "image": image_of(merged(resource.spec.runtime), settings),
         "reconcileAt": resource.metadata.reconcile_at,
     }
+    if settings.code is not None and any(function.python for function in functions.enabled_functions):
+        asked["code"] = settings.code
     return digest_of(asked)
 
 
@@ -75,4 +78,5 @@ def _intent(resource: LabelingFunctionSet, request: str) -> JobIntent:
         reads=lookup_uris(functions),
         writes=(),
         runtime=merged(resource.spec.runtime),
+        secrets=secrets_of(functions),
     )

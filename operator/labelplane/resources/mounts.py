@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeljob.contract.config import JobConfig, Mount
+from labeljob.contract.privacy import SecretKeyRef
 from labelplane.plan.actions import JobIntent
 
 CONFIG_FOLDER = "/etc/labelplane"
 CONFIG_FILE = "config.json"
+SECRET_MODE = 0o440  # read by the pod's group, and by nobody else
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,23 @@ def mounted_volumes(intent: JobIntent) -> tuple[MountedVolume, ...]:
 def config_with_mounts(intent: JobIntent) -> JobConfig:
     """The job's configuration, completed with where its data is mounted."""
     mounts = tuple(Mount(prefix=volume.prefix, path=volume.path) for volume in mounted_volumes(intent))
-    return intent.config.model_copy(update={"mounts": mounts})
+    secrets = tuple(Mount(prefix=f"secret://{ref.name}", path=_secret_folder(ref)) for ref in intent.secrets)
+    return intent.config.model_copy(update={"mounts": mounts + secrets})
+
+
+def secret_volume(index: int, ref: SecretKeyRef) -> dict[str, Any]:
+    """One key of a Secret. One that is missing is reported by the job itself, in words, as a ConfigMap is."""
+    source = {"secretName": ref.name, "items": [{"key": ref.key, "path": ref.key}], "defaultMode": SECRET_MODE, "optional": True}
+    return {"name": f"secret-{index}", "secret": source}
+
+
+def secret_mount(index: int, ref: SecretKeyRef) -> dict[str, Any]:
+    """Where the job finds it."""
+    return {"name": f"secret-{index}", "mountPath": _secret_folder(ref), "readOnly": True}
+
+
+def _secret_folder(ref: SecretKeyRef) -> str:
+    return f"/mnt/secret/{ref.name}"
 
 
 def volume_manifest(volume: MountedVolume) -> dict[str, Any]:
