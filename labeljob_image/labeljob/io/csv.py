@@ -12,7 +12,7 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io import typed
 from labeljob.io.content import verified
-from labeljob.io.source import BATCH_ROWS, ReadType, Rows, rebatch
+from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, rebatch
 
 BLOCK_BYTES = 8 << 20  # the longest line that can be read
 
@@ -34,7 +34,7 @@ class CsvSource:
 
     def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
         with verified(self._path, self._digest, self._uri) as file:
-            for batch in rebatch(self._text(file, list(columns)), batch_rows):
+            for batch in rebatch(self._text(file, list(columns)), batch_rows, BATCH_BYTES):
                 yield typed.rows({name: typed.parse(batch.column(name), kind) for name, kind in columns.items()})
 
     def table(self) -> pa.Table:

@@ -14,7 +14,7 @@ from labeljob.io import typed
 from labeljob.io.content import file_digest, folder_digest, pin_broken, verified
 from labeljob.io.parts import WHOLE
 from labeljob.io.row_groups import batches_of, open_streaming
-from labeljob.io.source import BATCH_ROWS, ReadType, Rows, rebatch
+from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, rebatch
 
 
 class ParquetSource:
@@ -33,7 +33,7 @@ class ParquetSource:
         return {name: schemas[0].field(name).type for name in common}
 
     def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
-        for batch in rebatch(self._stored(list(columns), batch_rows), batch_rows):
+        for batch in rebatch(self._stored(list(columns), batch_rows), batch_rows, BATCH_BYTES):
             yield typed.rows({name: typed.widen(batch.column(name), kind) for name, kind in columns.items()})
 
     def table(self) -> pa.Table:

@@ -19,7 +19,7 @@ from labeljob.io.content import file_digest, folder_digest, pin_broken
 from labeljob.io.parquet import ParquetSource, data_files
 from labeljob.io.parts import WHOLE, Piece, StoredFile
 from labeljob.io.row_groups import batches_of, open_streaming, sizes_of
-from labeljob.io.source import BATCH_ROWS, ReadType, Rows, rebatch
+from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, rebatch
 
 
 class ReadFile(Wire):
@@ -78,7 +78,7 @@ class ParquetPart:
         return self._dataset.types()
 
     def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
-        for batch in rebatch(self._stored(list(columns), batch_rows), batch_rows):
+        for batch in rebatch(self._stored(list(columns), batch_rows), batch_rows, BATCH_BYTES):
             yield typed.rows({name: typed.widen(batch.column(name), kind) for name, kind in columns.items()})
 
     def read(self) -> list[ReadFile]:

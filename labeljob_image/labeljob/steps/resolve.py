@@ -10,7 +10,9 @@ from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, FunctionColumns, ModelVersion, ResolveResult, VersionLine
 from labeljob.errors import JobError
 from labeljob.io.delta_commits import last_record, open_output
+from labeljob.io.parts import SHARD_BYTES
 from labeljob.io.pins import pin
+from labeljob.io.sizes import bytes_of
 from labeljob.labeling_functions.identity import function_set_digest, read_lookups
 from labeljob.labeling_functions.python_code import code_digests
 from labeljob.steps.context import StepContext
@@ -91,9 +93,11 @@ def _pinned_input(query: InputQuery, context: StepContext) -> tuple[ModelInput, 
 
 
 def _shards(task: ResolveTask, data: DatasetPin, context: StepContext) -> int | None:
-    """What reads data in parts is loaded only where it is asked for."""
-    if task.shards is None:
-        return None
+    """What reads data in parts is loaded only where there may be several."""
+    if task.shards is None or task.shards == 1:
+        return task.shards
+    if task.shards == "auto" and bytes_of(data, context.locations) <= SHARD_BYTES:
+        return 1
     from labeljob.io.parted import shards_for
 
     return shards_for(data, task.shards, context.locations)
