@@ -99,11 +99,13 @@ def _read_config(file: Path, expected_sha256: str | None) -> JobConfig:
 
 def _dispatch(config: JobConfig, log: Log, build: str, hung: Callable[[], None]) -> JobResult:
     """Numerics load here, after the cheap refusals."""
+    from labeljob.io.credentials import take_ambient
     from labeljob.io.locations import Locations
     from labeljob.labeling_functions.limits import TimeLimits
     from labeljob.steps.context import StepContext
 
-    context = StepContext(Locations(config.mounts), available(), log, build, limits=TimeLimits(hung=hung))
+    locations = Locations(config.mounts, config.access, take_ambient(os.environ))
+    context = StepContext(locations, available(), log, build, limits=TimeLimits(hung=hung))
     if config.check is not None:
         from labeljob.steps.check import run_check
 

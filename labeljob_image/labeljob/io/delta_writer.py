@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
@@ -29,6 +28,8 @@ from labeljob.errors import JobError
 from labeljob.io.delta_commits import APP_KEY, ATTEMPT_KEY, COMMIT_KEY, FUNCTIONS_KEY, CommitRecord, committed, open_output
 from labeljob.io.durable import flush, flush_folder
 from labeljob.io.failures import writing
+from labeljob.io.parquet_sink import ParquetSink
+from labeljob.io.places import Place, table_address
 
 FILE_ROWS = 4_000_000
 ATTEMPTS = 50
@@ -46,7 +47,7 @@ class DataFile:
 class DeltaWriter:
     """One attempt at one sequence of one output table."""
 
-    def __init__(self, folder: Path, uri: str, app_id: str, sequence: int) -> None:
+    def __init__(self, folder: Place, uri: str, app_id: str, sequence: int) -> None:
         self._folder, self._uri = folder, uri
         self._app_id, self._sequence = app_id, sequence
         self._attempt = uuid.uuid4().hex
@@ -58,10 +59,11 @@ class DeltaWriter:
         Another attempt that commits this sequence meanwhile takes the files away: there is nothing left to write, and `commit` finds its record.
         """
         try:
-            with writing(self._uri):
+            with writing(self._uri, self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._write(batches, schema)
-                flush_folder(self._folder)
+                if isinstance(self._folder, Path):
+                    flush_folder(self._folder)
         except BaseException as error:
             self.discard()
             if not (isinstance(error, FileNotFoundError) and self._overtaken()):
@@ -75,7 +77,7 @@ class DeltaWriter:
             JobError: SUPERSEDED, OUTPUT_CONFLICT, VOLUME_FULL, OUTPUT_NOT_WRITABLE. The table is as it was then.
         """
         try:
-            with writing(self._uri):
+            with writing(self._uri, self._folder):
                 record = self._commit(commit, functions, schema)
         except BaseException as error:
             landed = self._landed()
@@ -92,13 +94,13 @@ class DeltaWriter:
             path.unlink(missing_ok=True)
 
     def _write(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
-        writer: pq.ParquetWriter | None = None
+        writer: ParquetSink | None = None
         rows = 0
         try:
             for batch in batches:
                 if writer is None:
-                    writer, rows = pq.ParquetWriter(self._path(len(self._files)), schema, compression="zstd"), 0
-                writer.write_batch(batch)
+                    writer, rows = ParquetSink(self._path(len(self._files)), schema), 0
+                writer.write(batch)
                 rows += batch.num_rows
                 if rows >= FILE_ROWS:
                     self._finish(writer, rows)
@@ -107,16 +109,13 @@ class DeltaWriter:
                 self._finish(writer, rows)
         except BaseException:
             if writer is not None:
-                _abandon(writer)
+                writer.abandon()
             raise
 
-    def _finish(self, writer: pq.ParquetWriter, rows: int) -> None:
-        writer.close()
-        path = self._path(len(self._files))
-        flush(path)
-        self._files.append(DataFile(path.name, rows, path.stat().st_size))
+    def _finish(self, writer: ParquetSink, rows: int) -> None:
+        self._files.append(DataFile(writer.place.name, rows, writer.finish()))
 
-    def _path(self, index: int) -> Path:
+    def _path(self, index: int) -> Place:
         return self._folder / f"labels-{self._sequence:08d}-{self._attempt}-{index:05d}.parquet"
 
     def _commit(self, commit: Commit, functions: FunctionColumns, schema: pa.Schema) -> CommitRecord:
@@ -137,7 +136,8 @@ class DeltaWriter:
         ]
         delta_schema = Schema.from_arrow(schema)
         if table is None:
-            create_table_with_add_actions(str(self._folder), delta_schema, actions, mode="error", commit_properties=properties)
+            address, options = table_address(self._folder)
+            create_table_with_add_actions(address, delta_schema, actions, mode="error", commit_properties=properties, **options)
         else:
             table.create_write_transaction(actions, "overwrite", delta_schema, commit_properties=properties)
 
@@ -177,6 +177,8 @@ class DeltaWriter:
 
     def _make_durable(self) -> None:
         """The commit is on the disk too when the result says so."""
+        if not isinstance(self._folder, Path):
+            return
         log = self._folder / "_delta_log"
         with suppress(OSError):
             flush(max(log.glob("*.json")))
@@ -186,9 +188,3 @@ class DeltaWriter:
         for path in self._folder.glob(f"labels-{self._sequence:08d}-*.parquet"):
             if f"-{visible}-" not in path.name:
                 path.unlink(missing_ok=True)
-
-
-def _abandon(writer: pq.ParquetWriter) -> None:
-    """Close a file that will be removed; a full volume makes that fail too."""
-    with suppress(OSError, pa.ArrowException):
-        writer.close()

@@ -1,7 +1,6 @@
 """Parquet: one file, or a folder of files with the same columns."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,13 +9,14 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io import typed
 from labeljob.io.content import file_digest, folder_digest, pin_broken, verified
+from labeljob.io.places import Place
 from labeljob.io.source import BATCH_ROWS, ReadType, Rows, rebatch
 
 
 class ParquetSource:
     """One Parquet file or a folder of them (names that start with _ or . are not data)."""
 
-    def __init__(self, path: Path, uri: str, digest: str | None = None) -> None:
+    def __init__(self, path: Place, uri: str, digest: str | None = None) -> None:
         self._path, self._uri, self._digest = path, uri, digest
 
     def types(self) -> Mapping[str, pa.DataType | None]:
@@ -43,13 +43,13 @@ class ParquetSource:
         for path in self._files():
             with verified(path, digests.get(path), self._uri) as file:
                 try:
-                    reader = pq.ParquetFile(file)
+                    reader = pq.ParquetFile(file, pre_buffer=False)  # otherwise all row groups are fetched at once, and held
                     for batch in reader.iter_batches(batch_rows, columns=columns, use_threads=False):
                         yield batch.select(columns)
                 except (pa.ArrowInvalid, OSError) as error:
                     raise self._unreadable("it is not Parquet, or it is cut off: correct format, or write it again") from error
 
-    def _pinned_digests(self) -> dict[Path, str]:
+    def _pinned_digests(self) -> dict[Place, str]:
         """Digest of each file, after checking that together they are the pin."""
         if self._digest is None:
             return {}
@@ -60,7 +60,7 @@ class ParquetSource:
             raise pin_broken(self._uri, "files in the folder changed after it was pinned")
         return digests
 
-    def _files(self) -> Sequence[Path]:
+    def _files(self) -> Sequence[Place]:
         files = data_files(self._path)
         if not files:
             raise self._unreadable("the folder holds no .parquet file")
@@ -68,9 +68,10 @@ class ParquetSource:
             raise self._unreadable("it is a Delta table: set format: delta")
         return files
 
-    def _schema(self, path: Path) -> pa.Schema:
+    def _schema(self, path: Place) -> pa.Schema:
         try:
-            return pq.read_schema(path)
+            with path.open("rb") as file:
+                return pq.read_schema(file)
         except (pa.ArrowInvalid, OSError) as error:
             raise self._unreadable("it is not Parquet, or it is cut off: correct format, or write it again") from error
 
@@ -78,7 +79,7 @@ class ParquetSource:
         return JobError(JobReason.SOURCE_UNREADABLE, f"{self._uri}: {why}")
 
 
-def data_files(path: Path) -> Sequence[Path]:
+def data_files(path: Place) -> Sequence[Place]:
     """The file itself, or the Parquet files below a folder in order of name."""
     if path.is_file():
         return [path]
@@ -86,12 +87,12 @@ def data_files(path: Path) -> Sequence[Path]:
     return [file for parts, file in sorted(below) if not any(part.startswith(("_", ".")) for part in parts)]
 
 
-def parquet_digest(path: Path) -> str:
+def parquet_digest(path: Place) -> str:
     """Identity of a file, or of a folder: names and content of its data files."""
     if path.is_file():
         return file_digest(path)
     return _of_folder(path, {file: file_digest(file) for file in data_files(path)})
 
 
-def _of_folder(folder: Path, digests: Mapping[Path, str]) -> str:
+def _of_folder(folder: Place, digests: Mapping[Place, str]) -> str:
     return folder_digest([(file.relative_to(folder).as_posix(), digest) for file, digest in digests.items()])

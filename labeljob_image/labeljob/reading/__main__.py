@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,9 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.frozen_models import opened
 from labeljob.held_out import not_taught
+from labeljob.io.credentials import take_ambient
 from labeljob.io.locations import Locations
+from labeljob.io.places import Place, refusal
 from labeljob.logs import Log
 from labeljob.multi_label.artifact import SetsArtifact, is_multi_label
 from labeljob.multi_label.artifact import from_files as sets_from_files
@@ -27,13 +30,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="labeljob.reading")
     parser.add_argument("--request", type=Path, required=True, help="the ReadingRequest, a JSON file")
     request = ReadingRequest.model_validate_json(parser.parse_args(arguments).request.read_bytes())
-    context = StepContext(Locations(request.mounts), available(), Log("read", sys.stderr), build_digest())
+    locations = Locations(request.mounts, request.access, take_ambient(os.environ))
+    context = StepContext(locations, available(), Log("read", sys.stderr), build_digest())
     try:
-        print(json.dumps(_answer(request, context)))
+        print(json.dumps(_refused(request, context)))
     except JobError as error:
         print(json.dumps({"error": error.message, "reason": error.reason}))
         return 1
     return 0
+
+
+def _refused(request: ReadingRequest, context: StepContext) -> dict[str, object]:
+    """The answer; what an object store refuses meanwhile is a JobError, too, and never its own text."""
+    try:
+        return _answer(request, context)
+    except Exception as error:  # noqa: BLE001 it is raised again
+        raise refusal(context.locations.path(request.output), error) or error from None
 
 
 def _answer(request: ReadingRequest, context: StepContext) -> dict[str, object]:
@@ -55,7 +67,7 @@ def _answer(request: ReadingRequest, context: StepContext) -> dict[str, object]:
     return _written(request, page(request, artifact, labels, len(given.classes) - len(gold.classes)))
 
 
-def _answer_of_sets(request: ReadingRequest, artifact: SetsArtifact, table: Path, context: StepContext) -> dict[str, object]:
+def _answer_of_sets(request: ReadingRequest, artifact: SetsArtifact, table: Place, context: StepContext) -> dict[str, object]:
     """As `_answer`, of a multi-label set."""
     if request.question == "explain":
         from labeljob.reading.explain_sets import explain_sets

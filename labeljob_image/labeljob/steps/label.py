@@ -20,6 +20,7 @@ from labeljob.held_out import judged, not_taught
 from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_commits import committed, open_output
 from labeljob.io.delta_writer import DeltaWriter
+from labeljob.io.preflight import require_conditional_put
 from labeljob.io.spool import Spool
 from labeljob.labelled import Voters, label_votes, voters_of
 from labeljob.model_artifact import ModelArtifact
@@ -38,6 +39,7 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
     done = committed(open_output(folder, task.output, task.app_id), task.output, task.app_id, task.sequence)
     if done is not None:
         return result_of(task, done)
+    require_conditional_put(folder, task.output)
     files = _files(task, context)
     if is_multi_label(files):
         return label_with_sets(task, files, started, context)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from labeljob.contract.base import Wire
-from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
+from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, Located, SecretOfUri, VolumeUri
 from labeljob.contract.inputs import MOST_CHAIN, ModelInput
 from labelplane.api.conditions import Conditions
 from labelplane.api.label_model import FunctionSetPin, Name
@@ -20,11 +20,12 @@ class ModelRef(Wire):
     version: Annotated[int | None, Field(ge=1, description="Hold this version. When left out: the one that the model serves.")] = None
 
 
-class Output(Wire):
+class Output(Located):
     """The table of labels. Its place cannot change; make a new LabelJob for another table."""
 
     uri: VolumeUri
     format: Annotated[Literal["delta"], Field(description="How labels are stored.")]
+    secret_ref: SecretOfUri = None
 
 
 class Objectives(Wire):

@@ -28,6 +28,7 @@ Directory = Annotated[Path, typer.Argument(help="Folder of manifests, or one fil
 Paths = Annotated[list[str], typer.Argument(help="Files or folders; - for stdin.")]
 State = Annotated[Path | None, typer.Option(help="State folder (default: .labelplane beside the manifests).")]
 Volumes = Annotated[list[str], typer.Option("--volume", help="claim=FOLDER: where pvc://claim is. May be repeated.")]
+Secrets = Annotated[list[str], typer.Option("--secret", help="name=FOLDER: the keys of a Secret, a file each, as a pod has it mounted. May be repeated.")]
 Row = Annotated[str, typer.Argument(metavar="ID", help="Id of the row.")]
 JobName = Annotated[str | None, typer.Option("--job", help="Name of the LabelJob, where there are several.")]
 ReportFile = Annotated[Path | None, typer.Option("--file", "-f", help="The page to write (default: reports/NAME.html in the state folder).")]
@@ -35,9 +36,9 @@ Output = Annotated[str, typer.Option("--output", "-o", help="table or json.")]
 
 
 @app.command()
-def run(directory: Directory, state: State = None, volume: Volumes = [], output: Output = "table") -> None:  # noqa: B006 typer's way
+def run(directory: Directory, state: State = None, volume: Volumes = [], secret: Secrets = [], output: Output = "table") -> None:  # noqa: B006 typer's way
     """Run the manifests with no cluster: check, fit, label; again only what has changed."""
-    raise typer.Exit(run_manifests(directory, state, volume, as_json=_is_json(output)))
+    raise typer.Exit(run_manifests(directory, state, volume, secret, as_json=_is_json(output)))
 
 
 @app.command()

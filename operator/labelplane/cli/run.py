@@ -28,13 +28,13 @@ LOOK_SECONDS = 0.05
 STALLED = 1
 
 
-def run(directory: Path, state: Path | None, volumes: Iterable[str], *, as_json: bool) -> int:
+def run(directory: Path, state: Path | None, volumes: Iterable[str], secrets: Iterable[str] = (), *, as_json: bool) -> int:
     """Run the manifests of a folder; returns the exit code. Raises ManifestError."""
     progress = Console(stderr=True, highlight=False)
     loaded = load([str(directory)])
     for note in loaded.ignored:
         progress.print(f"note: {note}")
-    cluster, keys = open_cluster(directory, state, loaded, volumes)
+    cluster, keys = open_cluster(directory, state, loaded, volumes, secrets)
     try:
         with bars(progress) as shown:
             asyncio.run(_settle(cluster, keys, shown))
@@ -124,7 +124,7 @@ def _show(found: list[dict[str, Any]], cluster: LocalCluster) -> None:
 
 
 def _path(cluster: LocalCluster, uri: str) -> str:
-    if uri.startswith("file:"):
+    if uri.startswith(("file:", "s3://")):
         return uri
     claim, _, rest = uri.removeprefix("pvc://").partition("/")
     return str(cluster.jobs.folders[f"pvc://{claim}"] / rest)

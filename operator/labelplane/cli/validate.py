@@ -21,6 +21,7 @@ from labelplane.api.parse import parse_function_set, parse_label_model, problems
 from labelplane.cli.manifests import Loaded, Manifest
 from labelplane.cli.workspace import uris_in
 from labelplane.cluster.local_jobs import prefix_of, run_once
+from labelplane.plan.access import access_to_lookups
 from labelplane.plan.function_set import functions_of
 from labelplane.plan.inputs import cycle_text
 from labelplane.plan.multi_label import multi_label_problem
@@ -95,7 +96,7 @@ def _check(manifest: Manifest, loaded: Loaded, volumes: Mapping[str, Path]) -> V
         there = {mount.prefix for mount in mounts}
         away = {f.name: f.lookup.table.uri for f in functions.enabled_functions if f.lookup and prefix_of(f.lookup.table.uri) not in there}
         result = _run(manifest, functions, mounts, Path(scratch) / "job")
-        missing = away and result.failure is not None and result.failure.reason is JobReason.SOURCE_NOT_FOUND
+        missing = away and result.failure is not None and result.failure.reason in (JobReason.SOURCE_NOT_FOUND, JobReason.SECRET_INVALID)
         if missing and len(away) < len(functions.enabled_functions):
             result = _run(manifest, _without(functions, away), mounts, Path(scratch) / "rest")
         elif missing:
@@ -109,7 +110,7 @@ def _check(manifest: Manifest, loaded: Loaded, volumes: Mapping[str, Path]) -> V
 def _run(manifest: Manifest, functions: FunctionSet, mounts: tuple[Mount, ...], folder: Path) -> JobResult:
     metadata = manifest["metadata"]
     owner = Owner(kind=FUNCTION_SET.kind, namespace=metadata.get("namespace", "default"), name=metadata["name"])
-    return run_once(JobConfig(step="check", owner=owner, mounts=mounts, check=CheckTask(function_set=functions)), folder)
+    return run_once(JobConfig(step="check", owner=owner, mounts=mounts, access=tuple(access_to_lookups(functions)), check=CheckTask(function_set=functions)), folder)
 
 
 def _without(functions: FunctionSet, names: Iterable[str]) -> FunctionSet:

@@ -20,13 +20,13 @@ def state_folder(directory: Path, state: Path | None) -> Path:
     return (state or folder_of(directory) / ".labelplane").absolute()
 
 
-def open_cluster(directory: Path, state: Path | None, loaded: Loaded, volumes: Iterable[str]) -> tuple[LocalCluster, list[Key]]:
+def open_cluster(directory: Path, state: Path | None, loaded: Loaded, volumes: Iterable[str], secrets: Iterable[str] = ()) -> tuple[LocalCluster, list[Key]]:
     """The local cluster with the manifests applied, and their keys in order of dependence."""
     root = state_folder(directory, state)
     store = LocalStore(root)
     for name, content in loaded.config_maps.items():
         _materialise(root / "configmaps" / name, content)
-    folders = _folders(root, directory, loaded, volumes)
+    folders = _folders(root, directory, loaded, volumes) | secret_folders(secrets)
     _remember(root, folders)
     keys = [store.apply(resource) for resource in loaded.resources]
     return LocalCluster(store, LocalJobs(root / "jobs", folders)), sorted(keys, key=in_order)
@@ -85,6 +85,17 @@ def claims(volumes: Iterable[str]) -> dict[str, Path]:
         if not claim or not equals or not folder:
             raise ManifestError(f"--volume {volume}: write it as claim=FOLDER")
         found[f"pvc://{claim}"] = Path(folder).absolute()
+    return found
+
+
+def secret_folders(secrets: Iterable[str]) -> dict[str, Path]:
+    """`--secret name=FOLDER`, a folder with a file for each key, as prefix of a URI -> folder. Raises ManifestError."""
+    found = {}
+    for secret in secrets:
+        name, equals, folder = secret.partition("=")
+        if not name or not equals or not Path(folder).is_dir():
+            raise ManifestError(f"--secret {name}: write it as name=FOLDER, a folder with a file for each key")
+        found[f"secret://{name}"] = Path(folder).absolute()
     return found
 
 

@@ -89,7 +89,8 @@ class LocalJobs:
         return self.root / name / "log"
 
     def _mounts(self, intent: JobIntent) -> tuple[Mount, ...]:
-        prefixes = dict.fromkeys(prefix_of(uri) for uri in (*intent.writes, *intent.reads))
+        secrets = (f"secret://{one.secret}" for one in intent.config.access if one.secret)
+        prefixes = dict.fromkeys(prefix_of(uri) for uri in (*intent.writes, *intent.reads, *secrets) if not uri.startswith("s3://"))
         return tuple(Mount(prefix=prefix, path=str(self._folder(prefix))) for prefix in prefixes)
 
     def _folder(self, prefix: str) -> Path:
@@ -141,7 +142,7 @@ class LocalJobs:
 
 
 def prefix_of(uri: str) -> str:
-    """`pvc://claim`, `configmap://name` or `file:`."""
+    """`pvc://claim`, `configmap://name`, `secret://name` or `file:`."""
     if uri.startswith("file:"):
         return "file:"
     scheme, rest = uri.split("://", 1)

@@ -6,7 +6,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from labeljob.contract.config import JobConfig, LabelTask, Owner, ResolveTask
+from labeljob.contract.config import Access, JobConfig, LabelTask, Owner, ResolveTask
 from labeljob.contract.digests import digest_of
 from labeljob.contract.result import JobResult, ResolveResult
 from labelplane.api.durations import seconds
@@ -16,6 +16,7 @@ from labelplane.api.names import child_name, run_name
 from labelplane.api.reasons import ControlReason
 from labelplane.api.runtime import Runtime
 from labelplane.errors import Stalled, Waiting
+from labelplane.plan.access import access_to, access_to_inputs, home_of
 from labelplane.plan.actions import DeleteJob, JobIntent, Outcome, Plan
 from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
@@ -185,6 +186,12 @@ def _app_id(resource: LabelJob) -> str:
     return f"labelplane/{resource.metadata.namespace}/{resource.metadata.name}"
 
 
+def _access(context: JobContext, pins: JobPins | None = None) -> tuple[Access, ...]:
+    spec = context.resource.spec
+    named = (("spec.output", spec.output), ("spec.input", spec.input), ("spec.goldData", spec.gold_data), home_of(context.model))
+    return access_to(*named, more=access_to_inputs(pins.inputs if pins else ()))
+
+
 def _resolve_intent(context: JobContext) -> JobIntent:
     resource, spec, artifacts = context.resource, context.resource.spec, context.model.spec.artifacts.uri
     task = ResolveTask(
@@ -192,7 +199,7 @@ def _resolve_intent(context: JobContext) -> JobIntent:
     )
     return JobIntent(
         name=child_name(resource.metadata.name, "resolve", digest_of(context.request)[:10]),
-        config=JobConfig(step="resolve", owner=_owner(resource), resolve=task),
+        config=JobConfig(step="resolve", owner=_owner(resource), access=_access(context), resolve=task),
         reads=(spec.input.uri, *((spec.gold_data.uri,) if spec.gold_data else ()), artifacts, spec.output.uri),
         writes=(),
         runtime=context.runtime,
@@ -210,7 +217,7 @@ def _label_intent(context: JobContext, pins: JobPins) -> JobIntent:
     )  # fmt: skip
     return JobIntent(
         name=name,
-        config=JobConfig(step="label", owner=_owner(resource), expected_build=pins.build, label=task),
+        config=JobConfig(step="label", owner=_owner(resource), access=_access(context, pins), expected_build=pins.build, label=task),
         reads=(pins.input.uri, *((pins.gold_data.uri,) if pins.gold_data else ()), pins.model_artifacts, *(one.artifacts for one in pins.inputs)),
         writes=(spec.output.uri,),
         runtime=at_pinned_image(context.runtime, pins.image),

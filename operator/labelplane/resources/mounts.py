@@ -8,23 +8,25 @@ from labelplane.plan.actions import JobIntent
 
 CONFIG_FOLDER = "/etc/labelplane"
 CONFIG_FILE = "config.json"
+SECRET_MODE = 0o440  # the pod's group, which is its fsGroup, may read
 
 
 @dataclass(frozen=True)
 class MountedVolume:
-    """A claim or ConfigMap that a job sees at a path."""
+    """A claim, ConfigMap or Secret that a job sees at a path."""
 
     name: str
     prefix: str
     path: str
-    source: tuple[str, str]  # ("pvc" | "configmap", name)
+    source: tuple[str, str]  # ("pvc" | "configmap" | "secret", name)
     writable: bool
 
 
 def mounted_volumes(intent: JobIntent) -> tuple[MountedVolume, ...]:
-    """One volume for each claim and ConfigMap named by the intent's URIs, in order of first use."""
+    """One volume for each claim and ConfigMap named by the intent's URIs, and each Secret that opens one, in order of first use."""
     writable = {_source(uri) for uri in intent.writes}
-    sources = dict.fromkeys(_source(uri) for uri in (*intent.writes, *intent.reads))
+    secrets = (f"secret://{one.secret}" for one in intent.config.access if one.secret)
+    sources = dict.fromkeys(_source(uri) for uri in (*intent.writes, *intent.reads, *secrets) if not uri.startswith("s3://"))
     return tuple(
         MountedVolume(f"data-{index}", f"{kind}://{name}", f"/mnt/{kind}/{name}", (kind, name), (kind, name) in writable)
         for index, (kind, name) in enumerate(sources)
@@ -38,8 +40,10 @@ def config_with_mounts(intent: JobIntent) -> JobConfig:
 
 
 def volume_manifest(volume: MountedVolume) -> dict[str, Any]:
-    """A ConfigMap that is missing is reported by the job itself, in words; so its volume is optional."""
+    """A ConfigMap or Secret that is missing is reported by the job itself, in words; so its volume is optional."""
     kind, name = volume.source
+    if kind == "secret":
+        return {"name": volume.name, "secret": {"secretName": name, "optional": True, "defaultMode": SECRET_MODE}}
     if kind == "configmap":
         return {"name": volume.name, "configMap": {"name": name, "optional": True}}
     return {"name": volume.name, "persistentVolumeClaim": {"claimName": name, "readOnly": not volume.writable}}
