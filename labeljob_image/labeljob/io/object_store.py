@@ -45,7 +45,7 @@ class ObjectStore:
         values = self.credentials.values
         names = {"AWS_ACCESS_KEY_ID": "access_key_id", "AWS_SECRET_ACCESS_KEY": "secret_access_key", "AWS_SESSION_TOKEN": "session_token"}
         config: dict[str, Any] = {name: values[key] for key, name in names.items() if key in values}
-        config |= {"region": self.credentials.region}
+        config |= {"region": self.credentials.region, "disable_bulk_delete": True}  # not every store has it, and it fails where a key is gone already
         if self.credentials.endpoint:
             config["endpoint"] = self.credentials.endpoint
         if self._is_true("AWS_SKIP_SIGNATURE"):

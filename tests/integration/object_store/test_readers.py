@@ -112,11 +112,12 @@ def test_slow_down_is_waited_out(lake: Lake, form: str) -> None:
     uri = stored(lake, form)
     with fault_proxy(lake.server.endpoint) as proxy:
         places = lake.locations(uris=(uri,), AWS_ENDPOINT_URL=proxy.endpoint)
-        proxy.first(3, "refuse")
+        proxy.fail("refuse", times=3)
         pinned = pin(Dataset(uri=uri, format=form), places)
-        proxy.first(2, "break-off", lambda request: request.method == "GET")
+        assert len(proxy.failed()) == 3
+        proxy.fail("break-off", "^GET", times=2)
         assert by_id(read(open_pinned(pinned, places), COLUMNS)) == ROWS
-        assert len(proxy.failed) == 5
+        assert len(proxy.failed()) == 2
 
 
 @pytest.mark.parametrize("form", ["delta", "parquet", "csv"])
@@ -126,7 +127,7 @@ def test_a_store_that_stays_away_ends_as_transient(lake: Lake, form: str) -> Non
     with fault_proxy(lake.server.endpoint) as proxy:
         places = lake.locations(uris=(uri,), AWS_ENDPOINT_URL=proxy.endpoint)
         source = open_pinned(pin(Dataset(uri=uri, format=form), places), places)
-        proxy.rule = lambda request: "refuse"
+        proxy.fail("refuse")
         with fails(JobReason.STORAGE_UNAVAILABLE, "spec.input.uri: .* answers (503|SlowDown)"):
             read(source, COLUMNS)
     with fails(JobReason.STORAGE_UNAVAILABLE, "cannot be reached"):
