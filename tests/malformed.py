@@ -186,6 +186,11 @@ ADMISSION = (
     _job("objective-over-one", "spec.objectives.coverage", 1.2),
     _job("ttl-in-days", "spec.runTTL", "7d"),
     _job("deadline-is-a-number", "spec.activeDeadline", 7200),
+    _job("no-shards", "spec.shards", 0, words="from 1 to 1000"),
+    _job("too-many-shards", "spec.shards", 1001, words="from 1 to 1000"),
+    _job("shards-in-words", "spec.shards", "many", words="auto"),
+    _job("no-pod-at-once", "spec.maxParallelism", 0),
+    _job("too-many-pods-at-once", "spec.maxParallelism", 1001),
     _job("suspend-is-text", "spec.suspend", "true"),
     Malformed("job-no-spec", changed(label_job(), "spec", REMOVE), "spec"),
 )

@@ -20,7 +20,7 @@ from labeljob.calibration import NONE
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
-from labeljob.figures import FunctionCounts
+from labeljob.figures import FunctionCounts, check_error_rates
 from labeljob.gold import nothing_known
 from labeljob.label_model.side.soft_votes import Grid, Levels, levels_of, votes_of_levels
 from labeljob.labeling_functions.engine import CompiledFunctions, compile_functions
@@ -29,7 +29,9 @@ from labeljob.labeling_functions.limits import TimeLimits
 from labeljob.labelled import label_votes, voters_of
 from labeljob.model_artifact import InputModel, VotingSet
 from labeljob.resources import Resources
-from labeljob.votes import VoteBatch
+from labeljob.votes import IntArray, VoteBatch
+
+InputErrors = dict[str, list[int]]  # path of an input -> rows on which each of its functions failed
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,7 @@ class Input:
     def check_errors(self, rows: int) -> None:
         """Raises JobError FUNCTIONS_FAILING once one of its functions, or of its inputs', has failed on too many of `rows` rows (X9)."""
         self.cascade.check_errors(rows)
-        try:
-            self.counts.check_errors(self.model.artifact.declared, rows)
-        except JobError as error:
-            raise JobError(error.reason, f"input model {self.path}: {error.message}") from None
+        _check_errors(self.path, self.model, self.counts.errors, self.counts.rows, rows)
 
 
 class Cascade:
@@ -87,6 +86,29 @@ class Cascade:
         """Raises JobError FUNCTIONS_FAILING for the inputs; the set's own functions are counted by whoever asks for the votes."""
         for one in self._inputs:
             one.check_errors(rows)
+
+    def errors(self) -> InputErrors:
+        """How often the functions of each input, and of its inputs, have failed so far."""
+        found: InputErrors = {}
+        for one in self._inputs:
+            found |= one.cascade.errors() | {one.path: one.counts.errors.tolist()}
+        return found
+
+
+def check_input_errors(inputs: Sequence[InputModel], errors: InputErrors, rows: int, path: str = "") -> None:
+    """Raises JobError FUNCTIONS_FAILING as `Cascade.check_errors` would after all of `rows` rows."""
+    for one in inputs:
+        name = f"{path}{one.pin.name}"
+        check_input_errors(one.artifact.inputs, errors, rows, f"{name} > ")
+        _check_errors(name, one, np.array(errors[name], dtype=np.int64), rows, rows)
+
+
+def _check_errors(path: str, model: InputModel, errors: IntArray, rows: int, total: int) -> None:
+    names = voters_of(model.artifact.function_set).names
+    try:
+        check_error_rates(errors, rows, names, model.artifact.declared, total)
+    except JobError as error:
+        raise JobError(error.reason, f"input model {path}: {error.message}") from None
 
 
 def open_cascade(voting: VotingSet, resources: Resources, limits: TimeLimits, stack: ExitStack, path: str = "") -> Cascade:

@@ -16,6 +16,7 @@ from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import ModelInput
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import FunctionColumns
+from labeljob.drift.reference import Reference, vote_rates
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.frozen_calibration import FrozenCalibration
@@ -122,17 +123,17 @@ def from_files(files: Mapping[str, bytes], uri: str, inputs: tuple[InputModel, .
     return ModelArtifact(function_set, digest, lookups, model, calibration, functions, own, taught, inputs)
 
 
-def drift_reference(counts: FunctionCounts, figures: RunFigures, classes: list[str]) -> dict[str, object]:
-    """What later runs are compared with: how often each function votes for each class, and the labels' distribution."""
-    rates = np.round(counts.votes / max(counts.rows, 1), 9).tolist()
+def reference_of(counts: FunctionCounts, figures: RunFigures, classes: list[str]) -> Reference:
+    """How often each function votes for each class, and how labels and confidence are distributed: of the training data, or of a run beside it."""
     partial = np.round(counts.partial / max(counts.rows, 1), 9).tolist()
-    several = {name: rate for name, rate, named in zip(counts.voters.names, partial, counts.voters.sets, strict=True) if named.any()}
-    return {
-        "rows": counts.rows,
-        "voteRates": {name: dict(zip(classes, row, strict=True)) for name, row in zip(counts.voters.names, rates, strict=True)},
-        "partialRates": several,
-        "labelDistribution": figures.label_distribution(classes),
-    }
+    return Reference(
+        rows=counts.rows,
+        vote_rates=vote_rates(counts.votes, counts.rows, counts.voters.names, classes),
+        partial_rates={name: rate for name, rate, named in zip(counts.voters.names, partial, counts.voters.sets, strict=True) if named.any()},
+        label_distribution=figures.label_distribution(classes),
+        labelled=int(figures.labels.sum()),
+        confidences=figures.confidences.tolist(),
+    )
 
 
 def _calibration(files: Mapping[str, bytes], classes: int) -> FrozenCalibration:

@@ -1,8 +1,8 @@
 """`JobConfig`: the one file that tells a job what to do. Pins are decided before it is written."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from labeljob.contract.algorithms import AlgorithmChoice
 from labeljob.contract.base import Wire
@@ -12,7 +12,12 @@ from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import InputQuery, ModelInput
 from labeljob.contract.result import StartPin
 
-Step = Literal["check", "resolve", "fit", "label"]
+MOST_SHARDS = 1000
+INDEX_VARIABLE = "JOB_COMPLETION_INDEX"  # Kubernetes sets it in the pods of an Indexed Job
+Step = Literal["check", "resolve", "fit", "label", "shard", "commit"]
+
+
+Shards = Literal["auto"] | Annotated[int, Field(ge=1, le=MOST_SHARDS)]
 
 
 class Owner(Wire):
@@ -61,6 +66,7 @@ class ResolveTask(Wire):
     output: str | None = None  # a job's table: read its last commit
     app_id: str | None = None
     inputs: tuple[InputQuery, ...] = ()  # versions of other models to pin
+    shards: Shards | None = None  # a job's wish; absent: one
 
 
 class FitTask(Wire):
@@ -102,6 +108,20 @@ class LabelTask(Wire):
     image: str
 
 
+class ShardTask(Wire):
+    """Label one part of the pinned data; which one, the pod's completion index says (0 to shards - 1). Nothing becomes visible."""
+
+    label: LabelTask
+    shards: int = Field(ge=2, le=MOST_SHARDS)
+
+
+class CommitTask(Wire):
+    """Make the parts that the shards of a run wrote visible in one table version."""
+
+    label: LabelTask
+    shards: int = Field(ge=2, le=MOST_SHARDS)
+
+
 class JobConfig(Wire):
     """Everything a job needs, in one file; exactly the task that `step` names is set."""
 
@@ -115,10 +135,12 @@ class JobConfig(Wire):
     resolve: ResolveTask | None = None
     fit: FitTask | None = None
     label: LabelTask | None = None
+    shard: ShardTask | None = None
+    commit: CommitTask | None = None
 
     @model_validator(mode="after")
     def _has_its_task(self) -> "JobConfig":
-        given = [step for step in ("check", "resolve", "fit", "label") if getattr(self, step) is not None]
+        given = [step for step in get_args(Step) if getattr(self, step) is not None]
         if given != [self.step]:
             raise ValueError(f"step {self.step} needs exactly the task of that name, found {given}")
         return self

@@ -7,6 +7,7 @@ from pydantic import Field
 from labeljob.contract.base import Wire
 from labeljob.contract.calibration import CalibrationRecord, Interval
 from labeljob.contract.datasets import DatasetPin
+from labeljob.contract.drift import Shift
 from labeljob.contract.inputs import ModelInput
 from labeljob.contract.reasons import JobReason
 
@@ -99,6 +100,7 @@ class Commit(Wire):
     image: str
     metrics: dict[str, float | None]
     label_distribution: dict[str, float]
+    drift: list[Shift] = []  # what has moved since the model version was fitted, at most DRIFT_LIMIT
 
 
 class CheckResult(Wire):
@@ -121,6 +123,7 @@ class ResolveResult(Wire):
     current_functions: FunctionColumns | None = None
     pin_found: bool | None = None  # whether `pin` is in the index; absent without a pin
     commit: Commit | None = None
+    shards: int | None = None  # how many parts the data is to be labelled in; absent unless asked
 
 
 class FitResult(Wire):
@@ -137,6 +140,13 @@ class LabelResult(Wire):
     functions: FunctionColumns
 
 
+class ShardResult(Wire):
+    """A part is labelled (or was found labelled, on a retry)."""
+
+    shard: int
+    rows: int
+
+
 class Failure(Wire):
     """Why the job stopped and what to do next; never a value of the data."""
 
@@ -145,7 +155,7 @@ class Failure(Wire):
 
 
 class JobResult(Wire):
-    """Exactly one of failure, check, resolve, fit, label."""
+    """Exactly one of failure, check, resolve, fit, label, shard; a commit reports what a label step does."""
 
     format_version: Literal[1] = 1
     build: str  # identity of the job code and its libraries
@@ -154,4 +164,5 @@ class JobResult(Wire):
     resolve: ResolveResult | None = None
     fit: FitResult | None = None
     label: LabelResult | None = None
+    shard: ShardResult | None = None
     warnings: list[str] = []  # domain conditions and texts such as "CoverageLow: ..." that do not stop a run

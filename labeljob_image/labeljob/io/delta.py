@@ -39,10 +39,15 @@ class DeltaSource:
             for batch in reader:
                 yield batch.select(columns)
         except Exception as error:  # noqa: BLE001 the engine raises bare Exception through the C stream
-            raise refusal(self._place, error) or _reading_failed(error, self._uri) from None
+            raise refusal(self._place, error) or reading_failed(error, self._uri) from None
 
 
 def open_pinned(path: Place, pin: DatasetPin) -> DeltaSource:
+    """The pinned version; see `pinned_table`."""
+    return DeltaSource(pinned_table(path, pin), pin.uri, path)
+
+
+def pinned_table(path: Place, pin: DatasetPin) -> DeltaTable:
     """The pinned version, after checking that it still is what was pinned; PIN_BROKEN otherwise, never another version."""
     try:
         table = open_table(path, pin.version)
@@ -53,10 +58,11 @@ def open_pinned(path: Place, pin: DatasetPin) -> DeltaSource:
         raise pin_broken(pin.uri, "the table was deleted and created anew")
     if found != pin:
         raise pin_broken(pin.uri, f"version {pin.version} of the table has other data files")
-    return DeltaSource(table, pin.uri, path)
+    return table
 
 
-def _reading_failed(error: Exception, uri: str) -> JobError:
+def reading_failed(error: Exception, uri: str) -> JobError:
+    """What a data file that cannot be read means."""
     if "not found" in str(error).lower() or isinstance(error, FileNotFoundError):
         return pin_broken(uri, "data files of the pinned version are gone (vacuumed?)")
     return JobError(JobReason.SOURCE_UNREADABLE, f"{uri}: a data file of the table cannot be read")

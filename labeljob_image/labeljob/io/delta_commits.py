@@ -19,6 +19,7 @@ FUNCTIONS_KEY = "labelplaneFunctions"
 APP_KEY = "labelplaneApp"
 ATTEMPT_KEY = "labelplaneAttempt"
 RECENT = 20
+RUNS = "_labelplane"  # below a table: runs in shards that are not committed yet; readers of Delta pass over it
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,40 @@ def committed(table: DeltaTable | None, uri: str, app_id: str, sequence: int) ->
     return record
 
 
+def never_committed(folder: Place, app_id: str, sequence: int, attempt: str) -> bool:
+    """Whether the log says that an attempt at a sequence made no version, so that no version names its files: it goes back far enough to say so."""
+    if not any((folder / "_delta_log").glob("*.json")):
+        return True
+    try:
+        table = open_table(folder)
+        for entry in _history(table):
+            if entry.get(ATTEMPT_KEY) == attempt:
+                return False
+            record = _record(entry, "") if entry.get(APP_KEY) == app_id else None
+            if int(entry["version"]) == 0 or (record is not None and record.commit.sequence < sequence):
+                return True
+    except DeltaError:
+        return False
+    return False
+
+
 def last_record(table: DeltaTable, app_id: str) -> CommitRecord | None:
     """Our newest commit in the log, looking past what maintenance (optimize, vacuum) wrote since."""
     for entry in _history(table):
         if entry.get(APP_KEY) == app_id and (record := _record(entry, str(table.metadata().id))) is not None:
             return record
     return None
+
+
+def record_at(table: DeltaTable, app_id: str, version: int) -> CommitRecord | None:
+    """Our commit that made this version; None when there is none."""
+    found = (_record(entry, str(table.metadata().id)) for entry in _history(table) if entry.get(APP_KEY) == app_id and int(entry["version"]) == version)
+    return next(found, None)
+
+
+def versions_of(table: DeltaTable, app_id: str) -> list[int]:
+    """The versions that we committed, newest first, as far as the log goes back."""
+    return [int(entry["version"]) for entry in _history(table) if entry.get(APP_KEY) == app_id]
 
 
 def _opened(folder: Place, uri: str) -> DeltaTable | None:
@@ -111,7 +140,7 @@ def _record(entry: dict[str, Any], table_id: str) -> CommitRecord | None:
 
 def _holds_data(folder: Place) -> bool:
     """Whether someone else's files are there; our own that no version names yet do not count, nor a log that was begun a moment ago."""
-    entries = (path for path in folder.iterdir() if path.name not in ("lost+found", "_delta_log", PROBE))
+    entries = (path for path in folder.iterdir() if path.name not in ("lost+found", "_delta_log", RUNS, PROBE))
     return any(not (path.name.startswith("labels-") and path.suffix == ".parquet") for path in entries)
 
 

@@ -8,13 +8,14 @@
 
 A kill before the commit leaves files no version names; a kill after it leaves a complete version. Files of other attempts at the same
 sequence can never become visible once it is committed, and are removed then.
+
+The files of a run in shards are written before, by others, and belong to no attempt: an attempt that fails leaves them to the next.
 """
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,33 +26,23 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, FunctionColumns
 from labeljob.errors import JobError
+from labeljob.io.data_files import DataFile, statistics_of, write_data_files
 from labeljob.io.delta_commits import APP_KEY, ATTEMPT_KEY, COMMIT_KEY, FUNCTIONS_KEY, CommitRecord, committed, open_output
 from labeljob.io.durable import flush, flush_folder
 from labeljob.io.failures import writing
-from labeljob.io.parquet_sink import ParquetSink
 from labeljob.io.places import Place, table_address
 
-FILE_ROWS = 4_000_000
 ATTEMPTS = 50
 
 
-@dataclass(frozen=True)
-class DataFile:
-    """A finished data file that no version names yet."""
-
-    name: str
-    rows: int
-    size: int
-
-
 class DeltaWriter:
-    """One attempt at one sequence of one output table."""
+    """One attempt at one sequence of one output table; `written`: the files of a run in shards, and the name of its attempt."""
 
-    def __init__(self, folder: Place, uri: str, app_id: str, sequence: int) -> None:
+    def __init__(self, folder: Place, uri: str, app_id: str, sequence: int, written: tuple[str, Sequence[DataFile]] | None = None) -> None:
         self._folder, self._uri = folder, uri
         self._app_id, self._sequence = app_id, sequence
-        self._attempt = uuid.uuid4().hex
-        self._files: list[DataFile] = []
+        self._attempt, files = written or (uuid.uuid4().hex, ())
+        self._files, self._owns_files = list(files), written is None
 
     def write(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
         """The rows as data files beside the table's; what this attempt wrote is removed when it fails.
@@ -61,7 +52,7 @@ class DeltaWriter:
         try:
             with writing(self._uri, self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                self._write(batches, schema)
+                self._files = write_data_files(batches, schema, self._path)
                 if isinstance(self._folder, Path):
                     flush_folder(self._folder)
         except BaseException as error:
@@ -90,30 +81,8 @@ class DeltaWriter:
 
     def discard(self) -> None:
         """Remove the files of this attempt."""
-        for path in self._folder.glob(f"labels-*-{self._attempt}-*.parquet"):
+        for path in self._folder.glob(f"labels-*-{self._attempt}-*.parquet") if self._owns_files else ():
             path.unlink(missing_ok=True)
-
-    def _write(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
-        writer: ParquetSink | None = None
-        rows = 0
-        try:
-            for batch in batches:
-                if writer is None:
-                    writer, rows = ParquetSink(self._path(len(self._files)), schema), 0
-                writer.write(batch)
-                rows += batch.num_rows
-                if rows >= FILE_ROWS:
-                    self._finish(writer, rows)
-                    writer = None
-            if writer is not None:
-                self._finish(writer, rows)
-        except BaseException:
-            if writer is not None:
-                writer.abandon()
-            raise
-
-    def _finish(self, writer: ParquetSink, rows: int) -> None:
-        self._files.append(DataFile(writer.place.name, rows, writer.finish()))
 
     def _path(self, index: int) -> Place:
         return self._folder / f"labels-{self._sequence:08d}-{self._attempt}-{index:05d}.parquet"
@@ -131,9 +100,7 @@ class DeltaWriter:
         raise CommitFailedError(f"{ATTEMPTS} other writers were first")
 
     def _submit(self, table: DeltaTable | None, properties: CommitProperties, schema: pa.Schema) -> None:
-        actions = [
-            AddAction(file.name, file.size, {}, 0, data_change=True, stats=json.dumps({"numRecords": file.rows})) for file in self._files
-        ]
+        actions = [AddAction(file.name, file.size, {}, 0, data_change=True, stats=json.dumps(statistics_of(file, schema.names[0]))) for file in self._files]
         delta_schema = Schema.from_arrow(schema)
         if table is None:
             address, options = table_address(self._folder)

@@ -1,5 +1,6 @@
 """A key of a bucket, or the keys below a prefix, as a `Place`: as much of a path as readers and writers ask for."""
 
+import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,6 +56,13 @@ class ObjectPath:
                 return dict(obstore.head(self.store.client, self.key))
             except FileNotFoundError:
                 return None
+
+    def state(self) -> tuple[int, int]:
+        """(size, a number made of the ETag); FileNotFoundError."""
+        head = self.head()
+        if head is None:
+            raise FileNotFoundError(self.uri)
+        return int(head["size"]), int(hashlib.sha256(str(head["e_tag"]).encode()).hexdigest()[:15], 16)
 
     def iterdir(self) -> Iterator["ObjectPath"]:
         import obstore

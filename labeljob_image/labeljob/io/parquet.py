@@ -1,6 +1,7 @@
 """Parquet: one file, or a folder of files with the same columns."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,7 +10,10 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io import typed
 from labeljob.io.content import file_digest, folder_digest, pin_broken, verified
+from labeljob.io.object_path import ObjectChangedError
+from labeljob.io.parts import WHOLE
 from labeljob.io.places import Place
+from labeljob.io.row_groups import batches_of, open_streaming
 from labeljob.io.source import BATCH_ROWS, ReadType, Rows, rebatch
 
 
@@ -41,13 +45,8 @@ class ParquetSource:
         """Every file in order of name. A folder's digest covers all files, so each must first be what its pin says."""
         digests = self._pinned_digests()
         for path in self._files():
-            with verified(path, digests.get(path), self._uri) as file:
-                try:
-                    reader = pq.ParquetFile(file, pre_buffer=False)  # otherwise all row groups are fetched at once, and held
-                    for batch in reader.iter_batches(batch_rows, columns=columns, use_threads=False):
-                        yield batch.select(columns)
-                except (pa.ArrowInvalid, OSError) as error:
-                    raise self._unreadable("it is not Parquet, or it is cut off: correct format, or write it again") from error
+            with verified(path, digests.get(path), self._uri) as file, self.reading():
+                yield from batches_of(open_streaming(file), [WHOLE], columns, batch_rows)
 
     def _pinned_digests(self) -> dict[Place, str]:
         """Digest of each file, after checking that together they are the pin."""
@@ -69,9 +68,16 @@ class ParquetSource:
         return files
 
     def _schema(self, path: Place) -> pa.Schema:
+        with self.reading(), path.open("rb") as file:
+            return pq.read_schema(file)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turns what goes wrong with a file into SOURCE_UNREADABLE."""
         try:
-            with path.open("rb") as file:
-                return pq.read_schema(file)
+            yield
+        except ObjectChangedError:
+            raise pin_broken(self._uri, "its content changed while it was read") from None
         except (pa.ArrowInvalid, OSError) as error:
             raise self._unreadable("it is not Parquet, or it is cut off: correct format, or write it again") from error
 

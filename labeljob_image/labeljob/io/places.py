@@ -5,7 +5,7 @@ rename) costs it nothing, or is not asked of it here.
 """
 
 from collections.abc import Iterable
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, Self
 
 if TYPE_CHECKING:
@@ -79,6 +79,16 @@ def table_address(place: Place) -> tuple[str, dict[str, Any]]:
     if isinstance(place, ObjectPath):
         return place.uri, {"storage_options": place.store.table_options}
     return str(place), {}
+
+
+def state_of(place: Place) -> tuple[int, int]:
+    """(size in bytes, a number that another content does not have: the time of the last change, or one made of the ETag); FileNotFoundError."""
+    from labeljob.io.object_path import ObjectPath
+
+    if isinstance(place, ObjectPath):
+        return place.state()
+    about = Path(str(place)).stat()
+    return about.st_size, about.st_mtime_ns
 
 
 def refusal(place: Place, error: BaseException) -> BaseException | None:

@@ -15,6 +15,7 @@ from labeljob.calibration import CalibrationFormatError
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.result import FunctionColumns
+from labeljob.drift.reference import Reference, vote_rates
 from labeljob.label_model import FittedLabelModel, ModelFormatError, from_dict, to_dict
 from labeljob.labeling_functions.identity import LookupData, function_set_digest
 from labeljob.labelled import Voters, voters_of
@@ -22,8 +23,9 @@ from labeljob.model_artifact import frozen_lookups, lookup_files, mismatch
 from labeljob.multi_label.calibration import SetCalibration
 from labeljob.multi_label.calibration import from_file as calibration_from
 from labeljob.multi_label.counts import AnswerCounts
+from labeljob.multi_label.figures import SetFigures
 from labeljob.multi_label.tasks import Task, tasks_of
-from labeljob.votes import FloatArray, IntArray
+from labeljob.votes import FloatArray
 
 FORMAT_VERSION = 1
 
@@ -106,11 +108,14 @@ def from_files(files: Mapping[str, bytes], uri: str) -> SetsArtifact:
     return artifact
 
 
-def drift_reference(counts: AnswerCounts, distribution: dict[str, float], classes: Sequence[str]) -> dict[str, object]:
-    """What later runs are compared with: how often each function votes for and against each class, and how common each label is."""
-
-    def rates(votes: IntArray) -> dict[str, dict[str, float]]:
-        shares = np.round(votes / max(counts.rows, 1), 9).tolist()
-        return {name: dict(zip(classes, row, strict=True)) for name, row in zip(counts.voters.names, shares, strict=True)}
-
-    return {"rows": counts.rows, "voteRates": rates(counts.yes), "againstRates": rates(counts.no), "labelDistribution": distribution}
+def reference_of(counts: AnswerCounts, figures: SetFigures, classes: list[str]) -> Reference:
+    """How often each function votes for and against each class, and how labels and confidence are distributed: of the training data, or of a run."""
+    names = counts.voters.names
+    return Reference(
+        rows=counts.rows,
+        vote_rates=vote_rates(counts.yes, counts.rows, names, classes),
+        against_rates=vote_rates(counts.no, counts.rows, names, classes),
+        label_distribution=figures.label_distribution(classes),
+        labelled=figures.labelled,
+        confidences=figures.confidences.tolist(),
+    )

@@ -21,7 +21,7 @@ from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import Labelled, reduced_rows, reducer_of, voters_of
 from labeljob.model_artifact import ModelArtifact
 from labeljob.row_ids import hashed_ids
-from labeljob.steps.commit import output_schema
+from labeljob.steps.output_rows import output_schema
 from labeljob.votes import ABSTAIN, IntArray, VoteBatch, Votes
 
 BINS = 20

@@ -14,8 +14,8 @@ from labeljob.multi_label.figures import SetFigures
 from labeljob.multi_label.gold import SetGold
 from labeljob.multi_label.labelling import LabelledSets
 from labeljob.reading.labels import BINS, UNSURE, batches_of, levels_of_batch, votes_of_batch
-from labeljob.steps.commit import output_schema
 from labeljob.steps.label_sets import judged_sets
+from labeljob.steps.output_rows import output_schema
 from labeljob.votes import FloatArray, IntArray, VoteBatch, Votes
 
 SIZES = 4  # rows with 0, 1, 2, and 3 labels or more are told apart

@@ -2,21 +2,51 @@
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from labeljob import privacy
-from labeljob.cascade import open_cascade
+from labeljob.cascade import Cascade, InputErrors, open_cascade
+from labeljob.contract.function_set import FunctionSet
 from labeljob.io.source import Source
 from labeljob.model_artifact import VotingSet
 from labeljob.steps.context import StepContext
 from labeljob.votes import VoteBatch
 
 
-def vote_batches(
-    source: Source, rows: int, voting: VotingSet, context: StepContext, progress: Callable[[int], None]
-) -> Iterator[tuple[pa.Array, VoteBatch]]:
+@dataclass(frozen=True)
+class Voting:
+    """Functions and input models at work on a dataset of `rows` rows, or on a part of it."""
+
+    cascade: Cascade
+    function_set: FunctionSet
+    rows: int
+    batch_rows: int
+
+    def batches(self, source: Source, progress: Callable[[int], None]) -> Iterator[tuple[pa.Array, VoteBatch]]:
+        """(ids, votes) of each batch; see `vote_batches`."""
+        allowance, done = math.floor(self.function_set.max_error_rate * self.rows) + 1, 0
+        for part in source.batches(privacy.inputs(self.function_set, self.cascade.input_columns), self.batch_rows):
+            yield part.batch.column(self.function_set.id_column), self.cascade.apply(part.batch, allowance)
+            self.cascade.check_errors(self.rows)
+            done += part.batch.num_rows
+            progress(done)
+
+    def input_errors(self) -> InputErrors:
+        """So far."""
+        return self.cascade.errors()
+
+
+@contextmanager
+def open_voting(voting: VotingSet, rows: int, context: StepContext) -> Iterator[Voting]:
+    """Functions and inputs, compiled."""
+    with ExitStack() as stack:
+        yield Voting(open_cascade(voting, context.resources, context.limits, stack), voting.function_set, rows, context.batch_rows)
+
+
+def vote_batches(source: Source, rows: int, voting: VotingSet, context: StepContext, progress: Callable[[int], None]) -> Iterator[tuple[pa.Array, VoteBatch]]:
     """(ids, votes) of each batch; every enabled function is a column, fallbacks included, and behind them every input model.
 
     `rows` of the whole dataset say how many failures a function may have: as many are told from good rows exactly, wherever the
@@ -25,13 +55,5 @@ def vote_batches(
     Raises:
         JobError: INPUT_MISMATCH; FUNCTIONS_FAILING of an input model's functions.
     """
-    function_set, done = voting.function_set, 0
-    allowance = math.floor(function_set.max_error_rate * rows) + 1
-    with ExitStack() as stack:
-        cascade = open_cascade(voting, context.resources, context.limits, stack)
-        columns = privacy.inputs(function_set, cascade.input_columns)
-        for part in source.batches(columns, context.batch_rows):
-            yield part.batch.column(function_set.id_column), cascade.apply(part.batch, allowance)
-            cascade.check_errors(rows)
-            done += part.batch.num_rows
-            progress(done)
+    with open_voting(voting, rows, context) as opened:
+        yield from opened.batches(source, progress)

@@ -20,6 +20,8 @@ from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import direct_inputs
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import DEPENDENT_LIMIT, DependentPair, FitResult, FunctionColumns, ModelVersion
+from labeljob.drift.bins import bins_of
+from labeljob.drift.sample import RowSample
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.frozen_calibration import id_hashes, to_file
@@ -36,7 +38,7 @@ from labeljob.label_model.side.side_model import fit_with_side
 from labeljob.labeling_functions.identity import LookupData, function_set_digest, read_lookups
 from labeljob.labelled import Voters, label_votes, reduced_rows, reducer_of, voters_of
 from labeljob.logs import now_text
-from labeljob.model_artifact import VotingSet, drift_reference, to_files
+from labeljob.model_artifact import VotingSet, reference_of, to_files
 from labeljob.row_ids import hashed_ids
 from labeljob.schema import check_contract
 from labeljob.steps.context import StepContext, gold_of
@@ -72,12 +74,14 @@ class Evaluated:
         statistics: of rows [ordinary votes of the functions that are no fallbacks, outcomes of the side columns]; see `ballots`. Where gold is
             evidence, of the rows without gold.
         gold: the rows with gold.
+        sample: of the rows as they were read.
     """
 
     voters: Voters
     counts: FunctionCounts
     statistics: VoteStatistics
     gold: GoldVotes
+    sample: RowSample
 
 
 def run_fit(task: FitTask, context: StepContext) -> FitResult:
@@ -123,7 +127,8 @@ def pinned_lookups(task: FitTask, context: StepContext) -> dict[str, LookupData]
 def _evaluate(task: FitTask, prepared: Prepared, context: StepContext) -> Evaluated:
     """Contract check, then votes; raises before anything is written."""
     function_set, gold, source = task.function_set, prepared.gold, open_pinned(task.data, context.locations)
-    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows)
+    sample = RowSample(function_set)
+    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows, sample.add)
     if rows == 0:
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
     voters = voters_of(prepared.function_set)
@@ -141,7 +146,7 @@ def _evaluate(task: FitTask, prepared: Prepared, context: StepContext) -> Evalua
         if chosen.any():
             known.append(GoldVotes(ids.filter(pa.array(chosen)), batch.votes[chosen], of_rows(batch.levels, chosen), matched.part(chosen)))
     require_coverage(counts.cast[voters.regular])
-    return Evaluated(voters, counts, reducer.statistics(), _in_id_order(known, gold.ids.type, len(voters.names)))
+    return Evaluated(voters, counts, reducer.statistics(), _in_id_order(known, gold.ids.type, len(voters.names)), sample)
 
 
 def _learns(task: FitTask) -> bool:
@@ -231,7 +236,7 @@ def _publish(
     uncalibrated.add_gold(calibrated.before, evaluated.gold.gold)
     model, calibration = fitted.model, calibrated.calibration
     functions = evaluated.counts.columns(model)
-    reference = drift_reference(evaluated.counts, figures, task.function_set.classes)
+    reference = reference_of(evaluated.counts, figures, task.function_set.classes).model_copy(update={"columns": bins_of(evaluated.sample)})
     record = ModelVersion(
         version=task.version,
         fit_digest=task.fit_digest,
@@ -258,7 +263,7 @@ def _publish(
     taught = prepared.taught.union(id_hashes(evaluated.gold.ids) if fitted.taught else ())
     voting = prepared.voting
     pins = [one.pin for one in voting.inputs]
-    placed = home.publish(record, to_files(task.function_set, voting.lookups, model, kept, functions, reference, sorted(taught), pins))
+    placed = home.publish(record, to_files(task.function_set, voting.lookups, model, kept, functions, reference.wire(), sorted(taught), pins))
     return FitResult(version=placed, functions=functions)
 
 

@@ -16,6 +16,8 @@ from labeljob.contract.config import FitTask
 from labeljob.contract.multi_label import BY_CLASS, refusal
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import DEPENDENT_LIMIT, DependentPair, FitResult, FunctionColumns, ModelVersion
+from labeljob.drift.bins import bins_of
+from labeljob.drift.sample import RowSample
 from labeljob.errors import JobError
 from labeljob.gold_in_fit import NO_GOLD
 from labeljob.io.datasets import open_pinned
@@ -25,7 +27,7 @@ from labeljob.labeling_functions.identity import LookupData
 from labeljob.labelled import Voters, voters_of
 from labeljob.logs import now_text
 from labeljob.model_artifact import VotingSet
-from labeljob.multi_label.artifact import drift_reference, to_files
+from labeljob.multi_label.artifact import reference_of, to_files
 from labeljob.multi_label.calibration import SetCalibration, calibrate_sets, record_of, to_file, uncalibrated
 from labeljob.multi_label.counts import AnswerCounts, estimated_accuracies
 from labeljob.multi_label.figures import SetFigures
@@ -53,6 +55,7 @@ class Evaluated:
     counts: AnswerCounts
     rows: Reduced
     known: Known
+    sample: RowSample
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ def run_fit_sets(task: FitTask, context: StepContext) -> FitResult:
 def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: SetGold, context: StepContext) -> Evaluated:
     """Contract check, then votes; raises before anything is written."""
     function_set, source = task.function_set, open_pinned(task.data, context.locations)
-    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows)
+    sample = RowSample(function_set)
+    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows, sample.add)
     if rows == 0:
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
     voters, tasks, classes = voters_of(function_set), tasks_of(function_set, lookups), len(function_set.classes)
@@ -96,7 +100,7 @@ def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: SetGold, cont
         chosen = matched.known
         known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], None if batch.levels is None else batch.levels[chosen], matched.part(chosen)))
     require_coverage(counts.cast[voters.regular])
-    return Evaluated(voters, tasks, counts, reduced(reducer.statistics(), voters, classes), _in_id_order(known))
+    return Evaluated(voters, tasks, counts, reduced(reducer.statistics(), voters, classes), _in_id_order(known), sample)
 
 
 def _levels(task: FitTask) -> int:
@@ -141,7 +145,7 @@ def _publish(
     classes, counts = list(task.function_set.classes), evaluated.counts
     figures, before = _figures(evaluated, models, calibrated.frozen), _figures(evaluated, models, uncalibrated(len(classes)))
     functions = _columns(evaluated, models)
-    reference = drift_reference(counts, figures.label_distribution(classes), classes)
+    reference = reference_of(counts, figures, classes).model_copy(update={"columns": bins_of(evaluated.sample)})
     record = ModelVersion(
         version=task.version,
         fit_digest=task.fit_digest,
@@ -163,7 +167,7 @@ def _publish(
         calibration=record_of(calibrated.made, classes, calibrated.why),
     )
     kept = to_file(calibrated.frozen, calibrated.made, classes, before.gold_scores(), figures.gold_scores())
-    placed = home.publish(record, to_files(task.function_set, lookups, models, kept, functions, reference))
+    placed = home.publish(record, to_files(task.function_set, lookups, models, kept, functions, reference.wire()))
     return FitResult(version=placed, functions=functions)
 
 

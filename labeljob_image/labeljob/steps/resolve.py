@@ -2,6 +2,7 @@
 
 from labeljob.artifacts import ArtifactHome
 from labeljob.contract.config import ResolveTask
+from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import MOST_CHAIN, InputQuery, ModelInput, chain_of
 from labeljob.contract.reasons import JobReason
@@ -17,10 +18,11 @@ VERSIONS = 10
 
 def run_resolve(task: ResolveTask, context: StepContext) -> ResolveResult:
     """Pins of what is there now. Nothing is written."""
+    data = pin(task.data, context.locations)
     versions = _home(task, context).versions() if task.artifacts else []
     current = _current(versions, task.pin)
     return ResolveResult(
-        data=pin(task.data, context.locations),
+        data=data,
         gold=pin(task.gold, context.locations) if task.gold else None,
         function_set_digest=_set_digest(task.function_set, context),
         versions=[VersionLine(version=v.version, fit_digest=v.fit_digest, fitted_at=v.fitted_at) for v in versions[:VERSIONS]],
@@ -29,6 +31,7 @@ def run_resolve(task: ResolveTask, context: StepContext) -> ResolveResult:
         pin_found=None if task.pin is None else current is not None,
         inputs=_inputs(task, context),
         commit=_last_commit(task, context),
+        shards=_shards(task, data, context),
     )
 
 
@@ -77,6 +80,15 @@ def _pinned_input(query: InputQuery, context: StepContext) -> tuple[ModelInput, 
         raise JobError(JobReason.INPUT_MISMATCH, message)
     pin = ModelInput(name=query.name, version=found.version, digest=found.fit_digest, artifacts=query.artifacts, sha256=found.sha256, secret=query.secret)
     return pin, found.inputs
+
+
+def _shards(task: ResolveTask, data: DatasetPin, context: StepContext) -> int | None:
+    """What reads data in parts is loaded only where it is asked for."""
+    if task.shards is None:
+        return None
+    from labeljob.io.parted import shards_for
+
+    return shards_for(data, task.shards, context.locations)
 
 
 def _last_commit(task: ResolveTask, context: StepContext) -> Commit | None:

@@ -1,16 +1,43 @@
 """LabelJob: labels a pinned dataset with a pinned model version."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from labeljob.contract.base import Wire
+from labeljob.contract.config import MOST_SHARDS, Shards
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, Located, SecretOfUri, VolumeUri
+from labeljob.contract.drift import DRIFT_LIMIT, Shift
 from labeljob.contract.inputs import MOST_CHAIN, ModelInput
 from labelplane.api.conditions import Conditions
 from labelplane.api.label_model import FunctionSetPin, Name
 from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Duration, Runtime
+
+SHARDS_RULE = f"must be auto, or an integer from 1 to {MOST_SHARDS}"
+
+
+def _known_shards(value: Any) -> Any:
+    """One message in place of one for each branch of a union."""
+    if value is None or value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SHARDS):
+        return value
+    raise ValueError(SHARDS_RULE)
+
+
+ShardWish = Annotated[
+    Shards | None,
+    BeforeValidator(_known_shards),
+    WithJsonSchema(
+        {
+            "x-kubernetes-int-or-string": True,
+            "description": "How many parts of about equal bytes a run labels the data in, each in a pod of its own; one commit shows them together. The labels are the same"
+            " for any number: to change it labels nothing again, and a run under way keeps its own. When left out: auto, by the size of the data.",
+            "x-kubernetes-validations": [
+                {"rule": f"type(self) == int ? self >= 1 && self <= {MOST_SHARDS} : self == 'auto'", "message": SHARDS_RULE},
+            ],
+        }
+    ),
+]
 
 
 class ModelRef(Wire):
@@ -35,6 +62,18 @@ class Objectives(Wire):
     conflict_rate: Annotated[float | None, Field(ge=0, le=1, description="Largest share of covered rows whose votes differ. When left out: 0.1.")] = None
 
 
+class DriftLimits(Wire):
+    """How far a run may be from the data that its model was fitted on; beyond it is a condition and an Event, and stops nothing."""
+
+    max_population_stability: Annotated[
+        float | None, Field(gt=0, le=10, description="Largest population stability index of a column, or of the labels' confidence. When left out: 0.2.")
+    ] = None
+    max_label_shift: Annotated[float | None, Field(gt=0, le=1, description="Largest change of a class's share of the labels. When left out: 0.1.")] = None
+    max_vote_shift: Annotated[
+        float | None, Field(gt=0, le=1, description="Largest change of the share of rows on which a function votes, for a class or at all. When left out: 0.03.")
+    ] = None
+
+
 class LabelJobSpec(Wire):
     """What to label, with what, and where the labels go."""
 
@@ -47,9 +86,15 @@ class LabelJobSpec(Wire):
     ] = None
     gold_data: Annotated[GoldDataset | None, Field(description="Rows with known classes, for precision and recall of these labels.")] = None
     objectives: Objectives | None = None
+    drift: DriftLimits | None = None
+    shards: ShardWish = None
+    max_parallelism: Annotated[
+        int | None,
+        Field(ge=1, le=MOST_SHARDS, description="How many pods of a run may work at once; read when a run starts. When left out: as many as it has shards."),
+    ] = None
     suspend: Annotated[bool | None, Field(description="true stops the run and starts none; the output stays. When left out: false.")] = None
     run_ttl: Annotated[Duration | None, Field(alias="runTTL", description="How long a finished Job stays once its result is in status. When left out: 168h.")] = None
-    active_deadline: Annotated[Duration | None, Field(description="How long one run may take. When left out: no limit.")] = None
+    active_deadline: Annotated[Duration | None, Field(description="How long one run may take, its shards and its commit together. When left out: no limit.")] = None
     runtime: Annotated[Runtime | None, Field(description="How the run runs. What is left out comes from the model's and the set's runtime.")] = None
 
 
@@ -70,6 +115,12 @@ class OutputPin(Wire):
     content_digest: str | None = None
 
 
+PodSeconds = Annotated[
+    int | None,
+    Field(description="Seconds that pods of the run's Jobs ran, failed attempts among them; of pods that were still there to be read. Absent when unknown."),
+]
+
+
 class Run(Wire):
     """One run with every pin. `output.version` is set once it is committed."""
 
@@ -83,6 +134,10 @@ class Run(Wire):
     inputs: Annotated[list[ModelInput], Field(max_length=MOST_CHAIN, description="The chain of model versions behind the model's, first tiers first.")] = []
     image: str
     output: OutputPin
+    drift: Annotated[
+        list[Shift], Field(max_length=DRIFT_LIMIT, description="What has moved beyond chance since the model version was fitted, within limits or not.")
+    ] = []
+    pod_seconds: PodSeconds = None
 
 
 class RunLine(Wire):
@@ -94,6 +149,20 @@ class RunLine(Wire):
     output_version: int
     rows: int
     model_version: int
+    pod_seconds: PodSeconds = None
+
+
+class RunProgress(Wire):
+    """How far a run in shards is; written at most once in some seconds, and gone when the run is over."""
+
+    completed: Annotated[str, Field(description="shardsDone/shards, as kubectl prints it.")]
+    shards: int
+    shards_done: int
+    rows_per_second: Annotated[float | None, Field(description="Rows of the shards that are done, over the seconds since their Job was made; absent when unknown.")] = None
+    estimated_finish: Annotated[
+        str | None, Field(description="When the last shard is done if the others take as long as those that are done; absent when unknown.")
+    ] = None
+    updated_at: str
 
 
 class Metrics(Wire):
@@ -117,6 +186,9 @@ class JobPins(Wire):
     """Pins of the run that is wanted, written before the run's Job exists."""
 
     request: Annotated[str, Field(description="Digest of what was asked; the pins hold as long as it does.")]
+    scope: Annotated[
+        str | None, Field(description="Digest of what was asked but for the model's version, shards and maxParallelism: while it holds, a run under way goes on.")
+    ] = None
     input: DatasetPin
     gold_data: DatasetPin | None = None
     model: ModelPin
@@ -127,6 +199,7 @@ class JobPins(Wire):
     build: str
     run_digest: str
     sequence: int
+    shards: Annotated[int, Field(description="In how many parts the run labels the data.")] = 1
     started_at: str
 
 
@@ -139,6 +212,7 @@ class LabelJobStatus(Wire):
     run: Run | None = None
     metrics: Metrics | None = None
     runs: Annotated[list[RunLine], Field(max_length=10)] = []
+    progress: RunProgress | None = None
     conditions: Conditions = []
 
 

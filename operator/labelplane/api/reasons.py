@@ -20,6 +20,7 @@ class ConditionType(StrEnum):
     CONFLICT_HIGH = "ConflictHigh"
     FUNCTIONS_DEPENDENT = "FunctionsDependent"
     VOTES_ADVERSARIAL = "VotesAdversarial"
+    DRIFTED = "Drifted"
 
 
 class ControlReason(StrEnum):
@@ -31,6 +32,7 @@ class ControlReason(StrEnum):
     RESOLVING = "Resolving"
     FITTING = "Fitting"
     LABELING = "Labeling"
+    COMMITTING = "Committing"  # the shards of a run become one version
     CHECKED = "Checked"  # the set is ready
     FITTED = "Fitted"  # the model has a current version
     LABELED = "Labeled"  # the output stands
@@ -58,6 +60,7 @@ class ControlReason(StrEnum):
     CONFLICT_HIGH = "ConflictHigh"
     FUNCTIONS_DEPENDENT = "FunctionsDependent"
     VOTES_ADVERSARIAL = "VotesAdversarial"
+    DRIFTED = "Drifted"
 
 
 REASONS: frozenset[str] = frozenset(ControlReason) | frozenset(JobReason)

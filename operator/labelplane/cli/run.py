@@ -94,7 +94,8 @@ def _condition(resource: dict[str, Any], kind: str) -> dict[str, Any]:
 def _tell(cluster: LocalCluster, key: Key, seen: dict[Key, str], progress: Console) -> None:
     resource = cluster.store.get(key) or {}
     shown = _condition(resource, "Running") or _condition(resource, "Ready")
-    text = f"{shown.get('reason', '')}: {shown.get('message', '')}"
+    shards = ((resource.get("status") or {}).get("progress") or {}).get("completed")
+    text = f"{shown.get('reason', '')}: {shown.get('message', '')}" + (f" {shards} shards" if shards else "")
     if seen.get(key) != text:
         seen[key] = text
         progress.print(f"{datetime.now(UTC):%H:%M:%S}  {key.kind:20} {key.name:20} {text}", markup=False, soft_wrap=True)

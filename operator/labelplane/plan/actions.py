@@ -13,7 +13,8 @@ from labelplane.api.runtime import Runtime
 class JobIntent:
     """A Job that must exist: deterministic name, its configuration, what it mounts and how it runs.
 
-    `config.mounts` is left empty: whoever runs the Job knows where the data is and fills it in.
+    `config.mounts` is left empty: whoever runs the Job knows where the data is and fills it in. With `completions` it is an Indexed
+    Job: so many pods, each with an index from 0, `parallelism` of them at once.
     """
 
     name: str
@@ -22,6 +23,8 @@ class JobIntent:
     writes: tuple[str, ...]  # URIs mounted writable
     runtime: Runtime
     deadline_seconds: int | None = None
+    completions: int | None = None
+    parallelism: int = 1
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The Job of an intent: one pod without privilege or credentials, retried only when a retry can help."""
+"""The Job of an intent: one pod, or one for each index, without privilege or credentials, retried only when a retry can help."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,13 +28,28 @@ def job_manifest(intent: JobIntent, resource: Mapping[str, Any], settings: Setti
         "metadata": metadata,
         "spec": _without_none(
             {
-                "backoffLimit": RETRIES,
+                **(_one_pod() if intent.completions is None else _indexed(intent.completions, intent.parallelism)),
                 "activeDeadlineSeconds": intent.deadline_seconds,
                 "podReplacementPolicy": "Failed",
                 "podFailurePolicy": {"rules": _failure_rules()},
                 "template": {"metadata": {"labels": metadata["labels"]}, "spec": _pod(intent, settings)},
             }
         ),
+    }
+
+
+def _one_pod() -> dict[str, Any]:
+    return {"backoffLimit": RETRIES}
+
+
+def _indexed(completions: int, parallelism: int) -> dict[str, Any]:
+    """Each index has its own retries. A run needs all of them, so the first that is given up ends the Job, and no pod works for nothing."""
+    return {
+        "completionMode": "Indexed",
+        "completions": completions,
+        "parallelism": parallelism,
+        "backoffLimitPerIndex": RETRIES,
+        "maxFailedIndexes": 0,
     }
 
 

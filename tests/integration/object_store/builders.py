@@ -1,5 +1,6 @@
 """Data in a bucket, and the locations of a job that reaches it with a Secret."""
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +35,7 @@ class Lake:
 
     def locations(self, *keys: str, uris: tuple[str, ...] = (), retries: Retries = QUICK, **changes: str | None) -> Locations:
         """Each key's URI, and `uris`, reached with one Secret `lake-keys`; `changes` to its keys."""
-        secret = self.folder / f"secret-{len(list(self.folder.iterdir()))}"
+        secret = self.folder / uuid.uuid4().hex
         write_secret(secret, self.server.keys(**changes))
         given = (*(self.uri(key) for key in keys), *uris)
         access = [Access(uri=uri, field="spec.input", secret="lake-keys") for uri in given]

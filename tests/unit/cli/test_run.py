@@ -94,6 +94,24 @@ def test_pins_a_b_a_give_three_versions(folder: Path) -> None:
         digests.append(run(folder)["LabelJob"]["status"]["run"]["output"]["contentDigest"])
     assert digests[0] == digests[2] != digests[1]
     assert DeltaTable(str(folder / "lake/labels")).version() == 2
+    _compare_and_restore(folder)
+
+
+def _compare_and_restore(folder: Path) -> None:
+    """O6: what the commands say of the three versions, to people and to programs."""
+    found = json.loads(command("diff", "0", "1", str(folder), "-o", "json").stdout)
+    assert (found["before"]["version"], found["after"]["version"], found["rows"]["removed"]) == (0, 1, found["before"]["rows"] - found["rows"]["both"])
+    shown = command("diff", "0", "2", str(folder)).stdout
+    assert "rollouts: version 0 -> 2" in shown
+    assert "0 added, 0 removed; 0 have another label" in shown
+    restored = command("rollback", "1", str(folder))
+    assert restored.stdout.startswith("rollouts: version 1 is restored as version 3 (run rollouts-"), restored.stderr
+    assert DeltaTable(str(folder / "lake/labels")).to_pandas().equals(DeltaTable(str(folder / "lake/labels"), version=1).to_pandas())
+    refused = command("rollback", "9", str(folder))
+    assert (refused.returncode, refused.stderr) == (2, "error: pvc://lake/labels: LabelJob rollouts has no version 9 there: it has 3, 2, 1, 0\n")
+    run(folder)
+    assert DeltaTable(str(folder / "lake/labels")).version() == 3  # nothing new was asked for
+
 
 
 def test_a_report_without_gold_says_so(ran: tuple[Path, dict[str, dict[str, Any]]], tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from labeljob.resources import CGROUP, PROCESS_SHARE, _memory, bound_memory, mac
 from labeljob.run import HUNG
 from labeljob.steps.check import run_check
 from labeljob.steps.evaluate import vote_batches
+from tests.patience import HANG_SECONDS
 from tests.unit.job.builders import context, delta, function_set, pinned
 
 SLOW = {"column": "message", "pattern": "x[xy]{500}z"}  # too many states for an automaton: RE2 looks for each of them at every letter
@@ -69,7 +70,7 @@ def test_a_process_that_hangs_ends_with_a_result(tmp_path: Path) -> None:
     file = tmp_path / "result.json"
     with subprocess.Popen([sys.executable, "-c", STUCK, str(file)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment()) as child:
         try:
-            code = child.wait(timeout=60)
+            code = child.wait(timeout=HANG_SECONDS)
         finally:
             child.kill()
     assert code == ExitCode.BAD_DATA

@@ -9,13 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from labeljob.build import build_digest
 from labeljob.contract.config import CheckTask, JobConfig, Owner
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.reasons import ExitCode, JobReason
 from labeljob.contract.result import MESSAGE_BYTES, JobResult
+from tests.patience import HANG_SECONDS
 from tests.unit.job.builders import function_set
 
 SECRET = "somebody's own words"
@@ -92,14 +91,13 @@ def test_a_failing_function_test_ends_with_the_code_of_a_bad_spec(tmp_path: Path
     assert SECRET not in text + subprocess.run(command(tmp_path), capture_output=True, text=True, check=False).stderr
 
 
-@pytest.mark.timeout(60)
 def test_a_job_that_is_stopped_asks_to_be_tried_again(tmp_path: Path) -> None:
     """SIGTERM, as kubelet sends it: exit code 75 and a result that says so."""
     os.mkfifo(tmp_path / "config.json")
     # The pipe opens once the job reads: it waits for its configuration then.
     with subprocess.Popen(command(tmp_path), stderr=subprocess.PIPE) as process, (tmp_path / "config.json").open("wb"):
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == ExitCode.TRANSIENT
+        assert process.wait(HANG_SECONDS) == ExitCode.TRANSIENT
     result = JobResult.model_validate_json((tmp_path / "result").read_bytes())
     assert result.failure is not None
     assert "tried again" in result.failure.message

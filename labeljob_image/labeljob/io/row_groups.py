@@ -1,0 +1,46 @@
+"""Rows of Parquet files, a row group or a file at a time, with memory that does not grow with the size of row groups."""
+
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from labeljob.io.object_path import READ_AHEAD, ObjectFile
+from labeljob.io.parts import WHOLE
+from labeljob.io.places import Place
+
+BUFFER_BYTES = 1 << 20  # of a column that are read ahead; without it, a column's whole row group would be
+
+
+def open_streaming(file: BinaryIO, buffer_bytes: int | None = None) -> pq.ParquetFile:
+    """A file whose columns are read bit by bit, `buffer_bytes` at a time. Of an object nothing beside them is fetched, and by default more at a time."""
+    raw = getattr(file, "raw", None)
+    if isinstance(raw, ObjectFile):
+        return pq.ParquetFile(raw, buffer_size=buffer_bytes or READ_AHEAD, pre_buffer=False)
+    return pq.ParquetFile(file, buffer_size=buffer_bytes or BUFFER_BYTES, pre_buffer=False)
+
+
+def batches_of(file: pq.ParquetFile, groups: Sequence[int], columns: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """The rows of some row groups, [WHOLE] for all, in batches of at most `batch_rows`; the file's columns among `columns`, in that order."""
+    chosen = None if WHOLE in groups else list(groups)
+    there = [name for name in columns if name in file.schema_arrow.names]
+    for batch in file.iter_batches(batch_rows, row_groups=chosen, columns=there, use_threads=False):
+        yield batch.select(there)
+
+
+def metadata_of(path: Place) -> pq.FileMetaData:
+    """The footer of a file."""
+    with path.open("rb") as file:
+        return pq.read_metadata(file)
+
+
+def rows_of(path: Place) -> int:
+    """How many rows a file has."""
+    return int(metadata_of(path).num_rows)
+
+
+def sizes_of(path: Place) -> list[int]:
+    """Compressed bytes of each row group."""
+    about = metadata_of(path)
+    return [sum(about.row_group(g).column(c).total_compressed_size for c in range(about.num_columns)) for g in range(about.num_row_groups)]
