@@ -48,6 +48,11 @@ Version = Annotated[
 ]
 
 
+CREDENTIAL_KEYS = (
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP", "AWS_SKIP_SIGNATURE",
+)  # fmt: skip  # what is read of a Secret that opens an object store, and nothing else
+
+
 class SecretRef(Wire):
     """A Secret of the same namespace."""
 

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Final
 
 from labeljob.contract.config import Access
+from labeljob.contract.datasets import CREDENTIAL_KEYS
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 
 KEY_ID, SECRET_KEY = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
-KNOWN: Final = (KEY_ID, SECRET_KEY, "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP", "AWS_SKIP_SIGNATURE")
 IDENTITY: Final = ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
 DEFAULT_REGION = "us-east-1"
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What signs requests, and where they go. `values` has keys of KNOWN; `whence` names their place for people."""
+    """What signs requests, and where they go. `values` has keys of CREDENTIAL_KEYS; `whence` names their place for people."""
 
     values: Mapping[str, str] = field(repr=False)
     whence: str
@@ -37,7 +37,7 @@ class Credentials:
 
 def take_ambient(environment: MutableMapping[str, str]) -> dict[str, str]:
     """The static keys of the environment, which no longer has them afterwards. A workload identity stays where it is."""
-    found = {name: value for name in KNOWN if (value := environment.pop(name, None))}
+    found = {name: value for name in CREDENTIAL_KEYS if (value := environment.pop(name, None))}
     if any(environment.get(name) for name in IDENTITY):
         found |= {name: environment[name] for name in IDENTITY if environment.get(name)}
     return found
@@ -52,7 +52,7 @@ def of_secret(access: Access, folder: Path | None) -> Credentials:
     where = f"{access.field}.secretRef: Secret {access.secret}"
     if folder is None or not folder.is_dir() or not any(folder.iterdir()):
         raise JobError(JobReason.SECRET_INVALID, f"{where} is not there, or is empty: create it in this namespace (locally: --secret {access.secret}=FOLDER)")
-    values = {name: text for name in KNOWN if (text := _text(folder / name))}
+    values = {name: text for name in CREDENTIAL_KEYS if (text := _text(folder / name))}
     missing = [name for name in (KEY_ID, SECRET_KEY) if name not in values]
     if missing and not unsigned(values):
         raise JobError(JobReason.SECRET_INVALID, f"{where} has no key {' and no key '.join(missing)}: add it")
@@ -65,7 +65,7 @@ def of_environment(access: Access, ambient: Mapping[str, str]) -> Credentials:
     if not signed and not unsigned(ambient) and not any(ambient.get(name) for name in IDENTITY):
         advice = f"name a Secret in {access.field}.secretRef, or set {KEY_ID} and {SECRET_KEY}"
         raise JobError(JobReason.SECRET_INVALID, f"{access.field}.uri: there are no credentials for {access.uri}: {advice}")
-    return Credentials({name: value for name, value in ambient.items() if name in KNOWN}, "the environment")
+    return Credentials({name: value for name, value in ambient.items() if name in CREDENTIAL_KEYS}, "the environment")
 
 
 def unsigned(values: Mapping[str, str]) -> bool:

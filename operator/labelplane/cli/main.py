@@ -31,7 +31,7 @@ Directory = Annotated[Path, typer.Argument(help="Folder of manifests, or one fil
 Paths = Annotated[list[str], typer.Argument(help="Files or folders; - for stdin.")]
 State = Annotated[Path | None, typer.Option(help="State folder (default: .labelplane beside the manifests).")]
 Volumes = Annotated[list[str], typer.Option("--volume", help="claim=FOLDER: where pvc://claim is. May be repeated.")]
-Secrets = Annotated[list[str], typer.Option("--secret", help="name=FOLDER: the keys of a Secret, a file each, as a pod has it mounted. May be repeated.")]
+Secrets = Annotated[list[str], typer.Option("--secret", help="name=FOLDER: where the keys of Secret name are, a file each. May be repeated.")]
 Row = Annotated[str, typer.Argument(metavar="ID", help="Id of the row.")]
 JobName = Annotated[str | None, typer.Option("--job", help="Name of the LabelJob, where there are several.")]
 ReportFile = Annotated[Path | None, typer.Option("--file", "-f", help="The page to write (default: reports/NAME.html in the state folder).")]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeljob.contract.config import JobConfig, Mount
+from labeljob.contract.datasets import CREDENTIAL_KEYS
 from labelplane.plan.actions import JobIntent
 
 CONFIG_FOLDER = "/etc/labelplane"
@@ -40,10 +41,11 @@ def config_with_mounts(intent: JobIntent) -> JobConfig:
 
 
 def volume_manifest(volume: MountedVolume) -> dict[str, Any]:
-    """A ConfigMap or Secret that is missing is reported by the job itself, in words; so its volume is optional."""
+    """A ConfigMap, or a Secret or a key in it, that is missing is reported by the job itself, in words; so its volume is optional."""
     kind, name = volume.source
     if kind == "secret":
-        return {"name": volume.name, "secret": {"secretName": name, "optional": True, "defaultMode": SECRET_MODE}}
+        items = [{"key": key, "path": key} for key in CREDENTIAL_KEYS]  # optional, each of them
+        return {"name": volume.name, "secret": {"secretName": name, "items": items, "defaultMode": SECRET_MODE, "optional": True}}
     if kind == "configmap":
         return {"name": volume.name, "configMap": {"name": name, "optional": True}}
     return {"name": volume.name, "persistentVolumeClaim": {"claimName": name, "readOnly": not volume.writable}}

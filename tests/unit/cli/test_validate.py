@@ -45,7 +45,7 @@ def test_bad_manifest_is_named(bad: Malformed) -> None:
         (changed(function_set(), "spec.classes[1]", "very bad"), "spec.classes[1]: is not a name here"),
         (changed(label_job(), "spec.activeDeadline", "7d"), "spec.activeDeadline: must be a duration such as 90s, 30m or 168h"),
         (changed(label_job(), "spec.input.uri", "pvc://lake"), "spec.input.uri: must be pvc://claim/path, s3://bucket/key, configmap://name/key"),
-        (changed(label_job(), "spec.output.uri", "configmap://a/b"), "spec.output.uri: must be pvc://claim/path, or on a laptop file:path"),
+        (changed(label_job(), "spec.output.uri", "configmap://a/b"), "spec.output.uri: must be pvc://claim/path, s3://bucket/prefix, or on a laptop file:path"),
         (changed(label_job(), "spec.output", "x"), "spec.output: is not a mapping"),
         (changed(label_job(), "spec", REMOVE), "spec: is required: add it"),
         (changed(label_job(), "spec", None), "spec: is null: leave it out or give a value"),

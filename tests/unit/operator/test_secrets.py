@@ -80,6 +80,7 @@ async def test_a_secret_is_never_environment_nor_asked_of_the_kubelet_as_text(in
         assert "secretKeyRef" not in json.dumps(job)
         volumes = [volume["secret"] for volume in job["spec"]["template"]["spec"]["volumes"] if "secret" in volume]
         assert all(volume["optional"] and volume["defaultMode"] == 0o440 for volume in volumes)
+        assert all({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"} < {item["key"] for item in volume["items"]} for volume in volumes)
 
 
 async def test_the_configuration_names_field_and_secret_and_no_more(intents: dict[str, JobIntent]) -> None:
