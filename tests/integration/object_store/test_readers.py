@@ -2,18 +2,22 @@
 
 import io
 import json
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from labeljob.contract.config import Access
 from labeljob.contract.datasets import Dataset, LookupTable
 from labeljob.contract.reasons import JobReason, exit_code
 from labeljob.errors import JobError
+from labeljob.io.credentials import take_ambient
 from labeljob.io.datasets import open_pinned, read_table
+from labeljob.io.locations import Locations
 from labeljob.io.pins import pin
 from tests.fault_proxy import fault_proxy
-from tests.integration.object_store.builders import Lake
+from tests.integration.object_store.builders import QUICK, Lake
 from tests.object_store import ObjectStoreServer
 from tests.unit.job.builders import fails, read
 
@@ -179,3 +183,28 @@ def test_errors_never_carry_what_the_store_said(lake: Lake) -> None:
         lake.locations("in", AWS_SECRET_ACCESS_KEY="wrong-secret").path(lake.uri("in"))
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+def test_without_a_secret_the_environment_opens_it_and_is_taken_away(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What starts a job gives its keys to the URIs that name no Secret, and to no child process."""
+    uri = stored(lake, "csv")
+    keys = lake.server.keys()
+    for name, value in keys.items():
+        monkeypatch.setenv(name, value)
+    ambient = take_ambient(os.environ)
+    assert not [name for name in os.environ if name in keys]
+    places = Locations([], [Access(uri=uri, field="spec.input")], ambient, retries=QUICK)
+    assert by_id(read(open_pinned(pin(Dataset(uri=uri, format="csv"), places), places), COLUMNS)) == ROWS
+    with fails(JobReason.SECRET_INVALID, "no credentials for .*: name a Secret in spec.input.secretRef, or set AWS_ACCESS_KEY_ID"):
+        Locations([], [Access(uri=uri, field="spec.input")], {}).path(uri)
+
+
+@pytest.mark.parametrize("form", ["delta", "csv"])
+def test_a_named_secret_is_never_mixed_with_the_environment(lake: Lake, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    """Both libraries read the environment by themselves: a token of other keys would be sent beside these."""
+    uri = stored(lake, form)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of other keys")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    take_ambient(os.environ)
+    places = lake.locations(uris=(uri,))
+    assert by_id(read(open_pinned(pin(Dataset(uri=uri, format=form), places), places), COLUMNS)) == ROWS
