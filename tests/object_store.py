@@ -62,24 +62,25 @@ def write_secret(folder: Path, keys: dict[str, str]) -> Path:
 @pytest.fixture(scope="session")
 def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStoreServer]:
     """The server of this worker."""
-    once(NAME, _build)
     with serve(tmp_path_factory.mktemp("object-store")) as server:
         yield server
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[ObjectStoreServer]:
-    """A server on a port of its own, ended with the block."""
+def serve(folder: Path, address: str = "127.0.0.1", certificate: Path | None = None) -> Iterator[ObjectStoreServer]:
+    """A server on a port of its own, ended with the block; `certificate`: a .crt, its .key beside it, for https."""
     (folder / "data").mkdir()
     (folder / "users").mkdir()
-    port = _free_port()
-    server = ObjectStoreServer(f"http://127.0.0.1:{port}", folder / "data")
+    once(NAME, _build)
+    port = _free_port(address)
+    secured = ["--cert", str(certificate), "--key", str(certificate.with_suffix(".key"))] if certificate else []
+    server = ObjectStoreServer(f"{'https' if certificate else 'http'}://{address}:{port}", folder / "data")
     keys = {"ROOT_ACCESS_KEY_ID": server.key, "ROOT_SECRET_ACCESS_KEY": server.secret}
-    command = [str(program(NAME)), "--port", f"127.0.0.1:{port}", "--quiet", "--iam-dir", str(folder / "users"), "posix", str(folder / "data")]
+    command = [str(program(NAME)), "--port", f"{address}:{port}", "--quiet", *secured, "--iam-dir", str(folder / "users"), "posix", str(folder / "data")]
     with (folder / "log").open("wb") as log:
         child = subprocess.Popen(command, env=os.environ | keys, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
-        _wait(child, port, folder / "log")
+        _wait(child, (address, port), folder / "log")
         yield server
     finally:
         child.terminate()
@@ -92,17 +93,17 @@ def _build() -> bool:
     return True
 
 
-def _free_port() -> int:
+def _free_port(address: str) -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         return int(probe.getsockname()[1])
 
 
-def _wait(child: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+def _wait(child: "subprocess.Popen[bytes]", at: tuple[str, int], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while child.poll() is None and time.monotonic() < deadline:
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex(at) == 0:
                 return
         time.sleep(0.02)
     raise AssertionError(f"the object store did not start: {log.read_text()}")

@@ -119,6 +119,10 @@ class ObjectStore:
         return None
 
     def _unavailable(self, code: str | None, status: int | None, text: str) -> JobError | None:
+        if "certificate" in text.lower() and code is None:
+            whose = self.credentials.endpoint or "the store"
+            advice = "name the authority's file in SSL_CERT_FILE (spec.runtime.env)"
+            return _denied(f"{self._where}: the certificate of {whose} is of no authority that is known here: {advice}")
         slow = code in ("SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Busy")
         broken = re.search(r"error sending request|HTTP error|connect(ion)? (error|refused|closed)|timed out|error decoding response|body error", text, re.IGNORECASE)
         if status == 501 or not (slow or broken or (status is not None and status >= 500)):

@@ -3,11 +3,13 @@
 import io
 import json
 import os
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from devcluster.certificates import make_authority, make_signed
 from labeljob.contract.config import Access
 from labeljob.contract.datasets import Dataset, LookupTable
 from labeljob.contract.reasons import JobReason, exit_code
@@ -18,7 +20,7 @@ from labeljob.io.locations import Locations
 from labeljob.io.pins import pin
 from tests.fault_proxy import fault_proxy
 from tests.integration.object_store.builders import QUICK, Lake
-from tests.object_store import ObjectStoreServer
+from tests.object_store import ObjectStoreServer, serve
 from tests.unit.job.builders import fails, read
 
 pytestmark = pytest.mark.objectstore
@@ -208,3 +210,20 @@ def test_a_named_secret_is_never_mixed_with_the_environment(lake: Lake, monkeypa
     take_ambient(os.environ)
     places = lake.locations(uris=(uri,))
     assert by_id(read(open_pinned(pin(Dataset(uri=uri, format=form), places), places), COLUMNS)) == ROWS
+
+
+def test_a_certificate_of_an_own_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """https, as every store outside of tests has it: an unknown authority is said in words, and its file makes it known to both libraries."""
+    make_authority(tmp_path)
+    make_signed(tmp_path, "store", "/CN=store", "subjectAltName=IP:127.0.0.1")
+    (tmp_path / "server").mkdir()
+    (tmp_path / "secrets").mkdir()
+    with serve(tmp_path / "server", certificate=tmp_path / "store.crt") as server:
+        own = Lake(server, tmp_path / "secrets")
+        with fails(JobReason.STORAGE_DENIED, "is of no authority that is known here: .* SSL_CERT_FILE"):
+            own.locations("in", AWS_ALLOW_HTTP=None).path(own.uri("in"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
+        for form in ("delta", "csv"):
+            uri = stored(own, form)
+            places = own.locations(uris=(uri,), AWS_ALLOW_HTTP=None)
+            assert by_id(read(open_pinned(pin(Dataset(uri=uri, format=form), places), places), COLUMNS)) == ROWS
