@@ -22,10 +22,10 @@ from labeljob.io.credentials import Credentials
 class Retries:
     """How long a request that the store could not serve (5xx, SlowDown, a broken connection) is asked again before the job ends as transient."""
 
-    most: int = 12
-    seconds: float = 120.0
+    most: int = 100
+    seconds: float = 60.0  # after which a request is not asked again
     first: float = 0.1  # seconds before the first; from then on twice as long each time, at random, up to `longest`
-    longest: float = 10.0
+    longest: float = 5.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,6 +37,8 @@ class ParquetSink:
 
     def abandon(self) -> None:
         """Close a file that will be removed; a full volume makes that fail too. An upload that is not finished leaves no object."""
+        if self._upload is not None:
+            self._upload.drop()
         with suppress(OSError, pa.ArrowException):
             self._writer.close()
 
@@ -45,6 +47,7 @@ class Upload:
     """A file to be written to, in order, that becomes an object when it is finished."""
 
     closed = False
+    _dropped = False
 
     def __init__(self, path: ObjectPath) -> None:
         import obstore
@@ -53,8 +56,9 @@ class Upload:
         self._file: Any = obstore.open_writer(path.store.client, path.key, buffer_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
 
     def write(self, content: Any) -> int:
-        with self._path.store.translated():
-            self._file.write(content)
+        if not self._dropped:
+            with self._path.store.translated():
+                self._file.write(content)
         self._size += len(content)
         return len(content)
 
@@ -69,6 +73,10 @@ class Upload:
 
     def close(self) -> None:
         """Whoever writes may say so when it has written all; the object is made by `finish`."""
+
+    def drop(self) -> None:
+        """Whatever comes now is not sent."""
+        self._dropped = True
 
     def finish(self) -> int:
         """The object is there when this returns; its size in bytes."""

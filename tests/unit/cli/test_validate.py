@@ -122,6 +122,12 @@ def test_a_table_that_is_not_at_hand_is_said_and_hides_nothing() -> None:
     assert "spec.functions[0].lookup.column" in problems_in(changed(alone, "spec.functions[0].lookup.column", "imag"))[0]
 
 
+def test_a_table_in_a_bucket_is_left_to_the_cluster_that_has_its_secret() -> None:
+    table = {"uri": "s3://lake/images.csv", "format": "csv", "secretRef": {"name": "keys"}}
+    verdict = verdict_on(changed(function_set(), "spec.functions[4].lookup.table", table))
+    assert (verdict.problems, verdict.notes) == ((), ("the table s3://lake/images.csv of function trusted_image is not at hand: it is checked in the cluster",))
+
+
 @pytest.mark.parametrize("uri", ["file:images.csv", "pvc://lake/images.csv"])
 def test_a_table_on_the_laptop_is_read(tmp_path: Path, uri: str) -> None:
     """`file:` starts beside the manifests, a claim where --volume says; a bad table is found there."""
