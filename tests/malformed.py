@@ -51,6 +51,11 @@ def _partial(**fields: Any) -> Manifest:
     return {"name": "partial", "keywords": _KEYWORDS} | fields
 
 
+def _python(**fields: Any) -> Manifest:
+    given = {"entrypoint": "acme_lfs:slow_rollout", "columns": ["message"]} | fields
+    return {"name": "custom", "python": {name: value for name, value in given.items() if value is not None}}
+
+
 def _soft(**columns: str) -> Manifest:
     return {"probabilities": columns}
 
@@ -121,6 +126,14 @@ ADMISSION = (
     _set("fallback-votes-partially", "spec.functions[6]", _partial(notLabel="risky", fallback=True), "spec.functions[6]", "fallback"),
     _set("fallback-of-probabilities", "spec.functions[5]", {"name": "f", "votes": {"probabilities": {"risky": "teacher_risk"}}, "fallback": True}, words="fallback"),
     _set("reserved-id-column-levels", "spec.idColumn", "levels", words="output column"),
+    _set("python-without-entrypoint", "spec.functions[0]", _python(entrypoint=None), "spec.functions[0].python.entrypoint"),
+    _set("python-entrypoint-without-function", "spec.functions[0]", _python(entrypoint="acme_lfs"), "spec.functions[0].python.entrypoint"),
+    _set("python-entrypoint-of-a-path", "spec.functions[0]", _python(entrypoint="../acme:f"), "spec.functions[0].python.entrypoint"),
+    _set("python-without-columns", "spec.functions[0]", _python(columns=[]), "spec.functions[0].python.columns"),
+    _set("python-column-twice", "spec.functions[0]", _python(columns=["message", "message"]), "spec.functions[0].python"),
+    _set("python-timeout-of-nothing", "spec.functions[0]", _python(timeoutSeconds=0), "spec.functions[0].python.timeoutSeconds"),
+    _set("label-with-python", "spec.functions[0]", {"label": "risky"} | _python(), "spec.functions[0]", "label"),
+    _set("python-and-sql", "spec.functions[0]", {"sql": "true"} | _python(), "spec.functions[0]", "exactly one"),
     _set("multi-label-is-text", "spec.multiLabel", "yes"),
     Malformed("set-multi-label-id-column", changed(_multi_label(), "spec.idColumn", "labels"), "spec.idColumn", "multi-label sets"),
     _set("error-rate-over-one", "spec.limits.maxErrorRate", 1.5),
@@ -198,6 +211,9 @@ ADMISSION = (
 CHECK = (
     _check("keywords-column-undeclared", "spec.functions[0].keywords.column", "mesage"),
     _check("keywords-column-not-text", "spec.functions[0].keywords.column", "restarts"),
+    _check("python-column-undeclared", "spec.functions[0]", _python(columns=["mesage"]), "spec.functions[0].python.columns[0]"),
+    _check("python-column-sensitive", "spec.functions[0]", _python(columns=["message", "user_email"]), "spec.functions[0].python.columns[1]", "sensitive"),
+    _check("python-column-of-later", "spec.functions[0]", _python(columns=["resolved_at"]), "spec.functions[0].python.columns[0]", "afterwards"),
     _check("regex-does-not-compile", "spec.functions[1].regex.pattern", "(unclosed"),
     _check("regex-lookahead", "spec.functions[1].regex.pattern", "(?=a)b"),
     _check("regex-matches-empty", "spec.functions[1].regex.pattern", "a*", words="empty"),

@@ -26,6 +26,8 @@ from labeljob.label_model.side.soft_votes import Grid, Levels, levels_of, votes_
 from labeljob.labeling_functions.engine import CompiledFunctions, compile_functions
 from labeljob.labeling_functions.fallback import mask_fallbacks
 from labeljob.labeling_functions.limits import TimeLimits
+from labeljob.labeling_functions.python_code import code_digests
+from labeljob.labeling_functions.python_runtime import PythonRuntime
 from labeljob.labelled import label_votes, voters_of
 from labeljob.model_artifact import InputModel, VotingSet
 from labeljob.resources import Resources
@@ -111,26 +113,39 @@ def _check_errors(path: str, model: InputModel, errors: IntArray, rows: int, tot
         raise JobError(error.reason, f"input model {path}: {error.message}") from None
 
 
-def open_cascade(voting: VotingSet, resources: Resources, limits: TimeLimits, stack: ExitStack, path: str = "") -> Cascade:
+def open_cascade(voting: VotingSet, resources: Resources, limits: TimeLimits, python: PythonRuntime, stack: ExitStack, path: str = "") -> Cascade:
     """The functions of a set and of its inputs, compiled; `stack` closes them.
 
     Raises:
-        JobError: as `compile_functions`; INPUT_MISMATCH where an input has a class that is none here.
+        JobError: as `compile_functions`; INPUT_MISMATCH where an input has a class that is none here; MODEL_MISMATCH where a `python` function
+            has other code here than it was frozen with.
     """
+    _check_code(voting, python, path)
     own = stack.enter_context(
-        compile_functions(voting.function_set, voting.lookups, threads=resources.threads, memory_limit=resources.memory_limit, limits=limits)
+        compile_functions(
+            voting.function_set, voting.lookups, threads=resources.threads, memory_limit=resources.memory_limit, limits=limits, python=python
+        )
     )
     classes = voting.function_set.classes
     inputs = []
     for one in voting.inputs:
         name = f"{path}{one.pin.name}"
         places = _places(name, one.artifact.declared.classes, classes)
-        cascade = open_cascade(one.artifact.voting, resources, limits, stack, f"{name} > ")
+        cascade = open_cascade(one.artifact.voting, resources, limits, python, stack, f"{name} > ")
         counts = FunctionCounts(voters_of(one.artifact.function_set), len(one.artifact.declared.classes))
         inputs.append(Input(name, one, cascade, places, Grid(len(classes)), counts))
     for opened in inputs:
         _check_columns(opened, voting.function_set)
     return Cascade(own, inputs)
+
+
+def _check_code(voting: VotingSet, python: PythonRuntime, path: str) -> None:
+    here = code_digests(voting.function_set, python.folders)
+    other = [name for name, digest in here.items() if voting.code.get(name) != digest]
+    if other:
+        whose = f"input model {path.removesuffix(' > ')}: " if path else ""
+        message = f"{whose}the code of {', '.join(other[:10])} is not what the model was fitted with: use the image that it was fitted in, or fit a new version"
+        raise JobError(JobReason.MODEL_MISMATCH, message)
 
 
 def _places(name: str, classes: Sequence[str], here: Sequence[str]) -> tuple[int, ...]:

@@ -12,8 +12,10 @@ from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import InputQuery, ModelInput
 from labeljob.contract.result import StartPin
 
+FUNCTIONS_VARIABLE = "LABELJOB_FUNCTIONS"  # environment of a job: folders that modules of `python` functions are looked for in
 MOST_SHARDS = 1000
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"  # Kubernetes sets it in the pods of an Indexed Job
+SHARERS_VARIABLE = "LABELJOB_SHARERS"  # where no cgroup divides the machine, as on a laptop: how many jobs run on it at once
 Step = Literal["check", "resolve", "fit", "label", "shard", "commit"]
 
 

@@ -139,8 +139,14 @@ class ShardFiles:
         return found if ours and self._are_there(found) else None
 
     def summaries(self) -> list[ShardSummary | None]:
-        """One for each shard."""
-        return [self.summary(shard) for shard in range(self._shards)]
+        """One for each shard, without its tally: a thousand of these are not held at a time."""
+        found = (self.summary(shard) for shard in range(self._shards))
+        return [None if one is None else one.model_copy(update={"tally": {}}) for one in found]
+
+    def tallies(self) -> Iterator[dict[str, Any]]:
+        """The counts of each shard in turn. FileNotFoundError: one is gone that was there."""
+        for shard in range(self._shards):
+            yield ShardSummary.model_validate_json(self._summary(shard).read_bytes()).tally
 
     def path(self, file: DataFile) -> Place:
         """Of a data file, or of a file of ids."""

@@ -17,6 +17,8 @@ from labeljob.labeling_functions.quoting import INT64_MAX, INT64_MIN
 from labeljob.labeling_functions.scope import undeclared
 from labeljob.said import ABSTAINS, partial_text, said
 
+FAILED = "error"
+
 
 @dataclass(frozen=True)
 class TestFailure:
@@ -119,6 +121,32 @@ def rows_of(tests: Sequence[FunctionTest], columns: Sequence[Column]) -> Any:
     return pa.table({column.name: pa.array(values[column.name], ARROW_TYPES[column.type]) for column in columns})
 
 
+def not_row_wise(function_set: FunctionSet, functions: Any) -> list[Problem]:
+    """The `python` functions whose vote on a test's row depends on the rows beside it.
+
+    Args:
+        function_set, functions: as for `run_function_tests`.
+    """
+    tests, python = function_set.tests or [], functions.python
+    if not tests or not python.paths:
+        return []
+    rows = rows_of(tests, [column for column in function_set.schema_.columns if column.name in functions.input_columns])
+
+    def votes(part: Any) -> Any:
+        raw = np.zeros((len(functions.names), part.num_rows), dtype=np.int8)
+        python.fill(raw, part, len(tests))
+        return raw
+
+    together, alone = votes(rows), np.concatenate([votes(rows.slice(index, 1)) for index in range(len(tests))], axis=1)
+    differing = {position: int(np.argmax(line)) for position, line in enumerate(together != alone) if line.any()}
+    what = "votes otherwise on the row alone than among the other tests' rows: look at each row by itself"
+    return [Problem(f"{python.paths[position]}.python.entrypoint", f"spec.tests[{test}]: {what}") for position, test in differing.items()]
+
+
+def _with_reason(answer: str, why: str | None) -> str:
+    return f"error ({why})" if answer == FAILED and why else answer
+
+
 def run_function_tests(function_set: FunctionSet, functions: Any) -> list[TestFailure]:
     """Every expectation that is not met; expectations on disabled functions are left out.
 
@@ -133,12 +161,12 @@ def run_function_tests(function_set: FunctionSet, functions: Any) -> list[TestFa
     batch = functions.apply(rows_of(tests, columns), error_allowance=len(tests))
     enabled = function_set.enabled_functions
     answers = [
-        ["error" if failed else said(function, int(vote), function_set.classes) for function, vote, failed in zip(enabled, *row, strict=True)]
+        [FAILED if failed else said(function, int(vote), function_set.classes) for function, vote, failed in zip(enabled, *row, strict=True)]
         for row in zip(batch.votes, batch.errors, strict=True)
     ]
     place = {name: position for position, name in enumerate(functions.names)}
     return [
-        TestFailure(index, name, expected, answers[index][place[name]])
+        TestFailure(index, name, expected, _with_reason(answers[index][place[name]], functions.python.why(place[name])))
         for index, test in enumerate(tests)
         for name, expected in test.expect.items()
         if name in place and answers[index][place[name]] != expected

@@ -1,4 +1,4 @@
-"""What a set is: its canonical form and the content of its lookup tables. A set without any loads no Arrow."""
+"""What a set is: its canonical form, the content of its lookup tables, the code of its functions. A set without tables loads no Arrow."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -45,7 +45,13 @@ def lookup_digest(data: LookupData) -> str:
     return digest_of(sorted(([key, label] for key, label in zip(data.keys.to_pylist(), data.labels, strict=True)), key=str))
 
 
-def function_set_digest(function_set: FunctionSet, lookups: Mapping[str, LookupData]) -> str:
-    """Identity of all that decides the votes: the canonical set and the content of its enabled functions' tables."""
+def function_set_digest(function_set: FunctionSet, lookups: Mapping[str, LookupData], code: Mapping[str, str] | None = None) -> str:
+    """Identity of all that decides the votes: the canonical set, the content of its enabled functions' tables and the code of its `python` functions.
+
+    Args:
+        code: digest of the code of each enabled `python` function, by its name.
+    """
     used = [function.name for function in function_set.enabled_functions if function.lookup]
-    return digest_of({"functionSet": function_set.canonical(), "lookups": {name: lookup_digest(lookups[name]) for name in used}})
+    python = {one.name: (code or {})[one.name] for one in function_set.enabled_functions if one.python}
+    parts = {"functionSet": function_set.canonical(), "lookups": {name: lookup_digest(lookups[name]) for name in used}}
+    return digest_of(parts | ({"python": python} if python else {}))  # absent: digests of other sets stay what they were

@@ -1,5 +1,6 @@
 """`LFSet`: the labeling functions of a manifest, in a notebook, by the same pass that the cluster runs."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -18,6 +19,7 @@ from labeljob.label_model.multi_label import BinaryVotes
 from labeljob.labeling_functions import soft_column
 from labeljob.labeling_functions.engine import compile_functions
 from labeljob.labeling_functions.identity import LookupData, read_lookups
+from labeljob.labeling_functions.python_runtime import DEFAULT_RUNTIME, PythonRuntime, folders_of
 from labeljob.multi_label.tasks import tasks_of
 from labeljob.notebook.appliers import warn_of
 from labeljob.notebook.manifest import ManifestFiles, read_function_set
@@ -38,9 +40,9 @@ class LFSet:
             out of a fit, as the LabelModel resource does: `L[:, ~functions.fallback]`.
     """
 
-    def __init__(self, function_set: FunctionSet, lookups: Mapping[str, LookupData]) -> None:
-        self._set, self._lookups = function_set, dict(lookups)
-        with compile_functions(function_set, self._lookups) as compiled:
+    def __init__(self, function_set: FunctionSet, lookups: Mapping[str, LookupData], python: PythonRuntime = DEFAULT_RUNTIME) -> None:
+        self._set, self._lookups, self._python = function_set, dict(lookups), python
+        with compile_functions(function_set, self._lookups, python=python) as compiled:
             self.names: tuple[str, ...] = compiled.names
             self.fallback: BoolArray = np.array(compiled.fallback, dtype=np.bool_)
             self.input_columns: tuple[str, ...] = compiled.input_columns
@@ -52,7 +54,7 @@ class LFSet:
 
     @classmethod
     def from_yaml(cls, path: str | Path, name: str | None = None, tables: Mapping[str, str | Path] | None = None) -> "LFSet":
-        """Read a manifest and check it, lookup tables included.
+        """Read a manifest and check it, lookup tables included. `python` functions are imported from its folder, and run in a process of their own.
 
         Args:
             path: a YAML file with a LabelingFunctionSet. name: its metadata.name, when the file has several.
@@ -63,7 +65,8 @@ class LFSet:
             compiled, or a lookup table is missing or wrong.
         """
         function_set, files = read_function_set(Path(path), name), ManifestFiles(Path(path), tables or {})
-        return cls(function_set, read_lookups(function_set, lambda table: read_table(table, files)))
+        beside = PythonRuntime((str(Path(path).absolute().parent), *folders_of(os.environ)))
+        return cls(function_set, read_lookups(function_set, lambda table: read_table(table, files)), beside)
 
     @property
     def cardinality(self) -> int:
@@ -137,7 +140,7 @@ class LFSet:
         rows = _as_arrow(df, self.input_columns)
         allowance = max(LEAST_ALLOWANCE, int(np.ceil(self._set.max_error_rate * len(df))))
         parts: list[VoteBatch] = []
-        with compile_functions(self._set, self._lookups) as compiled, Progress("labeling functions", len(df), progress) as shown:
+        with compile_functions(self._set, self._lookups, python=self._python) as compiled, Progress("labeling functions", len(df), progress) as shown:
             for start in range(0, max(len(df), 1), BATCH_ROWS):
                 parts.append(compiled.apply(rows.slice(start, BATCH_ROWS), error_allowance=allowance))
                 shown.at(min(start + BATCH_ROWS, len(df)))

@@ -23,12 +23,14 @@ from labeljob.multi_label.artifact import from_files as sets_from_files
 from labeljob.multi_label.gold import set_gold_of
 from labeljob.resources import available
 from labeljob.steps.context import StepContext, gold_of
+from labeljob.without_pandas import start_arrow
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Answer one question; returns the exit code."""
     parser = argparse.ArgumentParser(prog="labeljob.reading")
     parser.add_argument("--request", type=Path, required=True, help="the ReadingRequest, a JSON file")
+    start_arrow()
     request = ReadingRequest.model_validate_json(parser.parse_args(arguments).request.read_bytes())
     locations = Locations(request.mounts, request.access, take_ambient(os.environ))
     context = StepContext(locations, available(), Log("read", sys.stderr), build_digest())

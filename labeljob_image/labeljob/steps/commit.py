@@ -61,8 +61,8 @@ def _committed(task: CommitTask, files: ShardFiles, context: StepContext) -> Lab
     labelling, digest = labelling_of(label, context), ContentDigest()
     _require_contract(summaries, files, labelling, context)
     rows = sum(one.rows for one in summaries)
-    for one in summaries:
-        labelling.add_tally(one.tally)
+    for tally in files.tallies():
+        labelling.add_tally(tally)
     labelling.check_errors(rows)
     check_input_errors(labelling.voting.inputs, _added(summaries), rows)
     for _ in settled(labelling, _rows(summaries, files, labelling, context), digest, context.log.progress("merge", rows)):

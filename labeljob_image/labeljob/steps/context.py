@@ -14,6 +14,7 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io.locations import Locations
 from labeljob.labeling_functions.limits import DEFAULT_LIMITS, TimeLimits
+from labeljob.labeling_functions.python_runtime import DEFAULT_RUNTIME, PythonRuntime
 from labeljob.logs import Log
 from labeljob.resources import BATCH_ROWS, Resources
 
@@ -32,9 +33,13 @@ class StepContext:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     batch_rows: int = BATCH_ROWS
     limits: TimeLimits = DEFAULT_LIMITS
+    python: PythonRuntime = DEFAULT_RUNTIME
 
     def open_table(self, table: LookupTable) -> Any:
         """A whole lookup table, as a pyarrow.Table."""
+        from labeljob.without_pandas import start_arrow
+
+        start_arrow()
         from labeljob.io.datasets import read_table
 
         return read_table(table, self.locations)

@@ -43,7 +43,7 @@ class Voting:
 def open_voting(voting: VotingSet, rows: int, context: StepContext) -> Iterator[Voting]:
     """Functions and inputs, compiled."""
     with ExitStack() as stack:
-        yield Voting(open_cascade(voting, context.resources, context.limits, stack), voting.function_set, rows, context.batch_rows)
+        yield Voting(open_cascade(voting, context.resources, context.limits, context.python, stack), voting.function_set, rows, context.batch_rows)
 
 
 def vote_batches(source: Source, rows: int, voting: VotingSet, context: StepContext, progress: Callable[[int], None]) -> Iterator[tuple[pa.Array, VoteBatch]]:

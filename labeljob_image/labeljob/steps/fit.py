@@ -35,7 +35,8 @@ from labeljob.io.datasets import open_pinned
 from labeljob.label_model import FittedLabelModel, VoteStatistics
 from labeljob.label_model.fitting.arguments import check_prior_accuracy
 from labeljob.label_model.side.side_model import fit_with_side
-from labeljob.labeling_functions.identity import LookupData, function_set_digest, read_lookups
+from labeljob.labeling_functions.identity import function_set_digest, read_lookups
+from labeljob.labeling_functions.python_code import code_digests
 from labeljob.labelled import Voters, label_votes, reduced_rows, reducer_of, voters_of
 from labeljob.logs import now_text
 from labeljob.model_artifact import VotingSet, reference_of, to_files
@@ -94,7 +95,7 @@ def run_fit(task: FitTask, context: StepContext) -> FitResult:
     evaluated = _evaluate(task, prepared, context)
     start, remarks = start_of(task, home)
     fitted = _fit(task, prepared, evaluated, start)
-    fitted = replace(fitted, model=replace(fitted.model, notes=(*fitted.model.notes, *remarks)))
+    fitted = replace(fitted, model=replace(fitted.model, noted=(*fitted.model.notes, *remarks)))
     seed = int(task.parameters.get("seed", 0))
     after = calibrated(fitted, evaluated.voters, evaluated.gold, task.calibration, seed, has_gold=task.gold is not None)
     return _publish(task, context, home, prepared, evaluated, fitted, after)
@@ -105,7 +106,7 @@ def _prepared(task: FitTask, context: StepContext) -> Prepared:
     taught = frozenset[str]().union(*(one.artifact.taught for one in inputs))
     given = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context)
     gold = not_taught(given, taught)
-    voting = VotingSet(task.function_set, pinned_lookups(task, context), inputs)
+    voting = replace(pinned_voting(task, context), inputs=inputs)
     effective = with_inputs(task.function_set, [one.pin for one in inputs])
     return Prepared(voting, effective, gold, taught, len(given.classes) - len(gold.classes))
 
@@ -116,12 +117,12 @@ def found_again(home: ArtifactHome, version: ModelVersion) -> FitResult:
     return FitResult(version=version, functions=FunctionColumns.model_validate_json(files["functions.json"]))
 
 
-def pinned_lookups(task: FitTask, context: StepContext) -> dict[str, LookupData]:
-    """The lookup tables, when they are those that the set was pinned with; JobError PIN_BROKEN."""
-    lookups = read_lookups(task.function_set, context.open_table)
-    if function_set_digest(task.function_set, lookups) != task.function_set_digest:
-        raise pin_broken("spec.functions", "a lookup table changed after the set was pinned")
-    return lookups
+def pinned_voting(task: FitTask, context: StepContext) -> VotingSet:
+    """The set with its lookup tables and code, when they are those that it was pinned with; JobError PIN_BROKEN."""
+    lookups, code = read_lookups(task.function_set, context.open_table), code_digests(task.function_set, context.python.folders)
+    if function_set_digest(task.function_set, lookups, code) != task.function_set_digest:
+        raise pin_broken("spec.functions", f"a lookup table{' or the code of a python function' if code else ''} changed after the set was pinned")
+    return VotingSet(task.function_set, lookups, code=code)
 
 
 def _evaluate(task: FitTask, prepared: Prepared, context: StepContext) -> Evaluated:
@@ -182,7 +183,7 @@ def _fit(task: FitTask, prepared: Prepared, evaluated: Evaluated, start: FittedL
     fitted = fit_with_gold(evaluated.statistics, rows, gold, seed, lambda statistics: _fit_statistics(task, prepared, evaluated, statistics, start))
     if fitted.taught:
         return fitted
-    return replace(fitted, model=replace(fitted.model, notes=(*fitted.model.notes, TAUGHT_NOTHING)))
+    return replace(fitted, model=replace(fitted.model, noted=(*fitted.model.notes, TAUGHT_NOTHING)))
 
 
 def _fit_statistics(
@@ -263,7 +264,7 @@ def _publish(
     taught = prepared.taught.union(id_hashes(evaluated.gold.ids) if fitted.taught else ())
     voting = prepared.voting
     pins = [one.pin for one in voting.inputs]
-    placed = home.publish(record, to_files(task.function_set, voting.lookups, model, kept, functions, reference.wire(), sorted(taught), pins))
+    placed = home.publish(record, to_files(task.function_set, voting.lookups, model, kept, functions, reference.wire(), sorted(taught), pins, voting.code))
     return FitResult(version=placed, functions=functions)
 
 

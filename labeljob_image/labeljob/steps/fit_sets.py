@@ -23,7 +23,6 @@ from labeljob.gold_in_fit import NO_GOLD
 from labeljob.io.datasets import open_pinned
 from labeljob.label_model import FittedLabelModel, VoteReducer
 from labeljob.label_model.side.soft_votes import Levels
-from labeljob.labeling_functions.identity import LookupData
 from labeljob.labelled import Voters, voters_of
 from labeljob.logs import now_text
 from labeljob.model_artifact import VotingSet
@@ -39,7 +38,7 @@ from labeljob.row_ids import hashed_ids
 from labeljob.schema import check_contract
 from labeljob.steps.context import StepContext
 from labeljob.steps.evaluate import vote_batches
-from labeljob.steps.fit import found_again, pinned_lookups, require_coverage
+from labeljob.steps.fit import found_again, pinned_voting, require_coverage
 from labeljob.votes import Votes
 
 Known = tuple[pa.Array, Votes, Levels | None, MatchedSets]  # rows whose classes are known
@@ -75,24 +74,24 @@ def run_fit_sets(task: FitTask, context: StepContext) -> FitResult:
     home.require_safe()
     if (why := refusal(task.algorithm, task.parameters)) is not None:
         raise JobError(JobReason.FUNCTIONS_INVALID, why)
-    lookups = pinned_lookups(task, context)
+    voting = pinned_voting(task, context)
     gold = set_gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context.locations)
-    evaluated = _evaluate(task, lookups, gold, context)
+    evaluated = _evaluate(task, voting, gold, context)
     models = fit_tasks(evaluated.rows, evaluated.tasks, task.algorithm, task.parameters)
-    return _publish(task, context, home, lookups, gold, evaluated, models, _calibrated(task, evaluated, models))
+    return _publish(task, context, home, voting, gold, evaluated, models, _calibrated(task, evaluated, models))
 
 
-def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: SetGold, context: StepContext) -> Evaluated:
+def _evaluate(task: FitTask, voting: VotingSet, gold: SetGold, context: StepContext) -> Evaluated:
     """Contract check, then votes; raises before anything is written."""
     function_set, source = task.function_set, open_pinned(task.data, context.locations)
     sample = RowSample(function_set)
     rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows, sample.add)
     if rows == 0:
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
-    voters, tasks, classes = voters_of(function_set), tasks_of(function_set, lookups), len(function_set.classes)
+    voters, tasks, classes = voters_of(function_set), tasks_of(function_set, voting.lookups), len(function_set.classes)
     counts, known = AnswerCounts(voters, tasks), list[Known]()
     reducer = VoteReducer(*width(voters, _levels(task), classes))
-    for ids, batch in vote_batches(source, rows, VotingSet(function_set, lookups), context, context.log.progress("vote", rows)):
+    for ids, batch in vote_batches(source, rows, voting, context, context.log.progress("vote", rows)):
         matched = gold.match(ids)
         counts.add(batch, matched)
         counts.check_errors(function_set, rows)
@@ -136,7 +135,7 @@ def _publish(
     task: FitTask,
     context: StepContext,
     home: ArtifactHome,
-    lookups: dict[str, LookupData],
+    voting: VotingSet,
     gold: SetGold,
     evaluated: Evaluated,
     models: Sequence[FittedLabelModel],
@@ -167,7 +166,7 @@ def _publish(
         calibration=record_of(calibrated.made, classes, calibrated.why),
     )
     kept = to_file(calibrated.frozen, calibrated.made, classes, before.gold_scores(), figures.gold_scores())
-    placed = home.publish(record, to_files(task.function_set, lookups, models, kept, functions, reference.wire()))
+    placed = home.publish(record, to_files(task.function_set, voting.lookups, models, kept, functions, reference.wire(), voting.code))
     return FitResult(version=placed, functions=functions)
 
 

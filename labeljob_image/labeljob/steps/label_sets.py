@@ -10,7 +10,6 @@ from labeljob.drift.reference import Reference
 from labeljob.drift.sample import RowSample
 from labeljob.figures import Figure
 from labeljob.label_model.side.soft_votes import Levels
-from labeljob.model_artifact import VotingSet
 from labeljob.multi_label.artifact import SetsArtifact, reference_of
 from labeljob.multi_label.counts import AnswerCounts
 from labeljob.multi_label.figures import SetFigures
@@ -28,7 +27,7 @@ class SetLabelling:
     def __init__(self, task: LabelTask, artifact: SetsArtifact, reference: Reference, context: StepContext) -> None:
         self._artifact, self._run = artifact, task.run
         self.declared, self.function_set_digest = artifact.function_set, artifact.function_set_digest
-        self.voting = VotingSet(artifact.function_set, artifact.lookups)
+        self.voting = artifact.voting
         self.schema = output_schema(artifact.function_set)
         self.functions = len(artifact.voters.names)
         self._gold = set_gold_of(task.gold, task.gold_label_column, task.gold_probability_column, artifact.function_set, context.locations)

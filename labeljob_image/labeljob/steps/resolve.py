@@ -11,6 +11,7 @@ from labeljob.errors import JobError
 from labeljob.io.delta_commits import last_record, open_output
 from labeljob.io.pins import pin
 from labeljob.labeling_functions.identity import function_set_digest, read_lookups
+from labeljob.labeling_functions.python_code import code_digests
 from labeljob.steps.context import StepContext
 
 VERSIONS = 10
@@ -55,7 +56,7 @@ def _functions(task: ResolveTask, current: ModelVersion | None, context: StepCon
 def _set_digest(function_set: FunctionSet | None, context: StepContext) -> str | None:
     if function_set is None:
         return None
-    return function_set_digest(function_set, read_lookups(function_set, context.open_table))
+    return function_set_digest(function_set, read_lookups(function_set, context.open_table), code_digests(function_set, context.python.folders))
 
 
 def _inputs(task: ResolveTask, context: StepContext) -> list[ModelInput]:

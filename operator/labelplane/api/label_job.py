@@ -30,8 +30,9 @@ ShardWish = Annotated[
     WithJsonSchema(
         {
             "x-kubernetes-int-or-string": True,
-            "description": "How many parts of about equal bytes a run labels the data in, each in a pod of its own; one commit shows them together. The labels are the same"
-            " for any number: to change it labels nothing again, and a run under way keeps its own. When left out: auto, by the size of the data.",
+            "description": "In how many parts of about equal bytes a run labels the data, each in a pod of its own; one commit shows them together. Fewer where files and their"
+            " row groups are fewer; csv, jsonl and ConfigMaps are one. The labels are the same for any number: to change it labels nothing again, and a run under way"
+            " keeps its own. When left out: auto, one for each 256 MiB of files.",
             "x-kubernetes-validations": [
                 {"rule": f"type(self) == int ? self >= 1 && self <= {MOST_SHARDS} : self == 'auto'", "message": SHARDS_RULE},
             ],

@@ -39,12 +39,13 @@ Before = Annotated[int, typer.Argument(metavar="V1", min=0, help="The earlier ve
 After = Annotated[int, typer.Argument(metavar="V2", min=0, help="The later one.")]
 Restored = Annotated[int, typer.Argument(metavar="VERSION", min=0, help="The version of the output table to restore.")]
 Output = Annotated[str, typer.Option("--output", "-o", help="table or json.")]
+Drawn = Annotated[bool, typer.Option("--report/--no-report", help="Draw a report of what has been labelled, unless it is there.")]
 
 
 @app.command()
-def run(directory: Directory, state: State = None, volume: Volumes = [], secret: Secrets = [], output: Output = "table") -> None:  # noqa: B006 typer's way
+def run(directory: Directory, state: State = None, volume: Volumes = [], secret: Secrets = [], output: Output = "table", report: Drawn = True) -> None:  # noqa: B006 typer's way
     """Run the manifests with no cluster: check, fit, label; again only what has changed."""
-    raise typer.Exit(run_manifests(directory, state, volume, secret, as_json=_is_json(output)))
+    raise typer.Exit(run_manifests(directory, state, volume, secret, as_json=_is_json(output), draw=report))
 
 
 @app.command()

@@ -16,7 +16,7 @@ from labeljob.contract.config import JobConfig, Mount
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.result import JobResult
 from labelplane.cluster.local_indexes import following, observed_indexes
-from labelplane.cluster.local_processes import Processes, now, read_record, write_record
+from labelplane.cluster.local_processes import Processes, environment_of, now, read_record, write_record
 from labelplane.plan.actions import JobIntent
 from labelplane.plan.observed import ObservedJob
 
@@ -42,7 +42,7 @@ class LocalJobs:
     processes: Processes = field(init=False)
 
     def __post_init__(self) -> None:
-        self.processes = Processes(self.root)
+        self.processes = Processes(self.root, functions=self.folders.get("file:"))
 
     def start(self, owner_uid: str, intent: JobIntent) -> None:
         """Start the job unless it is there already; of an Indexed Job's children, as many as may run at once."""
@@ -56,8 +56,7 @@ class LocalJobs:
         if intent.completions is None:
             self.processes.start(intent.name, folder / "config.json", record)
             return
-        at_once = min(intent.parallelism, os.cpu_count() or 1)
-        write_record(folder, record | {"completions": intent.completions, "atOnce": at_once, "parts": {}, "exit": None})
+        write_record(folder, record | {"completions": intent.completions, "atOnce": _at_once(intent.parallelism), "parts": {}, "exit": None})
         following(self.processes, intent.name)
 
     def observed(self, owner_uid: str) -> tuple[ObservedJob, ...]:
@@ -127,6 +126,12 @@ class LocalJobs:
         return JobProgress(job, f"{len(record['parts'])}/{record['completions']} shards", rows, None)
 
 
+def _at_once(parallelism: int) -> int:
+    """No more than there are CPUs, and GiB of memory: pods have theirs, children share the machine."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(parallelism, os.cpu_count() or 1, memory >> 30))
+
+
 def _job_of(child: str) -> str:
     return child.partition("/")[0]
 
@@ -139,12 +144,12 @@ def prefix_of(uri: str) -> str:
     return f"{scheme}://{rest.split('/', 1)[0]}"
 
 
-def run_once(config: JobConfig, folder: Path) -> JobResult:
-    """Run one job to its end and return what it reports. Raises OSError when it left nothing."""
+def run_once(config: JobConfig, folder: Path, functions: Path) -> JobResult:
+    """Run one job to its end and return what it reports; `functions`: the folder of modules. Raises OSError when it left nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_bytes(canonical_json(config.wire()))
     command = [sys.executable, "-m", "labeljob.run", "--config", str(folder / "config.json"), "--result", str(folder / "result.json")]
-    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=environment_of(functions))
     return JobResult.model_validate_json((folder / "result.json").read_text())
 
 

@@ -64,6 +64,8 @@ def _request(resource: LabelingFunctionSet, settings: Settings) -> str:
         "image": image_of(merged(resource.spec.runtime), settings),
         "reconcileAt": resource.metadata.reconcile_at,
     }
+    if settings.code is not None and any(function.python for function in functions.enabled_functions):
+        asked["code"] = settings.code
     return digest_of(asked)
 
 

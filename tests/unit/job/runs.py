@@ -65,7 +65,7 @@ def label_task(
 
 def label(folder: Path, task: LabelTask, shards: int, surroundings: StepContext | None = None) -> LabelResult:
     """The run in one pod, or in shards and a commit."""
-    used = surroundings or context(folder, batch_rows=100)
+    used = surroundings or context(folder, batch_rows=300)
     if shards == 1:
         return run_label(task, used)
     for index in reversed(range(shards)):

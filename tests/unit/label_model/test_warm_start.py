@@ -51,8 +51,8 @@ def test_a_start_on_the_wrong_side_is_left(algorithm):
 
 def test_the_class_takes_a_start():
     data = independent(3000, 8, (0.6, 0.4), seed=1)
-    first = LabelModel(2, "one-coin").fit(data.L[:2500])
-    again, cold = LabelModel(2, "one-coin").fit(data.L, start=first.model_), LabelModel(2, "one-coin").fit(data.L)
+    first = LabelModel(2, "dawid-skene").fit(data.L[:2500])
+    again, cold = LabelModel(2, "dawid-skene").fit(data.L, start=first.model_), LabelModel(2, "dawid-skene").fit(data.L)
     assert again.model_.iterations < cold.model_.iterations
 
 

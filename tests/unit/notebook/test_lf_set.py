@@ -52,6 +52,15 @@ def test_votes_are_those_of_the_job(mails):
     np.testing.assert_array_equal(functions.apply(shuffled), L[shuffled.index])
 
 
+def test_functions_in_python_come_from_the_manifests_folder(tmp_path):
+    """C2: as on a cluster from the image; their failures are counted like all others."""
+    (tmp_path / "rules_beside.py").write_text("import pyarrow as pa\ndef f(batch):\n    return pa.array([{'x': 'low'}[t] for t in batch.column('text').to_pylist()])\n")
+    path = manifest(tmp_path, functions=[{"name": "beside", "python": {"entrypoint": "rules_beside:f", "columns": ["text"]}}, *SPEC["functions"]])
+    L, errors = LFSet.from_yaml(path).apply(pd.DataFrame({"number": [1, 20, 3], "text": ["x", "7", "x"]}), return_errors=True)
+    assert L[:, 0].tolist() == [0, -1, 0]
+    assert errors[:, :2].tolist() == [[False, False], [True, False], [False, False]]
+
+
 def test_a_manifest_means_what_the_operator_reads():
     raw = yaml.safe_load((MAILS / "functionset.yaml").read_text())
     assert read_function_set(MAILS / "functionset.yaml") == functions_of(parse_function_set(raw))

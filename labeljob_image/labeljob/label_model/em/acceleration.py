@@ -37,6 +37,10 @@ class Anderson:
         scale = np.diagonal(gram)
         if not (scale > 0).all():
             return None
-        gram[np.diag_indices(len(gram))] = scale * (1 + RIDGE)
-        share = np.linalg.solve(gram, turns @ self._residuals[-1])
+        wanted = turns @ self._residuals[-1]
+        if len(wanted) == 1:
+            share = wanted / (scale * (1 + RIDGE))
+        else:
+            gram[np.diag_indices(len(gram))] = scale * (1 + RIDGE)
+            share = np.linalg.solve(gram, wanted)
         return np.asarray(after - share @ (after - np.array(self._after[:-1])))

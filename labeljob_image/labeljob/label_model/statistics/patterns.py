@@ -32,7 +32,7 @@ def distinct(votes: Votes, outcomes: int, weights: IntArray | None = None) -> tu
     if votes.shape[0] == 0:
         return votes, np.empty(0, dtype=np.int64)
     possible = outcomes**layout.columns
-    if layout.width == WORD and votes.dtype == np.int8 and (possible <= DENSE_CODES or (weights is None and possible <= WHOLE_CODES)):
+    if layout.in_words and votes.dtype == np.int8 and (possible <= DENSE_CODES or (weights is None and possible <= WHOLE_CODES)):
         return _count_dense(votes, layout, weights)
     order, starts = _sorted(sort_words(votes, layout))
     counts = np.diff(starts, append=len(order)) if weights is None else np.add.reduceat(weights[order], starts)
@@ -42,10 +42,10 @@ def distinct(votes: Votes, outcomes: int, weights: IntArray | None = None) -> tu
 def distinct_up_to(votes: Votes, outcomes: int, most: int) -> tuple[Votes, IntArray] | None:
     """`distinct` rows of a matrix of any height; None when they are more than `most`, which is mostly seen at once."""
     layout = Layout(votes.shape[1], outcomes)
-    if votes.shape[0] <= most or (outcomes**layout.columns <= DENSE_CODES and layout.width == WORD and votes.dtype == np.int8):
+    if votes.shape[0] <= most or (outcomes**layout.columns <= DENSE_CODES and layout.in_words and votes.dtype == np.int8):
         found = distinct(votes, outcomes)
         return found if len(found[1]) <= most else None
-    short = layout.width == WORD and votes.dtype == np.int8 and outcomes**layout.columns <= WHOLE_CODES and votes.shape[0] <= 2 * most
+    short = layout.in_words and votes.dtype == np.int8 and outcomes**layout.columns <= WHOLE_CODES and votes.shape[0] <= 2 * most
     if not short and _surely_more(votes[: 4 * most], layout, most):  # to sort few short numbers is not much dearer than to ask
         return None
     patterns, counts = distinct(votes[:BLOCK_ROWS], outcomes)
@@ -131,14 +131,19 @@ def _count_dense(votes: Votes, layout: Layout, weights: IntArray | None) -> tupl
         present, counts = _sorted_numbers(dense_codes(votes, layout))
     else:
         present, counts = _counted(votes, layout, weights)
-    words = np.empty((len(present), layout.units), dtype="<u4")  # a unit of four votes is written as one number
-    left = present.astype(np.uint32)
-    for unit in range(layout.units - 1, -1, -1):
-        size = np.uint32(layout.outcomes ** _columns(layout, unit))
-        rest = left // size
-        words[:, unit] = _unit_votes(layout, _columns(layout, unit)).view("<u4")[:, 0].take(left - rest * size)
+    return _votes_of(present, layout), counts
+
+
+def _votes_of(numbers: npt.NDArray[Any], layout: Layout) -> Votes:
+    """The rows that `dense_codes` reads as these numbers."""
+    widths = [min(WORD, layout.columns - start) for start in range(0, layout.columns, WORD)]
+    words = np.empty((len(numbers), len(widths)), dtype="<u4")  # four votes are written as one number
+    left = numbers.astype(np.uint32)
+    for place, width in reversed(list(enumerate(widths))):
+        rest = left // np.uint32(layout.outcomes**width)
+        words[:, place] = _word_votes(layout.outcomes, width).view("<u4")[:, 0].take(left - rest * np.uint32(layout.outcomes**width))
         left = rest
-    return np.ascontiguousarray(words.view(np.int8)[:, : layout.columns]), counts
+    return np.ascontiguousarray(words.view(np.int8)[:, : layout.columns])
 
 
 def _counted(votes: Votes, layout: Layout, weights: IntArray | None) -> tuple[npt.NDArray[np.intp], IntArray]:
@@ -183,10 +188,10 @@ def _columns(layout: Layout, unit: int) -> int:
 
 
 @lru_cache(maxsize=16)
-def _unit_votes(layout: Layout, columns: int) -> npt.NDArray[np.int8]:
-    """The votes of each number of a unit of `columns` columns, int8 [n_numbers, width]; abstains beyond."""
-    numbers = np.arange(layout.outcomes**columns)[:, None]
-    votes = np.full((len(numbers), layout.width), ABSTAIN, dtype=np.int8)
-    votes[:, :columns] = numbers // layout.outcomes ** np.arange(columns - 1, -1, -1) % layout.outcomes + ABSTAIN
+def _word_votes(outcomes: int, columns: int) -> npt.NDArray[np.int8]:
+    """The votes of each number of `columns` columns, int8 [n_numbers, WORD]; abstains beyond."""
+    numbers = np.arange(outcomes**columns)[:, None]
+    votes = np.full((len(numbers), WORD), ABSTAIN, dtype=np.int8)
+    votes[:, :columns] = numbers // outcomes ** np.arange(columns - 1, -1, -1) % outcomes + ABSTAIN
     votes.setflags(write=False)
     return votes
