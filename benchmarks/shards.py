@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from benchmarks.page import write_section
 from labeljob.contract.config import CommitTask, FitTask, LabelTask, Mount, ShardTask
@@ -74,7 +76,7 @@ def fitted(folder: Path) -> Any:
     """A model version of the first rows."""
     from labeljob.steps.fit import run_fit
 
-    duckdb.execute(f"COPY (SELECT * FROM '{folder}/data.parquet' LIMIT 20000) TO '{folder}/some.parquet'")
+    pq.write_table(next(pa.Table.from_batches([batch]) for batch in pq.ParquetFile(folder / "data.parquet").iter_batches(20_000)), folder / "some.parquet")
     context = surroundings(folder, None)
     data = pin(Dataset(uri="pvc://lake/some.parquet", format="parquet"), context.locations)
     task = FitTask(
@@ -134,10 +136,10 @@ def overhead(rows: int, counts: Sequence[int], rounds: int) -> str:
         raise SystemExit("the content digests differ")
     best = {count: min(runs, key=lambda steps: sum(step["seconds"] for step in steps)) for count, runs in found.items()}
     base = sum(step["seconds"] for step in best[counts[0]])
-    lines = [
-        f"| {count} | {sum(s['seconds'] for s in steps):.1f} | {steps[-1]['seconds'] if count > 1 else 0:.1f} | {sum(s['seconds'] for s in steps) / base:.2f} | {max(s['peak'] for s in steps) >> 20} |"
-        for count, steps in best.items()
-    ]
+    lines = []
+    for count, steps in best.items():
+        total, last = sum(step["seconds"] for step in steps), steps[-1]["seconds"] if count > 1 else 0
+        lines.append(f"| {count} | {total:.1f} | {last:.1f} | {total / base:.2f} | {max(step['peak'] for step in steps) >> 20} |")
     title = f"## Shards: {rows:,} rows × {len(FUNCTIONS)} functions, ids in no order"
     about = f"CPU seconds of all processes beyond their start, the least of {rounds} rounds. All runs have the same content digest."
     return "\n".join([title, "", about, "", "| shards | CPU s | of it the commit | ratio | peak MB of a process |", "|---:|---:|---:|---:|---:|", *lines, "", ""])
@@ -147,9 +149,9 @@ def memory(rows: int, words: int, shards: int, limit: int) -> str:
     """A table of peaks of a run whose data is far above the limit."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        data = generate(folder, rows, words)
-        found = duckdb.execute(f"SELECT sum(total_uncompressed_size), sum(total_compressed_size) FROM parquet_metadata('{folder}/data.parquet')").fetchone()
-        uncompressed, compressed = found or (0, 0)
+        data = generate(folder, rows, words, groups=8)
+        about, compressed = pq.read_metadata(folder / "data.parquet"), (folder / "data.parquet").stat().st_size
+        uncompressed = sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups))
         version = fitted(folder)
         lines = []
         for count in (1, shards):

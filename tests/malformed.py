@@ -60,6 +60,13 @@ def _soft(**columns: str) -> Manifest:
     return {"probabilities": columns}
 
 
+def _hashing(kind: str, **more: Any) -> Manifest:
+    """The contract of a good set, its second column hashed."""
+    columns: list[Manifest] = function_set()["spec"]["schema"]["columns"]
+    columns[1] |= {"type": kind, "sensitive": "hash"}
+    schema = {"columns": columns, "hashKeyRef": {"name": "hashing", "key": "current"}} | more
+    return {name: value for name, value in schema.items() if value is not None}
+
 
 ADMISSION = (
     _set("no-classes", "spec.classes", REMOVE),
@@ -80,6 +87,11 @@ ADMISSION = (
     _set("column-twice", "spec.schema.columns[8]", {"name": "message", "type": "string"}, "spec.schema.columns"),
     _set("column-minimum-is-text", "spec.schema.columns[3].minimum", "zero"),
     _set("column-sensitive-unknown", "spec.schema.columns[6].sensitive", "encrypt"),
+    _set("hash-of-a-float", "spec.schema", _hashing("float64"), "spec.schema.columns[1]", "hash is for string and int64"),
+    _set("hash-without-key", "spec.schema", _hashing("string", hashKeyRef=None), "spec.schema", "hashKeyRef is required"),
+    _set("hash-key-of-no-secret", "spec.schema", _hashing("string", hashKeyRef={"key": "current"}), "spec.schema.hashKeyRef"),
+    _set("hash-key-that-is-a-path", "spec.schema", _hashing("string", hashKeyRef={"name": "s", "key": "../token"}), "spec.schema.hashKeyRef.key"),
+    _set("hash-key-of-another-namespace", "spec.schema", _hashing("string", hashKeyRef={"name": "other/s", "key": "k"}), "spec.schema.hashKeyRef.name"),
     _set("column-availability-unknown", "spec.schema.columns[7].availability", "tomorrow"),
     _set("additional-columns-unknown", "spec.schema.additionalColumns", "maybe"),
     _set("no-functions", "spec.functions", []),
@@ -220,6 +232,8 @@ CHECK = (
     _check("threshold-on-text", "spec.functions[2].threshold.column", "message"),
     _check("sensitive-column", "spec.functions[0].keywords.column", "user_email", words="sensitive"),
     _check("sensitive-column-in-sql", "spec.functions[3].sql", "user_email IS NULL", words="sensitive"),
+    _check("hashed-column", "spec.schema", _hashing("string"), "spec.functions[0].keywords.column", "only a lookup can use it"),
+    _check("later-id", "spec.schema.columns[0].availability", "later", "spec.idColumn", "later"),
     _check("later-column", "spec.functions[3].sql", "resolved_at IS NULL", words="later"),
     _check("sql-undeclared-column", "spec.functions[3].sql", "restart = 0"),
     _check("sql-not-boolean", "spec.functions[3].sql", "restarts + 1", words="BOOLEAN"),

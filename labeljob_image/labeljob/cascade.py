@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 
 from labeljob.calibration import NONE
-from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, check_error_rates
@@ -135,7 +134,7 @@ def open_cascade(voting: VotingSet, resources: Resources, limits: TimeLimits, py
         counts = FunctionCounts(voters_of(one.artifact.function_set), len(one.artifact.declared.classes))
         inputs.append(Input(name, one, cascade, places, Grid(len(classes)), counts))
     for opened in inputs:
-        _check_columns(opened, voting.function_set)
+        _check_columns(opened, voting)
     return Cascade(own, inputs)
 
 
@@ -156,19 +155,28 @@ def _places(name: str, classes: Sequence[str], here: Sequence[str]) -> tuple[int
     return tuple(here.index(label) for label in classes)
 
 
-def _check_columns(one: Input, here: FunctionSet) -> None:
+def _check_columns(one: Input, voting: VotingSet) -> None:
     """Raises JobError INPUT_MISMATCH: a column that the input's functions read cannot be read here, or is something else."""
-    declared = one.model.artifact.declared
+    declared, here = one.model.artifact.declared, voting.function_set
+    same_key = one.model.artifact.key_id == voting.key_id
+    ids_here, ids_there = (of.id_column in of.schema_.hashed for of in (here, declared))
+    if one.model.artifact.taught and (ids_here or ids_there) and not (ids_here and ids_there and same_key):
+        learned = "learned from gold rows that it knows by ids hashed otherwise than here, so they could not be kept out of scores: declare idColumn alike, with one key"
+        raise JobError(JobReason.INPUT_MISMATCH, f"spec.inputs: LabelModel {one.path} {learned}")
     for name in one.cascade.input_columns:
         column, theirs = here.schema_.column(name), declared.schema_.column(name)
-        why = None
+        why: str | None = None
         if column is None:
             why = "is not declared here: add it to spec.schema.columns of the set"
-        elif column.sensitive is not None:
+        elif column.is_dropped:
             why = "is sensitive here: no labeling function may read it, an input's neither"
         elif column.availability == "later":
             why = "is known only afterwards here (availability: later): no labeling function may read it, an input's neither"
         elif theirs is not None and theirs.type != column.type:
             why = f"is {column.type} here and {theirs.type} there: declare it alike"
+        elif theirs is not None and theirs.is_hashed != column.is_hashed:
+            why = f"is {'hashed' if column.is_hashed else 'not hashed'} here and {'hashed' if theirs.is_hashed else 'not hashed'} there: declare it alike"
+        elif column.is_hashed and not same_key:
+            why = "is hashed with another key there: name the same Secret in both sets, and fit both with it"
         if why:
             raise JobError(JobReason.INPUT_MISMATCH, f"spec.inputs: LabelModel {one.path} reads the column {name}, which {why}")

@@ -33,12 +33,14 @@ INPUTS = "inputs.json"
 
 @dataclass(frozen=True)
 class VotingSet:
-    """All that is needed to vote: functions, their lookup tables by name, the models that vote beside them, and the code of `python` functions."""
+    """All that is needed to vote: functions, their lookup tables by name, the models that vote beside them, the code of `python` functions, and the id of
+    the key that hashes columns."""
 
     function_set: FunctionSet
     lookups: Mapping[str, LookupData]
     inputs: tuple["InputModel", ...] = ()
     code: Mapping[str, str] = field(default_factory=dict)
+    key_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class ModelArtifact:
 
     `declared` is the set as it was declared; `function_set` has the `inputs` as functions, too (`input_voters`): all that votes, in order.
     `code`: digest of the code of each `python` function. `taught`: hashed ids of the gold rows that the model learned from, which therefore score none of its labels.
+    `key_id`: of the key that hashes columns.
     """
 
     function_set: FunctionSet
@@ -59,10 +62,11 @@ class ModelArtifact:
     taught: frozenset[str] = frozenset()
     inputs: tuple["InputModel", ...] = ()
     code: Mapping[str, str] = field(default_factory=dict)
+    key_id: str | None = None
 
     @property
     def voting(self) -> VotingSet:
-        return VotingSet(self.declared, self.lookups, self.inputs, self.code)
+        return VotingSet(self.declared, self.lookups, self.inputs, self.code, self.key_id)
 
 
 @dataclass(frozen=True)
@@ -83,9 +87,13 @@ def to_files(
     taught: Sequence[str] = (),
     inputs: Sequence[ModelInput] = (),
     code: Mapping[str, str] | None = None,
+    key_id: str | None = None,
 ) -> dict[str, bytes]:
-    """Relative path -> content; equal inputs give equal bytes. `calibration` and `reference` are JSON data; taught, code: see `ModelArtifact`; inputs: those that vote."""
-    declared = declared_set(function_set, lookups, code or {})
+    """Relative path -> content; equal inputs give equal bytes.
+
+    `calibration` and `reference` are JSON data; taught, code, key_id: see `ModelArtifact`; inputs: those that vote.
+    """
+    declared = declared_set(function_set, lookups, code or {}, key_id)
     files = {
         "model.json": canonical_json(to_dict(model)),
         "calibration.json": canonical_json(calibration),
@@ -116,7 +124,8 @@ def from_files(files: Mapping[str, bytes], uri: str, inputs: tuple[InputModel, .
         functions = FunctionColumns.model_validate_json(files["functions.json"])
         taught = frozenset[str](json.loads(files.get(TAUGHT, b"[]")))
         code = frozen_code(declared)
-        digest = function_set_digest(own, lookups, code)
+        key_id = declared.get("hashKey")
+        digest = function_set_digest(own, lookups, code, key_id)
     except (KeyError, ValueError, ModelFormatError, CalibrationFormatError, pa.ArrowException) as error:
         raise _mismatch(uri, f"cannot be read by this build ({type(error).__name__}): fit a new version") from None
     if digest != declared["digest"]:
@@ -125,7 +134,7 @@ def from_files(files: Mapping[str, bytes], uri: str, inputs: tuple[InputModel, .
     beside = [(column.function, column.soft) for column in side_columns(function_set)]
     if (model.functions, model.cardinality) != (regular, len(function_set.classes)) or [(table.function, table.soft) for table in model.side] != beside:
         raise _mismatch(uri, "was fitted with other functions or classes: fit a new version")
-    return ModelArtifact(function_set, digest, lookups, model, calibration, functions, own, taught, inputs, code)
+    return ModelArtifact(function_set, digest, lookups, model, calibration, functions, own, taught, inputs, code, key_id)
 
 
 def reference_of(counts: FunctionCounts, figures: RunFigures, classes: list[str]) -> Reference:
@@ -169,11 +178,14 @@ def frozen_lookups(files: Mapping[str, bytes]) -> dict[str, LookupData]:
     return _lookups(files)
 
 
-def declared_set(function_set: FunctionSet, lookups: Mapping[str, LookupData], code: Mapping[str, str]) -> dict[str, object]:
-    """The set as a version keeps it, with its digest and the digests of its code."""
-    digest = function_set_digest(function_set, lookups, code)
-    kept: dict[str, object] = {"digest": digest, "canonical": function_set.canonical(), "spec": function_set.wire()}
-    return kept | ({"code": dict(code)} if code else {})
+def declared_set(function_set: FunctionSet, lookups: Mapping[str, LookupData], code: Mapping[str, str], key_id: str | None) -> dict[str, object]:
+    """The set as a version keeps it, with its digest, the digests of its code and the id of the key that hashes.
+
+    Rows of tests are left out: they are not needed to label, and may hold values of sensitive columns.
+    """
+    digest, spec = function_set_digest(function_set, lookups, code, key_id), function_set.model_copy(update={"tests": None}).wire()
+    kept: dict[str, object] = {"digest": digest, "canonical": function_set.canonical(), "spec": spec}
+    return kept | ({"code": dict(code)} if code else {}) | ({"hashKey": key_id} if key_id else {})
 
 
 def frozen_code(declared: Mapping[str, Any]) -> dict[str, str]:

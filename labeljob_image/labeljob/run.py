@@ -119,7 +119,7 @@ def _dispatch(config: JobConfig, log: Log, build: str, hung: Callable[[], None])
     if config.check is not None:
         from labeljob.steps.check import run_check
 
-        return JobResult(build=build, check=run_check(config.check, context.open_table, context.limits, python))
+        return JobResult(build=build, check=run_check(config.check, context.open_table, context.limits, python, context.hasher))
     if config.resolve is not None:
         from labeljob.steps.resolve import run_resolve
 

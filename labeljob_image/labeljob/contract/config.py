@@ -10,6 +10,7 @@ from labeljob.contract.calibration import CalibrationChoice
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import InputQuery, ModelInput
+from labeljob.contract.privacy import HashKeyPin
 from labeljob.contract.result import StartPin
 
 FUNCTIONS_VARIABLE = "LABELJOB_FUNCTIONS"  # environment of a job: folders that modules of `python` functions are looked for in
@@ -80,6 +81,7 @@ class FitTask(Wire):
     gold: DatasetPin | None = None
     gold_label_column: str | None = None
     gold_probability_column: str | None = None
+    hash_key: HashKeyPin | None = None  # of the set's hashed columns
     inputs: list[ModelInput] = []  # the chain: those that vote, and the inputs of inputs
     algorithm: AlgorithmChoice
     calibration: CalibrationChoice = "auto"

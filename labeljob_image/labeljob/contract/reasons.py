@@ -21,6 +21,8 @@ class JobReason(StrEnum):
     LOOKUP_INVALID = "LookupInvalid"  # conflicting keys, unknown class, missing column
     SOURCE_NOT_FOUND = "SourceNotFound"  # no such claim folder, file, ConfigMap or key
     SOURCE_UNREADABLE = "SourceUnreadable"  # wrong format, truncated file
+    HASH_KEY_INVALID = "HashKeyInvalid"  # the Secret or its key is missing, or has too few bytes
+    HASH_KEY_CHANGED = "HashKeyChanged"  # it is not the key that values were hashed with
     PIN_BROKEN = "PinBroken"  # the pinned version is gone or its content changed
     SCHEMA_BROKEN = "SchemaBroken"
     FUNCTIONS_FAILING = "FunctionsFailing"  # over limits.maxErrorRate

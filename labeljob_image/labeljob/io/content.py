@@ -20,8 +20,7 @@ _CHUNK = 1 << 20
 def file_digest(path: Place) -> str:
     """SHA-256 of one file's content, or of an object's ETag and size, as 64 hex digits."""
     if isinstance(path, ObjectPath):
-        with ObjectFile(path) as found:
-            return _object_digest(found)
+        return _object_digest(*path.identity())
     with path.open("rb") as file:
         return _digest(file)
 
@@ -64,7 +63,7 @@ def verified(path: Place, digest: str | None, uri: str) -> Iterator[BinaryIO]:
 def _verified_object(path: ObjectPath, digest: str | None, uri: str) -> Iterator[BinaryIO]:
     try:
         found = ObjectFile(path)
-        if digest is not None and _object_digest(found) != digest:
+        if digest is not None and _object_digest(found.size, found.e_tag) != digest:
             raise pin_broken(uri, "its content changed after it was pinned")
         with buffered(found) as file:
             yield file
@@ -72,8 +71,8 @@ def _verified_object(path: ObjectPath, digest: str | None, uri: str) -> Iterator
         raise pin_broken(uri, "its content changed while it was read") from None
 
 
-def _object_digest(file: ObjectFile) -> str:
-    return hashlib.sha256(f"{file.e_tag} {file.size}".encode()).hexdigest()
+def _object_digest(size: int, e_tag: str) -> str:
+    return hashlib.sha256(f"{e_tag} {size}".encode()).hexdigest()
 
 
 def _require(file: BinaryIO, digest: str | None, uri: str) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Literal, cast
@@ -15,10 +15,11 @@ READ_AHEAD = 4 << 20  # bytes asked for at least
 
 @dataclass(frozen=True)
 class ObjectPath:
-    """A key, or a prefix of keys; equal when key and store are."""
+    """A key, or a prefix of keys; equal when key and store are. `listed`: size and ETag, where it was found in a list a moment ago."""
 
     store: ObjectStore
     key: str
+    listed: dict[str, Any] | None = field(default=None, compare=False, repr=False)
 
     @property
     def uri(self) -> str:
@@ -42,7 +43,7 @@ class ObjectPath:
         return self.is_dir() or self.is_file()
 
     def is_file(self) -> bool:
-        return self.head() is not None
+        return self.listed is not None or self.head() is not None
 
     def is_dir(self) -> bool:
         return next(self._below(), None) is not None
@@ -59,10 +60,15 @@ class ObjectPath:
 
     def state(self) -> tuple[int, int]:
         """(size, a number made of the ETag); FileNotFoundError."""
-        head = self.head()
+        size, e_tag = self.identity()
+        return size, int(hashlib.sha256(e_tag.encode()).hexdigest()[:15], 16)
+
+    def identity(self) -> tuple[int, str]:
+        """(size, ETag): another content has others; FileNotFoundError."""
+        head = self.listed or self.head()
         if head is None:
             raise FileNotFoundError(self.uri)
-        return int(head["size"]), int(hashlib.sha256(str(head["e_tag"]).encode()).hexdigest()[:15], 16)
+        return int(head["size"]), str(head["e_tag"])
 
     def iterdir(self) -> Iterator["ObjectPath"]:
         import obstore
@@ -128,7 +134,7 @@ class ObjectPath:
             self._at(entry).unlink(missing_ok=True)
 
     def _at(self, entry: dict[str, Any]) -> "ObjectPath":
-        return ObjectPath(self.store, entry["path"])
+        return ObjectPath(self.store, entry["path"], entry)
 
     def _below(self) -> Iterator[dict[str, Any]]:
         """Every key at any depth, by pages."""

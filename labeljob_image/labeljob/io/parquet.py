@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +15,7 @@ from labeljob.io.object_path import ObjectChangedError
 from labeljob.io.parts import WHOLE
 from labeljob.io.places import Place
 from labeljob.io.row_groups import batches_of, open_streaming
-from labeljob.io.source import BATCH_ROWS, ReadType, Rows, rebatch
+from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, rebatch
 
 
 class ParquetSource:
@@ -33,7 +34,7 @@ class ParquetSource:
         return {name: schemas[0].field(name).type for name in common}
 
     def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
-        for batch in rebatch(self._stored(list(columns), batch_rows), batch_rows):
+        for batch in rebatch(self._stored(list(columns), batch_rows), batch_rows, BATCH_BYTES):
             yield typed.rows({name: typed.widen(batch.column(name), kind) for name, kind in columns.items()})
 
     def table(self) -> pa.Table:
@@ -43,13 +44,14 @@ class ParquetSource:
 
     def _stored(self, columns: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Every file in order of name. A folder's digest covers all files, so each must first be what its pin says."""
-        digests = self._pinned_digests()
+        digests = self._pinned_digests
         for path in self._files():
             with verified(path, digests.get(path), self._uri) as file, self.reading():
                 yield from batches_of(open_streaming(file), [WHOLE], columns, batch_rows)
 
+    @cached_property
     def _pinned_digests(self) -> dict[Place, str]:
-        """Digest of each file, after checking that together they are the pin."""
+        """Digest of each file, after checking that together they are the pin; once, since each file is held against its own whenever it is read."""
         if self._digest is None:
             return {}
         if self._path.is_file():

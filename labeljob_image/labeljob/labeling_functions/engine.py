@@ -100,7 +100,7 @@ class CompiledFunctions:
         self._marker = Marker(self._functions)
         self._columns = [function.columns for function in self._functions]
         read = {column for columns in self._columns for column in columns}
-        self._types = {column.name: ARROW_TYPES[column.type] for column in function_set.schema_.columns if column.name in read}
+        self._types = {column.name: ARROW_TYPES[column.seen_as] for column in function_set.schema_.columns if column.name in read}
         self.input_columns: tuple[str, ...] = tuple(self._types)
         self._connection = connection
         self._threads = threads
@@ -154,7 +154,7 @@ class CompiledFunctions:
 
     def _typed(self, batch: Any) -> Any:
         """The input columns in their declared types, and the row numbers, in pieces that several threads can share."""
-        columns = {name: _typed_column(batch, name, arrow_type) for name, arrow_type in self._types.items()}
+        columns = {name: typed_column(batch, name, arrow_type) for name, arrow_type in self._types.items()}
         rows = pa.table({ROW_NUMBER: np.arange(batch.num_rows, dtype=np.int64), **columns})
         rows = self._marker.marked(rows, self._threads)
         piece = max(MIN_PIECE, math.ceil(batch.num_rows / (2 * self._threads)))
@@ -195,7 +195,8 @@ class CompiledFunctions:
         self.close()
 
 
-def _typed_column(batch: Any, name: str, arrow_type: Any) -> Any:
+def typed_column(batch: Any, name: str, arrow_type: Any) -> Any:
+    """The column in its declared type; JobError SCHEMA_BROKEN when it is missing or cannot be read so."""
     if name not in batch.schema.names:
         raise JobError(JobReason.SCHEMA_BROKEN, f"column {name!r} is missing, a labeling function reads it: add it to the data")
     column = batch.column(name)

@@ -11,10 +11,12 @@ import pyarrow as pa
 
 from labeljob.contract.columns import Column, ColumnType
 from labeljob.contract.function_set import FunctionSet, FunctionTest
+from labeljob.hashing import Hasher
 from labeljob.labeling_functions.connection import ARROW_TYPES
 from labeljob.labeling_functions.problem import Problem
 from labeljob.labeling_functions.quoting import INT64_MAX, INT64_MIN
 from labeljob.labeling_functions.scope import undeclared
+from labeljob.privacy import withheld
 from labeljob.said import ABSTAINS, partial_text, said
 
 FAILED = "error"
@@ -147,18 +149,20 @@ def _with_reason(answer: str, why: str | None) -> str:
     return f"error ({why})" if answer == FAILED and why else answer
 
 
-def run_function_tests(function_set: FunctionSet, functions: Any) -> list[TestFailure]:
+def run_function_tests(function_set: FunctionSet, functions: Any, hasher: Hasher | None = None) -> list[TestFailure]:
     """Every expectation that is not met; expectations on disabled functions are left out.
 
     Args:
         function_set: a set without problems.
         functions: the set as CompiledFunctions.
+        hasher: of the set's hashed columns; the rows of tests hold plain values.
     """
     tests = function_set.tests or []
     if not tests:
         return []
     columns = [column for column in function_set.schema_.columns if column.name in functions.input_columns]
-    batch = functions.apply(rows_of(tests, columns), error_allowance=len(tests))
+    rows = rows_of(tests, columns).combine_chunks().to_batches()[0]
+    batch = functions.apply(withheld(rows, function_set, hasher), error_allowance=len(tests))
     enabled = function_set.enabled_functions
     answers = [
         [FAILED if failed else said(function, int(vote), function_set.classes) for function, vote, failed in zip(enabled, *row, strict=True)]

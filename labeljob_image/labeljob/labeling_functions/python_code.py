@@ -47,6 +47,15 @@ def code_digests(function_set: FunctionSet, folders: Sequence[str]) -> dict[str,
     return digests
 
 
+def places(entrypoints: Iterable[str], folders: Sequence[str]) -> list[str]:
+    """Where the code of these is, files or folders, without links: it may be installed in a way that no path shows."""
+    found: set[str] = set()
+    for spec in (_real(entrypoint.partition(":")[0], folders) for entrypoint in entrypoints):
+        if spec is not None and spec.has_location:
+            found |= {str(Path(place).resolve()) for place in spec.submodule_search_locations or [str(spec.origin)]}
+    return sorted(found)
+
+
 def no_module(module: str) -> str:
     """That a module is not there, and what to do."""
     return f"there is no module {module}: add it to the image of spec.runtime.image (with labelplane run: beside the manifests), or correct the name"

@@ -16,7 +16,7 @@ from labeljob.contract.functions import PythonFunction
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.labeling_functions.problem import Problem, summarise
-from labeljob.labeling_functions.python_code import no_module
+from labeljob.labeling_functions.python_code import no_module, places
 from labeljob.labeling_functions.python_process import Ended, FunctionProcess
 from labeljob.labeling_functions.python_runtime import PythonRuntime
 from labeljob.labeling_functions.scope import ERROR_VOTE
@@ -40,6 +40,7 @@ class PythonFunctions:
         self._names = {position: one.name for position, (_, one) in chosen.items()}
         self.paths = {position: path for position, (path, _) in chosen.items()}
         self._classes, self._runtime, self._threads = list(function_set.classes), runtime, threads
+        self._readable = places([one.entrypoint for one in self._functions.values()], runtime.folders)
         self._shared: FunctionProcess | None = None
         self._own: tuple[int, FunctionProcess] | None = None
         self._alone: set[int] = set()
@@ -149,7 +150,7 @@ class PythonFunctions:
         return self._own[1]
 
     def _start(self) -> FunctionProcess:
-        return FunctionProcess(self._classes, self._runtime.folders, self._runtime.memory_bytes, self._threads)
+        return FunctionProcess(self._classes, self._runtime.folders, self._runtime.memory_bytes, self._threads, self._readable)
 
     def _close_of(self, position: int) -> None:
         self._process(position).close()

@@ -41,14 +41,22 @@ class Ended(Exception):
 
 
 class FunctionProcess:
-    """One process. Whoever is told `Ended` closes it."""
+    """One process. Whoever is told `Ended` closes it.
 
-    def __init__(self, classes: Sequence[str], folders: Sequence[str], memory_bytes: int, threads: int) -> None:
+    Args:
+        folders: where modules are looked for first. readable: what else their code is in.
+        memory_bytes: what it may take beyond the bare process.
+    """
+
+    def __init__(self, classes: Sequence[str], folders: Sequence[str], memory_bytes: int, threads: int, readable: Sequence[str] = ()) -> None:
         self._classes = len(classes)
         self._loaded: set[int] = set()
         self._folder = tempfile.mkdtemp(prefix="functions-")
         self._socket, theirs = socket.socketpair()
-        given = {"classes": list(classes), "folders": list(folders), "memory": memory_bytes, "threads": threads, "scratch": self._folder, "job": os.getpid()}
+        given = {
+            "classes": list(classes), "folders": list(folders), "readable": list(readable), "memory": memory_bytes, "threads": threads,
+            "scratch": self._folder, "job": os.getpid(),
+        }  # fmt: skip
         command = [sys.executable, "-P", "-m", MODULE, str(theirs.fileno()), json.dumps(given)]
         quiet: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         with theirs:
@@ -161,7 +169,7 @@ class FunctionProcess:
 
 
 def _late(seconds: float) -> Ended:
-    return Ended(f"took longer than {seconds:g} seconds for one call")
+    return Ended(f"took longer than {seconds:g} s")
 
 
 def _environment(folder: str, threads: int) -> dict[str, str]:

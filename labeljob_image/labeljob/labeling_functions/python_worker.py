@@ -188,7 +188,7 @@ def main() -> None:
     connection, given = socket.socket(fileno=int(sys.argv[1])), json.loads(sys.argv[2])
     connection.set_inheritable(False)
     end_with_parent(given["job"])
-    confine([*(path for path in sys.path if path), sys.prefix, sys.base_prefix, *given["folders"]], [given["scratch"]])
+    confine([*(path for path in sys.path if path), sys.prefix, sys.base_prefix, *given["folders"], *given["readable"]], [given["scratch"]])
     import pyarrow as pa
     import pyarrow.compute  # loaded before the functions' folders can shadow anything
 

@@ -20,7 +20,7 @@ EXECUTE, READ_FILE, READ_DIR = 1 << 0, 1 << 2, 1 << 3
 FILE_RIGHTS = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15  # the others are about entries of a folder
 RIGHTS_SINCE = ((1, 13), (2, 14), (3, 15), (5, 16))  # from this version on the lowest so many rights of files are known
 NET_SINCE, SCOPE_SINCE = 4, 6
-LIBRARIES = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl")
+LIBRARIES = ("/usr", "/lib", "/lib64", "/bin", "/nix/store", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/proc/self", "/proc/cpuinfo", "/proc/meminfo")
 
 

@@ -32,7 +32,8 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class SetsArtifact:
-    """The frozen functions, their lookup tables and the digests of their code by function name, a label model and a calibration for each class, and figures."""
+    """The frozen functions, their lookup tables and the digests of their code by function name, a label model and a calibration for each class, figures, and the
+    id of the key that hashes columns."""
 
     function_set: FunctionSet
     function_set_digest: str
@@ -41,10 +42,11 @@ class SetsArtifact:
     calibration: SetCalibration
     functions: FunctionColumns
     code: Mapping[str, str] = field(default_factory=dict)
+    key_id: str | None = None
 
     @property
     def voting(self) -> VotingSet:
-        return VotingSet(self.function_set, self.lookups, code=self.code)
+        return VotingSet(self.function_set, self.lookups, code=self.code, key_id=self.key_id)
 
     @cached_property
     def tasks(self) -> tuple[Task, ...]:
@@ -75,9 +77,10 @@ def to_files(
     functions: FunctionColumns,
     reference: object,
     code: Mapping[str, str] | None = None,
+    key_id: str | None = None,
 ) -> dict[str, bytes]:
     """Relative path -> content; equal inputs give equal bytes. `calibration` and `reference` are JSON data."""
-    declared = declared_set(function_set, lookups, code or {})
+    declared = declared_set(function_set, lookups, code or {}, key_id)
     fitted = {name: to_dict(model) for name, model in zip(function_set.classes, models, strict=True)}
     return {
         "model.json": canonical_json({"formatVersion": FORMAT_VERSION, "byClass": fitted}),
@@ -104,12 +107,13 @@ def from_files(files: Mapping[str, bytes], uri: str) -> SetsArtifact:
         lookups = frozen_lookups(files)
         functions = FunctionColumns.model_validate_json(files["functions.json"])
         code = frozen_code(declared)
-        digest = function_set_digest(function_set, lookups, code)
+        key_id = declared.get("hashKey")
+        digest = function_set_digest(function_set, lookups, code, key_id)
     except (KeyError, ValueError, ModelFormatError, CalibrationFormatError, pa.ArrowException) as error:
         raise mismatch(uri, f"cannot be read by this build ({type(error).__name__}): fit a new version") from None
     if digest != declared["digest"]:
         raise mismatch(uri, "holds other functions or lookup tables than it was fitted with: fit a new version")
-    artifact = SetsArtifact(function_set, digest, lookups, models, calibration, functions, code)
+    artifact = SetsArtifact(function_set, digest, lookups, models, calibration, functions, code, key_id)
     if any((model.functions, model.cardinality) != (len(task.functions), 2) for model, task in zip(models, artifact.tasks, strict=True)):
         raise mismatch(uri, "was fitted with other functions or classes: fit a new version")
     return artifact

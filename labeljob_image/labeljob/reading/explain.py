@@ -24,7 +24,7 @@ from labeljob.label_model.side.side_tables import Outcomes
 from labeljob.label_model.side.soft_votes import Grid, Levels
 from labeljob.labelled import Voters, label_votes, voters_of
 from labeljob.model_artifact import ModelArtifact
-from labeljob.privacy import id_type
+from labeljob.privacy import seen_id_type
 from labeljob.said import said
 from labeljob.votes import ABSTAIN, FloatArray, Votes
 
@@ -84,8 +84,9 @@ def added_by(model: FittedLabelModel, votes: Votes, side: Outcomes) -> FloatArra
 
 def row_of(table: DeltaTable, function_set: FunctionSet, row_id: str, uri: str) -> dict[str, Any]:
     """One row of the output. JobError SOURCE_NOT_FOUND."""
-    column, kind = function_set.id_column, id_type(function_set)
-    missing = JobError(JobReason.SOURCE_NOT_FOUND, f"{uri}: it has no row with {column} {row_id}")
+    column, kind = function_set.id_column, seen_id_type(function_set)
+    hint = ": ids are hashed, so give the hash as the output has it" if column in function_set.schema_.hashed else ""
+    missing = JobError(JobReason.SOURCE_NOT_FOUND, f"{uri}: it has no row with {column} {row_id}{hint}")
     value = _literal(row_id, kind)
     if value is None:
         raise missing

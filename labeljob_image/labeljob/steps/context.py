@@ -20,6 +20,7 @@ from labeljob.resources import BATCH_ROWS, Resources
 
 if TYPE_CHECKING:
     from labeljob.gold import Gold
+    from labeljob.hashing import Hasher
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,24 @@ class StepContext:
         return read_table(table, self.locations)
 
 
+    def hasher(self, function_set: FunctionSet, key_id: str | None = None) -> "Hasher | None":
+        """What hashes the set's sensitive columns, None where it has none; key_id: of the key that is pinned. JobErrors as of `hasher_of`."""
+        if not function_set.schema_.hashed:
+            return None
+        from labeljob.hashing import hasher_of
+
+        return hasher_of(function_set.schema_, self.locations, key_id)
+
+
 def gold_of(
-    pin: DatasetPin | None, label_column: str | None, probability_column: str | None, function_set: FunctionSet, context: StepContext
+    pin: DatasetPin | None,
+    label_column: str | None,
+    probability_column: str | None,
+    function_set: FunctionSet,
+    context: StepContext,
+    key_id: str | None = None,
 ) -> "Gold":
-    """The known classes of a task, none when it has no gold."""
+    """The known classes of a task, none when it has no gold; key_id: of the key that ids are hashed with, where one is pinned."""
     from labeljob.gold import no_gold, read_gold
     from labeljob.io.datasets import open_pinned
 
@@ -56,4 +71,5 @@ def gold_of(
         return no_gold(function_set)
     if label_column is None:
         raise JobError(JobReason.CONFIG_INVALID, "goldLabelColumn is missing beside gold: the operator writes both")
-    return read_gold(open_pinned(pin, context.locations), function_set, label_column, probability_column)
+    source, hasher = open_pinned(pin, context.locations), context.hasher(function_set, key_id)
+    return read_gold(source, function_set, label_column, probability_column, hasher)

@@ -18,6 +18,7 @@ from labeljob.contract.calibration import CalibrationRecord
 from labeljob.contract.config import FitTask
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import direct_inputs
+from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import DEPENDENT_LIMIT, DependentPair, FitResult, FunctionColumns, ModelVersion
 from labeljob.drift.bins import bins_of
@@ -41,9 +42,8 @@ from labeljob.labelled import Voters, label_votes, reduced_rows, reducer_of, vot
 from labeljob.logs import now_text
 from labeljob.model_artifact import VotingSet, reference_of, to_files
 from labeljob.row_ids import hashed_ids
-from labeljob.schema import check_contract
 from labeljob.steps.context import StepContext, gold_of
-from labeljob.steps.evaluate import vote_batches
+from labeljob.steps.evaluate import checked_rows, vote_batches
 from labeljob.votes import ABSTAIN, IntArray
 from labeljob.warm_start import start_of
 
@@ -74,7 +74,7 @@ class Evaluated:
     Attributes:
         statistics: of rows [ordinary votes of the functions that are no fallbacks, outcomes of the side columns]; see `ballots`. Where gold is
             evidence, of the rows without gold.
-        gold: the rows with gold.
+        gold: the rows with gold. privacy: columns that look like personal data.
         sample: of the rows as they were read.
     """
 
@@ -82,6 +82,7 @@ class Evaluated:
     counts: FunctionCounts
     statistics: VoteStatistics
     gold: GoldVotes
+    privacy: list[PrivacyFinding]
     sample: RowSample
 
 
@@ -104,7 +105,7 @@ def run_fit(task: FitTask, context: StepContext) -> FitResult:
 def _prepared(task: FitTask, context: StepContext) -> Prepared:
     inputs = load_inputs(context.locations, direct_inputs(task.inputs))
     taught = frozenset[str]().union(*(one.artifact.taught for one in inputs))
-    given = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context)
+    given = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context, key_of(task))
     gold = not_taught(given, taught)
     voting = replace(pinned_voting(task, context), inputs=inputs)
     effective = with_inputs(task.function_set, [one.pin for one in inputs])
@@ -117,19 +118,29 @@ def found_again(home: ArtifactHome, version: ModelVersion) -> FitResult:
     return FitResult(version=version, functions=FunctionColumns.model_validate_json(files["functions.json"]))
 
 
+def key_of(task: FitTask) -> str | None:
+    """The id of the key that was pinned."""
+    return task.hash_key.id if task.hash_key else None
+
+
 def pinned_voting(task: FitTask, context: StepContext) -> VotingSet:
-    """The set with its lookup tables and code, when they are those that it was pinned with; JobError PIN_BROKEN."""
-    lookups, code = read_lookups(task.function_set, context.open_table), code_digests(task.function_set, context.python.folders)
-    if function_set_digest(task.function_set, lookups, code) != task.function_set_digest:
+    """The set with its lookup tables and code, when they and the key that hashes are those that it was pinned with.
+
+    Raises:
+        JobError: PIN_BROKEN, HASH_KEY_CHANGED.
+    """
+    lookups = read_lookups(task.function_set, context.open_table, context.hasher(task.function_set, key_of(task)))
+    code = code_digests(task.function_set, context.python.folders)
+    if function_set_digest(task.function_set, lookups, code, key_of(task)) != task.function_set_digest:
         raise pin_broken("spec.functions", f"a lookup table{' or the code of a python function' if code else ''} changed after the set was pinned")
-    return VotingSet(task.function_set, lookups, code=code)
+    return VotingSet(task.function_set, lookups, code=code, key_id=key_of(task))
 
 
 def _evaluate(task: FitTask, prepared: Prepared, context: StepContext) -> Evaluated:
     """Contract check, then votes; raises before anything is written."""
     function_set, gold, source = task.function_set, prepared.gold, open_pinned(task.data, context.locations)
     sample = RowSample(function_set)
-    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows, sample.add)
+    rows, privacy = checked_rows(source, function_set, key_of(task), context, sample.add)
     if rows == 0:
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
     voters = voters_of(prepared.function_set)
@@ -147,7 +158,7 @@ def _evaluate(task: FitTask, prepared: Prepared, context: StepContext) -> Evalua
         if chosen.any():
             known.append(GoldVotes(ids.filter(pa.array(chosen)), batch.votes[chosen], of_rows(batch.levels, chosen), matched.part(chosen)))
     require_coverage(counts.cast[voters.regular])
-    return Evaluated(voters, counts, reducer.statistics(), _in_id_order(known, gold.ids.type, len(voters.names)), sample)
+    return Evaluated(voters, counts, reducer.statistics(), _in_id_order(known, gold.ids.type, len(voters.names)), privacy, sample)
 
 
 def _learns(task: FitTask) -> bool:
@@ -258,13 +269,18 @@ def _publish(
         dependent=_dependent(model, evaluated.voters),
         notes=[*model.notes, *([f"{prepared.left_out} {TAUGHT_AN_INPUT}"] if prepared.left_out else [])],
         inputs=task.inputs,
+        hash_key=task.hash_key,
+        privacy=evaluated.privacy,
         calibration=CalibrationRecord(method=calibration.method, gold_rows=calibration.gold_rows, why=calibration.why),
     )
     kept = to_file(calibrated.frozen, calibration, uncalibrated.gold_scores(), figures.gold_scores())
     taught = prepared.taught.union(id_hashes(evaluated.gold.ids) if fitted.taught else ())
     voting = prepared.voting
     pins = [one.pin for one in voting.inputs]
-    placed = home.publish(record, to_files(task.function_set, voting.lookups, model, kept, functions, reference.wire(), sorted(taught), pins, voting.code))
+    frozen = to_files(
+        task.function_set, voting.lookups, model, kept, functions, reference.wire(), sorted(taught), pins, voting.code, voting.key_id
+    )
+    placed = home.publish(record, frozen)
     return FitResult(version=placed, functions=functions)
 
 

@@ -36,6 +36,8 @@ def _answer(request: VersionsRequest, locations: Locations) -> dict[str, Any]:
     """What an object store refuses meanwhile is a JobError, too, and never its own text."""
     try:
         return diff(request, locations, available()) if request.action == "diff" else rollback(request, locations)
+    except JobError:
+        raise
     except Exception as error:  # noqa: BLE001 it is raised again
         raise refusal(locations.path(request.output), error) or error from None
 

@@ -9,6 +9,7 @@ from labeljob.contract.config import MOST_SHARDS, Shards
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, Located, SecretOfUri, VolumeUri
 from labeljob.contract.drift import DRIFT_LIMIT, Shift
 from labeljob.contract.inputs import MOST_CHAIN, ModelInput
+from labeljob.contract.privacy import FINDINGS, HashKeyPin, PrivacyFinding
 from labelplane.api.conditions import Conditions
 from labelplane.api.label_model import FunctionSetPin, Name
 from labelplane.api.metadata import Metadata
@@ -138,6 +139,7 @@ class Run(Wire):
     drift: Annotated[
         list[Shift], Field(max_length=DRIFT_LIMIT, description="What has moved beyond chance since the model version was fitted, within limits or not.")
     ] = []
+    privacy: Annotated[list[PrivacyFinding], Field(max_length=FINDINGS, description="Columns of the input that look like personal data.")] = []
     pod_seconds: PodSeconds = None
 
 
@@ -196,6 +198,7 @@ class JobPins(Wire):
     model_artifacts: str
     inputs: Annotated[list[ModelInput], Field(max_length=MOST_CHAIN)] = []
     function_set: FunctionSetPin
+    hash_key: Annotated[HashKeyPin | None, Field(description="The key that the model's columns are hashed with; a run with another one stops.")] = None
     image: str
     build: str
     run_digest: str

@@ -74,6 +74,19 @@ RULES: dict[str, list[Rule]] = {
             "message": "accuracy is for fallbacks only, others are estimated: remove it or set fallback: true",
         },
     ],
+    "Column": [
+        {
+            "rule": "!has(self.sensitive) || self.sensitive != 'hash' || self.type in ['string', 'int64']",
+            "message": "sensitive: hash is for string and int64 columns: use drop",
+            "fieldPath": ".sensitive",
+        },
+    ],
+    "Schema": [
+        {
+            "rule": "has(self.hashKeyRef) || !self.columns.exists(c, has(c.sensitive) && c.sensitive == 'hash')",
+            "message": "hashKeyRef is required where a column has sensitive: hash: name the Secret and its key",
+        },
+    ],
     "Threshold": [
         {
             "rule": "has(self.above) || has(self.atLeast) || has(self.below) || has(self.atMost)",

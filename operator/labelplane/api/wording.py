@@ -4,6 +4,7 @@ from pydantic_core import ErrorDetails
 
 from labeljob.contract.datasets import SECRET_PATTERN, URI_PATTERN, VOLUME_URI_PATTERN
 from labeljob.contract.functions import CLASS_PATTERN, ENTRYPOINT_PATTERN, FUNCTION_PATTERN
+from labeljob.contract.privacy import REF_KEY_PATTERN, REF_NAME_PATTERN
 from labelplane.api.runtime import DURATION_PATTERN, ENV_NAME_PATTERN
 
 NAME = "is not a name here: at most 63 letters, digits, _ . and -, the first a letter or digit"
@@ -29,6 +30,8 @@ BY_PATTERN = {
     DURATION_PATTERN: "must be a duration such as 90s, 30m or 168h; h is the largest unit",
     CLASS_PATTERN: NAME,
     FUNCTION_PATTERN: NAME,
+    REF_NAME_PATTERN: "is not the name of a Secret of this namespace: lower-case letters, digits, - and .",
+    REF_KEY_PATTERN: "is not a key of a Secret: letters, digits, -, _ and ., the first no dot",
     ENTRYPOINT_PATTERN: "must be module:function, such as acme_lfs:slow_rollout",
     ENV_NAME_PATTERN: "is not the name of a variable: letters, digits and _, the first no digit",
 }

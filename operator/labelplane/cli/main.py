@@ -43,7 +43,9 @@ Drawn = Annotated[bool, typer.Option("--report/--no-report", help="Draw a report
 
 
 @app.command()
-def run(directory: Directory, state: State = None, volume: Volumes = [], secret: Secrets = [], output: Output = "table", report: Drawn = True) -> None:  # noqa: B006 typer's way
+def run(
+    directory: Directory, state: State = None, volume: Volumes = [], secret: Secrets = [], output: Output = "table", report: Drawn = True  # noqa: B006 typer's way
+) -> None:
     """Run the manifests with no cluster: check, fit, label; again only what has changed."""
     raise typer.Exit(run_manifests(directory, state, volume, secret, as_json=_is_json(output), draw=report))
 

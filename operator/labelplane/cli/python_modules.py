@@ -15,7 +15,7 @@ from labelplane.cli.manifests import Manifest
 def is_at_hand(entrypoint: str, folder: Path) -> bool:
     """Whether the module can be imported on this machine; where it cannot, it is in an image."""
     importlib.invalidate_caches()
-    path = [str(folder.absolute()), *os.environ.get(FUNCTIONS_VARIABLE, "").split(os.pathsep), *sys.path]
+    path = [str(folder.absolute()), *filter(None, os.environ.get(FUNCTIONS_VARIABLE, "").split(os.pathsep)), *sys.path]
     first = entrypoint.partition(":")[0].partition(".")[0]
     return first in sys.builtin_module_names or PathFinder.find_spec(first, path) is not None
 

@@ -1,5 +1,6 @@
 """`labelplane validate` and `labelplane test`: offline, all that the API server and the check Job would say."""
 
+import secrets
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,9 +27,11 @@ from labelplane.plan.access import access_to_lookups
 from labelplane.plan.function_set import functions_of
 from labelplane.plan.inputs import cycle_text
 from labelplane.plan.multi_label import multi_label_problem
+from labelplane.plan.privacy import secrets_of
 
 MODELS: dict[str, type[BaseModel]] = {FUNCTION_SET.kind: LabelingFunctionSet, LABEL_MODEL.kind: LabelModel, LABEL_JOB.kind: LabelJob}
 MOST_BYTES = 3 << 19  # 1.5 MiB: etcd refuses a larger request, and the API server passes that on
+KEY_BYTES = 32
 LAPTOP_ONLY = "file: uris work with labelplane run only; a cluster refuses them"
 
 
@@ -93,7 +96,7 @@ def _check(manifest: Manifest, loaded: Loaded, volumes: Mapping[str, Path]) -> V
     """What the check Job says of a set. A lookup table or module that is not at hand stops neither its checks nor the other functions' tests."""
     functions = functions_of(parse_function_set(manifest))
     with tempfile.TemporaryDirectory() as scratch:
-        mounts = tuple(_mounts(Path(scratch), loaded, volumes))
+        mounts = (*_mounts(Path(scratch), loaded, volumes), *_any_key(Path(scratch), functions))
         there = {mount.prefix for mount in mounts}
         away = {f.name: f.lookup.table.uri for f in functions.enabled_functions if f.lookup and prefix_of(f.lookup.table.uri) not in there}
         elsewhere = {f.name: f.python.entrypoint for f in functions.enabled_functions if f.python and not is_at_hand(f.python.entrypoint, loaded.folder)}
@@ -139,3 +142,12 @@ def _mounts(scratch: Path, loaded: Loaded, volumes: Mapping[str, Path]) -> Itera
     for prefix, path in volumes.items():
         yield Mount(prefix=prefix, path=str(path))
     yield Mount(prefix="file:", path=str(loaded.folder.absolute()))
+
+
+def _any_key(scratch: Path, functions: FunctionSet) -> Iterable[Mount]:
+    """A key for hashed columns that is used once: tables and tests are hashed alike, so functions vote the same with any key."""
+    for ref in secrets_of(functions):
+        folder = scratch / "secret"
+        folder.mkdir()
+        (folder / ref.key).write_bytes(secrets.token_bytes(KEY_BYTES))
+        yield Mount(prefix=f"secret://{ref.name}", path=str(folder))

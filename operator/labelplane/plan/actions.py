@@ -5,6 +5,7 @@ from typing import Literal
 
 from labeljob.contract.base import Wire
 from labeljob.contract.config import JobConfig
+from labeljob.contract.privacy import SecretKeyRef
 from labelplane.api.reasons import ConditionType
 from labelplane.api.runtime import Runtime
 
@@ -25,6 +26,7 @@ class JobIntent:
     deadline_seconds: int | None = None
     completions: int | None = None
     parallelism: int = 1
+    secrets: tuple[SecretKeyRef, ...] = ()  # mounted read-only, each with its one key
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from labelplane.plan.actions import JobIntent, Outcome, Plan
 from labelplane.plan.job_progress import progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
 from labelplane.plan.observed import Observed
+from labelplane.plan.privacy import secrets_of
 from labelplane.plan.runtime import image_of, merged
 from labelplane.plan.sources import lookup_uris, refuse_files
 from labelplane.settings import Settings
@@ -78,4 +79,5 @@ def _intent(resource: LabelingFunctionSet, request: str) -> JobIntent:
         reads=lookup_uris(functions),
         writes=(),
         runtime=merged(resource.spec.runtime),
+        secrets=secrets_of(functions),
     )

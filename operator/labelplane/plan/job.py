@@ -18,6 +18,7 @@ from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
 from labelplane.plan.objectives import missed_objectives
 from labelplane.plan.observed import Observed
+from labelplane.plan.privacy import suspected
 from labelplane.plan.runs import pod_seconds, with_commit
 from labelplane.plan.shards import sharded, with_progress
 from labelplane.plan.situation import beside_what_serves
@@ -104,4 +105,5 @@ def _ready(context: JobContext, status: LabelJobStatus) -> Outcome:
     run, metrics = status.run, status.metrics
     rows = metrics.rows if metrics else None
     text = f"{rows} rows labelled in version {run.output.version} of {run.output.uri}" if run else "labelled"
-    return Outcome("ready", ControlReason.LABELED, text, (*missed_objectives(context.resource.spec, metrics), *drifted(context.resource.spec, run)))
+    conditions = (*missed_objectives(context.resource.spec, metrics), *drifted(context.resource.spec, run), *suspected(run.privacy if run else ()))
+    return Outcome("ready", ControlReason.LABELED, text, conditions)

@@ -76,6 +76,7 @@ def _run_intent(
         writes=(spec.output.uri,),
         runtime=at_pinned_image(context.runtime, pins.image),
         deadline_seconds=max(1, int(seconds(spec.active_deadline) - spent_seconds)) if spec.active_deadline else None,
+        secrets=(pins.hash_key,) if pins.hash_key else (),
         completions=completions,
         parallelism=parallelism,
     )

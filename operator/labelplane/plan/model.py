@@ -28,6 +28,7 @@ from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
 from labelplane.plan.multi_label import refuse_multi_label
 from labelplane.plan.observed import Observed
+from labelplane.plan.privacy import secrets_of, suspected
 from labelplane.plan.references import ready_function_set
 from labelplane.plan.runtime import at_pinned_image, image_of, merged, pinned_image
 from labelplane.plan.situation import beside_what_serves
@@ -151,6 +152,7 @@ def _pins(context: ModelContext, result: JobResult, found: ResolveResult, image:
         fit["inputs"] = [[one.name, one.version, one.sha256] for one in direct_inputs(found.inputs)]
     return ModelPins(
         request=context.request, training_data=found.data, gold_data=found.gold, start=start, inputs=found.inputs, function_set_digest=digest,
+        hash_key=found.hash_key,
         image=image, build=result.build, fit_digest=digest_of(fit), version=newest + 1,
     )  # fmt: skip
 
@@ -194,7 +196,7 @@ def _served(context: ModelContext, version: ModelVersion, lines: list[VersionLin
 def _ready(status: LabelModelStatus) -> Outcome:
     current = status.current
     text = f"version {current.version} ({current.algorithm}) serves" if current else "a version serves"
-    return Outcome("ready", ControlReason.FITTED, text + remarks(current), (*repeating(current), *adversarial(current)))
+    return Outcome("ready", ControlReason.FITTED, text + remarks(current), (*repeating(current), *adversarial(current), *suspected(current.privacy if current else ())))
 
 
 def _parameters(resource: LabelModel) -> dict[str, object]:
@@ -226,6 +228,7 @@ def _resolve_intent(context: ModelContext) -> JobIntent:
         reads=(spec.training_data.uri, *gold, spec.artifacts.uri, *(one.artifacts for one in queries), *lookup_uris(functions)),
         writes=(),
         runtime=context.runtime,
+        secrets=secrets_of(functions),
     )
 
 
@@ -235,7 +238,7 @@ def _fit_intent(context: ModelContext, pins: ModelPins) -> JobIntent:
     task = FitTask(
         function_set=functions, function_set_digest=pins.function_set_digest, data=pins.training_data, gold=pins.gold_data,
         gold_label_column=gold.label_column if gold else None, gold_probability_column=gold.inclusion_probability_column if gold else None,
-        inputs=pins.inputs, algorithm=spec.algorithm or "auto", parameters=_parameters(context.resource), start=pins.start,
+        hash_key=pins.hash_key, inputs=pins.inputs, algorithm=spec.algorithm or "auto", parameters=_parameters(context.resource), start=pins.start,
         calibration=spec.calibration or "auto",
         artifacts=spec.artifacts.uri, version=pins.version, fit_digest=pins.fit_digest, image=pins.image,
     )  # fmt: skip
@@ -246,4 +249,5 @@ def _fit_intent(context: ModelContext, pins: ModelPins) -> JobIntent:
         reads=(spec.training_data.uri, *((gold.uri,) if gold else ()), *(one.artifacts for one in pins.inputs), *lookup_uris(functions)),
         writes=(spec.artifacts.uri,),
         runtime=at_pinned_image(context.runtime, pins.image),
+        secrets=secrets_of(functions),
     )

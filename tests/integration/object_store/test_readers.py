@@ -227,3 +227,13 @@ def test_a_certificate_of_an_own_authority(tmp_path: Path, monkeypatch: pytest.M
             uri = stored(own, form)
             places = own.locations(uris=(uri,), AWS_ALLOW_HTTP=None)
             assert by_id(read(open_pinned(pin(Dataset(uri=uri, format=form), places), places), COLUMNS)) == ROWS
+
+
+def test_a_folder_is_pinned_by_lists_alone(lake: Lake) -> None:
+    """However many files it has, no request is made for each."""
+    for number in range(12):
+        lake.put(f"in/many/{number}.parquet", parquet(TABLE))
+    with fault_proxy(lake.server.endpoint) as proxy:
+        places = lake.locations("in/many", AWS_ENDPOINT_URL=proxy.endpoint)
+        pin(Dataset(uri=lake.uri("in/many"), format="parquet"), places)
+        assert len(proxy.seen()) < 8

@@ -75,7 +75,7 @@ def label(folder: Path, task: LabelTask, shards: int, surroundings: StepContext 
 
 def visible(folder: Path, output: str = "labels") -> list[dict[str, Any]]:
     """The rows of the output by id."""
-    return sorted(DeltaTable(folder / output).to_pyarrow_table().to_pylist(), key=lambda row: row["id"])
+    return sorted(DeltaTable(folder / output).to_pyarrow_table().to_pylist(), key=lambda row: next(iter(row.values())))
 
 
 def left(folder: Path, output: str = "labels") -> list[str]:

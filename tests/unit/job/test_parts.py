@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from hypothesis import given
@@ -122,3 +123,16 @@ def test_parts_hold_each_row_once(tmp_path: Path, shards: int) -> None:
     expected = DeltaTable(tmp_path / "table").to_pyarrow_table().to_pylist()
     assert sorted(found, key=lambda row: row["id"]) == sorted(({name: row[name] for name in columns} for row in expected), key=lambda row: row["id"])
     assert open_part(pinned, shards, 0, locations(tmp_path)).rows == 90
+
+
+def test_times_as_old_writers_wrote_them(tmp_path: Path) -> None:
+    """F3: timestamps of 96 bits in a plain table; what is below a microsecond is dropped, as by the engine."""
+    times = pa.array([0, 1_700_000_000_123_456_789, None], pa.timestamp("ns"))
+    given = delta(tmp_path, "table", pa.table({"id": [1, 2, 3], "at": times.cast(pa.timestamp("us"), safe=False)}))
+    (stored_file,) = (tmp_path / "table").glob("*.parquet")
+    delta(tmp_path, "table", pa.table({"id": [4], "at": pa.array([5], pa.timestamp("us"))}), mode="append")
+    pq.write_table(pa.table({"id": [1, 2, 3], "at": times}), stored_file, use_deprecated_int96_timestamps=True)
+    pinned = pin(given, locations(tmp_path))
+    sources = [open_part(pinned, 2, index, locations(tmp_path)).source for index in (0, 1)]
+    rows = [row for source in sources for part in source.batches({"id": "int64", "at": "timestamp"}) for row in part.batch.to_pylist()]
+    assert [row["at"] and row["at"].timestamp() for row in sorted(rows, key=lambda row: row["id"])] == [0, 1_700_000_000.123456, None, 0.000005]

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from deltalake import DeltaTable
 
 from labeljob.contract.config import CommitTask, ShardTask
@@ -16,6 +17,8 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.steps.commit import run_commit
 from labeljob.steps.shard import run_shard
+from labelplane.api.parse import parse_function_set
+from labelplane.plan.function_set import functions_of
 from tests.unit.job.builders import context, delta, fails, function_set, text
 from tests.unit.job.runs import fit, label, label_task, left, parquet, same_but_time, visible
 from tests.unit.multi_label import tags
@@ -116,6 +119,17 @@ def test_an_input_model_and_gold_that_taught(tmp_path: Path) -> None:
     version = fit(tmp_path, one_label(BY_MAP[2:]), data, gold(tmp_path, rows, each=8), inputs=["below"], useGold="fit")
     all_alike(tmp_path, data, version, gold(tmp_path, rows), "model")
     assert known is not None
+
+
+def test_real_mails(tmp_path: Path) -> None:
+    """X16, S5: the rules of an example over its mails."""
+    example = Path(__file__).parents[3] / "examples/mail-triage"
+    (manifest,) = [one for one in yaml.safe_load_all((example / "functionset.yaml").read_text()) if one]
+    declared = functions_of(parse_function_set(manifest))
+    plain = declared.model_copy(update={"functions": [one for one in declared.functions if one.lookup is None], "tests": None})
+    mails = pq.read_table(example / "data/mails.parquet").slice(0, 800)
+    data = parquet(tmp_path, "mails.parquet", mails, groups=10)
+    all_alike(tmp_path, data, fit(tmp_path, plain, data), None)
 
 
 def test_no_rows_at_all(tmp_path: Path) -> None:

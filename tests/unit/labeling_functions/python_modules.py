@@ -23,6 +23,7 @@ def texts(batch):
 def large(batch):
     """The columns are those asked for, in that order."""
     assert batch.schema.names == ["count", "message"]
+    assert batch.num_rows <= 8192
     return pc.if_else(pc.greater(batch.column("count"), 2), "risky", pa.scalar(None, pa.string()))
 
 

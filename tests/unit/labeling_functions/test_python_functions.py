@@ -167,7 +167,7 @@ def test_time_and_memory_and_what_is_no_answer(here: Here) -> None:
         assert batch.errors.tolist() == [[True, sys.platform == "linux", True, False, False]]
         assert compiled_functions.apply(rows(message=["fork"])).errors.tolist() == [[True, False, True, True, False]]
         said = [compiled_functions.python.why(position) for position in range(4)]
-    assert said[0] == "its process took longer than 1 seconds for one call"
+    assert said[0] == "its process took longer than 1 s"
     assert said[1] == ("its process ran out of memory" if sys.platform == "linux" else None)
     assert said[2] == "its process sent what is no answer"
     assert said[3] == "its process ended with exit code 3"
@@ -183,6 +183,17 @@ def running(word: str) -> list[str]:
             continue
         found += [file.parent.name] if word in given else []
     return found
+
+
+def test_code_that_is_a_link_to_elsewhere_is_read(tmp_path: Path) -> None:
+    """C2: as with packages that are installed for editing."""
+    for name in ("store/acme", "folder"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "store/acme/__init__.py").write_text("from acme.words import f")
+    (tmp_path / "store/acme/words.py").write_text("import pyarrow as pa\ndef f(batch):\n    return pa.array(['risky'] * batch.num_rows)")
+    (tmp_path / "folder/acme").symlink_to(tmp_path / "store/acme")
+    with compiled(python("f", module="acme"), python=PythonRuntime((str(tmp_path / "folder"),))) as functions:
+        assert functions.apply(rows(message=["x"])).votes.tolist() == [[1]]
 
 
 @LINUX

@@ -167,3 +167,17 @@ def test_a_multi_label_set_answers_for_each_class(tmp_path):
             refused(frame)
     with pytest.raises(ValueError, match="multiLabel: true"):
         LFSet.from_yaml(manifest(tmp_path)).answers(frame)
+
+
+def test_hashed_columns_are_looked_up_without_the_key(tmp_path):
+    """F5: table and rows are hashed alike with a key that is used once, and votes are the same with any."""
+    (tmp_path / "known.csv").write_text("key,verdict\n7,high\n")
+    columns = [*SPEC["schema"]["columns"][:1], {"name": "number", "type": "int64", "sensitive": "hash"}]
+    lookup = {"column": "number", "table": {"uri": "file:known.csv", "format": "csv"}, "keyColumn": "key", "labelColumn": "verdict"}
+    schema = {"columns": columns, "hashKeyRef": {"name": "s", "key": "k"}}
+    functions = LFSet.from_yaml(manifest(tmp_path, schema=schema, functions=[{"name": "known", "lookup": lookup}]))
+    assert functions.apply(pd.DataFrame({"number": [7, 8, None]})).tolist() == [[1], [-1], [-1]]
+    with pytest.raises(JobError, match="column 'number' is large_string, declared as int64"):
+        functions.apply(pd.DataFrame({"number": ["x"]}))
+    with pytest.raises(ValueError, match="number is hashed"):
+        LFSet(functions._set, functions._lookups)

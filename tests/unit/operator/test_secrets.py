@@ -124,3 +124,18 @@ async def test_a_model_that_votes_in_another_brings_its_secret() -> None:
     assert "others" in secrets_of(job_of(fits[0]))
     labels = next(entry[1].intent for entry in world.jobs.values() if entry[2].step == "label")
     assert "others" in secrets_of(job_of(labels))
+
+
+async def test_a_secret_that_also_holds_the_key_of_hashes_is_mounted_once() -> None:
+    """Two volumes at one path would be refused by the API server."""
+    functions, model, job = manifests()
+    hashed = {"name": "user_email", "type": "string", "sensitive": "hash"}
+    columns = [hashed if column["name"] == "user_email" else column for column in functions["spec"]["schema"]["columns"]]
+    schema = functions["spec"]["schema"] | {"columns": columns, "hashKeyRef": {"name": "reader", "key": "hash-key"}}
+    world = World()
+    world.apply(changed(functions, "spec.schema", schema), model, job)
+    await settle(world)
+    check = next(entry[1].intent for entry in world.jobs.values() if entry[2].step == "check")
+    assert secrets_of(job_of(check)) == READER
+    volume = next(volume for volume in job_of(check)["spec"]["template"]["spec"]["volumes"] if "secret" in volume)
+    assert {"hash-key", "AWS_SECRET_ACCESS_KEY"} < {item["key"] for item in volume["secret"]["items"]}
