@@ -50,9 +50,10 @@ def of_secret(access: Access, folder: Path | None) -> Credentials:
         JobError: SECRET_INVALID: the Secret, or a key that is needed, is not there.
     """
     where = f"{access.field}.secretRef: Secret {access.secret}"
-    if folder is None or not folder.is_dir() or not any(folder.iterdir()):
-        raise JobError(JobReason.SECRET_INVALID, f"{where} is not there, or is empty: create it in this namespace (locally: --secret {access.secret}=FOLDER)")
-    values = {name: text for name in CREDENTIAL_KEYS if (text := _text(folder / name))}
+    values = {name: text for name in CREDENTIAL_KEYS if folder is not None and (text := _text(folder / name))}
+    if not values:  # a folder says nothing: that of a Secret which is not there is mounted, too
+        advice = f"create it in this namespace (locally: --secret {access.secret}=FOLDER)"
+        raise JobError(JobReason.SECRET_INVALID, f"{where} is not there, or has none of the keys {KEY_ID}, {SECRET_KEY}: {advice}")
     missing = [name for name in (KEY_ID, SECRET_KEY) if name not in values]
     if missing and not unsigned(values):
         raise JobError(JobReason.SECRET_INVALID, f"{where} has no key {' and no key '.join(missing)}: add it")

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from devcluster.certificates import make_authority, make_signed
-from labeljob.contract.config import Access
+from labeljob.contract.config import Access, Mount
 from labeljob.contract.datasets import Dataset, LookupTable
 from labeljob.contract.reasons import JobReason, exit_code
 from labeljob.errors import JobError
@@ -237,3 +237,13 @@ def test_a_folder_is_pinned_by_lists_alone(lake: Lake) -> None:
         places = lake.locations("in/many", AWS_ENDPOINT_URL=proxy.endpoint)
         pin(Dataset(uri=lake.uri("in/many"), format="parquet"), places)
         assert len(proxy.seen()) < 8
+
+
+def test_the_folder_of_a_secret_that_is_not_there(lake: Lake) -> None:
+    """As a kubelet mounts an optional Secret: a folder with nothing but its own links in it."""
+    keys = lake.folder / "mounted"
+    (keys / "..2026_01_01").mkdir(parents=True)
+    (keys / "..data").symlink_to("..2026_01_01")
+    places = Locations([Mount(prefix="secret://keys", path=str(keys))], [Access(uri=lake.uri("in"), field="spec.input", secret="keys")])
+    with fails(JobReason.SECRET_INVALID, "spec.input.secretRef: Secret keys is not there"):
+        places.path(lake.uri("in"))
