@@ -140,8 +140,9 @@ class CompiledFunctions:
         return VoteBatch(masked, errors, levels)
 
     def cost(self, batch: Any) -> Cost:
-        """What each function costs on a batch of at least one row; DuckDB is asked for one function after the other."""
-        return cost_of(self.names, lambda: self._typed(batch), self._evaluate)
+        """What each function costs on a batch of at least one row; DuckDB is asked for one function after the other, and those in Python are left out."""
+        asked = {position: name for position, name in enumerate(self.names) if position not in self.python.paths}
+        return cost_of(asked, lambda: self._typed(batch), self._evaluate)
 
     def _soft_votes(self, raw: RawVotes, rows: Any) -> "Levels | None":
         """The level of each soft vote, int16 [n_rows, n_soft]; its likeliest class, or its failure, goes into `raw`.
