@@ -9,10 +9,11 @@ from hypothesis import settings
 from xdist.remote import Producer
 
 from tests.cluster_fixtures import api_namespace, api_server, cluster, namespace, take_down, volume
+from tests.object_store import object_store
 from tests.scheduling import GroupScheduling, write_groups
 from tests.sharing import SHARED, remove_run_folder, run_folder, turn
 
-__all__ = ["api_namespace", "api_server", "cluster", "namespace", "volume"]
+__all__ = ["api_namespace", "api_server", "cluster", "namespace", "object_store", "volume"]
 
 settings.register_profile("any-machine", deadline=None)  # a busy machine is no failure
 settings.load_profile("any-machine")

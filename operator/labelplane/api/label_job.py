@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from labeljob.contract.base import Wire
 from labeljob.contract.config import MOST_SHARDS, Shards
-from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
+from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, Located, SecretOfUri, VolumeUri
 from labeljob.contract.drift import DRIFT_LIMIT, Shift
 from labeljob.contract.inputs import MOST_CHAIN, ModelInput
 from labeljob.contract.privacy import FINDINGS, HashKeyPin, PrivacyFinding
@@ -49,11 +49,12 @@ class ModelRef(Wire):
     version: Annotated[int | None, Field(ge=1, description="Hold this version. When left out: the one that the model serves.")] = None
 
 
-class Output(Wire):
+class Output(Located):
     """The table of labels. Its place cannot change; make a new LabelJob for another table."""
 
     uri: VolumeUri
     format: Annotated[Literal["delta"], Field(description="How labels are stored.")]
+    secret_ref: SecretOfUri = None
 
 
 class Objectives(Wire):

@@ -2,7 +2,7 @@
 
 from pydantic_core import ErrorDetails
 
-from labeljob.contract.datasets import URI_PATTERN, VOLUME_URI_PATTERN
+from labeljob.contract.datasets import SECRET_PATTERN, URI_PATTERN, VOLUME_URI_PATTERN
 from labeljob.contract.functions import CLASS_PATTERN, ENTRYPOINT_PATTERN, FUNCTION_PATTERN
 from labeljob.contract.privacy import REF_KEY_PATTERN, REF_NAME_PATTERN
 from labelplane.api.runtime import DURATION_PATTERN, ENV_NAME_PATTERN
@@ -24,8 +24,9 @@ BY_TYPE = {
     "model_attributes_type": MAPPING,
 }
 BY_PATTERN = {
-    URI_PATTERN: "must be pvc://claim/path, configmap://name/key, or on a laptop file:path",
-    VOLUME_URI_PATTERN: "must be pvc://claim/path, or on a laptop file:path",
+    URI_PATTERN: "must be pvc://claim/path, s3://bucket/key, configmap://name/key, or on a laptop file:path",
+    VOLUME_URI_PATTERN: "must be pvc://claim/path, s3://bucket/prefix, or on a laptop file:path",
+    SECRET_PATTERN: "is not the name of a Secret: lower-case letters, digits, - and ., the first and last no sign",
     DURATION_PATTERN: "must be a duration such as 90s, 30m or 168h; h is the largest unit",
     CLASS_PATTERN: NAME,
     FUNCTION_PATTERN: NAME,
