@@ -18,6 +18,7 @@ from devcluster import control_plane, images, processes
 from devcluster.folders import ClusterFolders, program
 from devcluster.project_images import IMAGES
 from devcluster.volumes import Volume, make_volume, remove_volume
+from tests.patience import HANG_SECONDS
 from tests.reader import read_object
 from tests.sharing import SHARED, made, once
 
@@ -58,7 +59,7 @@ class RealCluster:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def wait(self, what: str, found: Callable[[], Any], *, timeout: float = 60.0, every: float = 0.3, last: Callable[[], object] | None = None) -> Any:
+    def wait(self, what: str, found: Callable[[], Any], *, timeout: float = HANG_SECONDS, every: float = 0.3, last: Callable[[], object] | None = None) -> Any:
         """Poll until `found` gives something true; what it, or `last`, gave last is in the error."""
         deadline, answer = time.monotonic() + timeout, None
         while time.monotonic() < deadline:
@@ -204,4 +205,4 @@ def plane_of(real: RealCluster) -> control_plane.ControlPlane:
 
 def _install_crds(real: RealCluster) -> None:
     real.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-    real.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(ROOT / "crds"))
+    real.kubectl("wait", "--for=condition=Established", f"--timeout={HANG_SECONDS:.0f}s", "-f", str(ROOT / "crds"))

@@ -10,6 +10,7 @@ import httpx
 import yaml
 
 from devcluster.folders import ClusterFolders
+from tests.patience import HANG_SECONDS
 
 GROUPS = {
     "labelingfunctionsets": "apis/labelplane.dev/v1alpha1",
@@ -54,4 +55,4 @@ def _access(kubeconfig: Path) -> tuple[str, str, str]:
 @cache
 def _client(authority: str) -> httpx.Client:
     """One for each cluster and process: tests that wait ask often, and the handshake is most of an answer's cost."""
-    return httpx.Client(verify=ssl.create_default_context(cafile=authority), timeout=30)
+    return httpx.Client(verify=ssl.create_default_context(cafile=authority), timeout=HANG_SECONDS)

@@ -17,19 +17,23 @@ import numpy as np
 import pyarrow as pa
 
 from labeljob.calibration import NONE
-from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
-from labeljob.figures import FunctionCounts
+from labeljob.figures import FunctionCounts, check_error_rates
 from labeljob.gold import nothing_known
 from labeljob.label_model.side.soft_votes import Grid, Levels, levels_of, votes_of_levels
+from labeljob.labeling_functions.cost import Cost
 from labeljob.labeling_functions.engine import CompiledFunctions, compile_functions
 from labeljob.labeling_functions.fallback import mask_fallbacks
 from labeljob.labeling_functions.limits import TimeLimits
+from labeljob.labeling_functions.python_code import code_digests
+from labeljob.labeling_functions.python_runtime import PythonRuntime
 from labeljob.labelled import label_votes, voters_of
 from labeljob.model_artifact import InputModel, VotingSet
 from labeljob.resources import Resources
-from labeljob.votes import VoteBatch
+from labeljob.votes import IntArray, VoteBatch
+
+InputErrors = dict[str, list[int]]  # path of an input -> rows on which each of its functions failed
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,7 @@ class Input:
     def check_errors(self, rows: int) -> None:
         """Raises JobError FUNCTIONS_FAILING once one of its functions, or of its inputs', has failed on too many of `rows` rows (X9)."""
         self.cascade.check_errors(rows)
-        try:
-            self.counts.check_errors(self.model.artifact.declared, rows)
-        except JobError as error:
-            raise JobError(error.reason, f"input model {self.path}: {error.message}") from None
+        _check_errors(self.path, self.model, self.counts.errors, self.counts.rows, rows)
 
 
 class Cascade:
@@ -83,32 +84,72 @@ class Cascade:
         together = levels if own.levels is None else np.concatenate([own.levels, levels], axis=1)
         return VoteBatch(np.ascontiguousarray(masked, dtype=np.int8), errors, np.ascontiguousarray(together))
 
+    def cost(self, batch: pa.RecordBatch) -> Cost:
+        """What each of the set's own functions costs on a batch of at least one row."""
+        return self._own.cost(batch)
+
     def check_errors(self, rows: int) -> None:
         """Raises JobError FUNCTIONS_FAILING for the inputs; the set's own functions are counted by whoever asks for the votes."""
         for one in self._inputs:
             one.check_errors(rows)
 
+    def errors(self) -> InputErrors:
+        """How often the functions of each input, and of its inputs, have failed so far."""
+        found: InputErrors = {}
+        for one in self._inputs:
+            found |= one.cascade.errors() | {one.path: one.counts.errors.tolist()}
+        return found
 
-def open_cascade(voting: VotingSet, resources: Resources, limits: TimeLimits, stack: ExitStack, path: str = "") -> Cascade:
+
+def check_input_errors(inputs: Sequence[InputModel], errors: InputErrors, rows: int, path: str = "") -> None:
+    """Raises JobError FUNCTIONS_FAILING as `Cascade.check_errors` would after all of `rows` rows."""
+    for one in inputs:
+        name = f"{path}{one.pin.name}"
+        check_input_errors(one.artifact.inputs, errors, rows, f"{name} > ")
+        _check_errors(name, one, np.array(errors[name], dtype=np.int64), rows, rows)
+
+
+def _check_errors(path: str, model: InputModel, errors: IntArray, rows: int, total: int) -> None:
+    names = voters_of(model.artifact.function_set).names
+    try:
+        check_error_rates(errors, rows, names, model.artifact.declared, total)
+    except JobError as error:
+        raise JobError(error.reason, f"input model {path}: {error.message}") from None
+
+
+def open_cascade(voting: VotingSet, resources: Resources, limits: TimeLimits, python: PythonRuntime, stack: ExitStack, path: str = "") -> Cascade:
     """The functions of a set and of its inputs, compiled; `stack` closes them.
 
     Raises:
-        JobError: as `compile_functions`; INPUT_MISMATCH where an input has a class that is none here.
+        JobError: as `compile_functions`; INPUT_MISMATCH where an input has a class that is none here; MODEL_MISMATCH where a `python` function
+            has other code here than it was frozen with.
     """
+    _check_code(voting, python, path)
     own = stack.enter_context(
-        compile_functions(voting.function_set, voting.lookups, threads=resources.threads, memory_limit=resources.memory_limit, limits=limits)
+        compile_functions(
+            voting.function_set, voting.lookups, threads=resources.threads, memory_limit=resources.memory_limit, limits=limits, python=python
+        )
     )
     classes = voting.function_set.classes
     inputs = []
     for one in voting.inputs:
         name = f"{path}{one.pin.name}"
         places = _places(name, one.artifact.declared.classes, classes)
-        cascade = open_cascade(one.artifact.voting, resources, limits, stack, f"{name} > ")
+        cascade = open_cascade(one.artifact.voting, resources, limits, python, stack, f"{name} > ")
         counts = FunctionCounts(voters_of(one.artifact.function_set), len(one.artifact.declared.classes))
         inputs.append(Input(name, one, cascade, places, Grid(len(classes)), counts))
     for opened in inputs:
-        _check_columns(opened, voting.function_set)
+        _check_columns(opened, voting)
     return Cascade(own, inputs)
+
+
+def _check_code(voting: VotingSet, python: PythonRuntime, path: str) -> None:
+    here = code_digests(voting.function_set, python.folders)
+    other = [name for name, digest in here.items() if voting.code.get(name) != digest]
+    if other:
+        whose = f"input model {path.removesuffix(' > ')}: " if path else ""
+        message = f"{whose}the code of {', '.join(other[:10])} is not what the model was fitted with: use the image that it was fitted in, or fit a new version"
+        raise JobError(JobReason.MODEL_MISMATCH, message)
 
 
 def _places(name: str, classes: Sequence[str], here: Sequence[str]) -> tuple[int, ...]:
@@ -119,19 +160,28 @@ def _places(name: str, classes: Sequence[str], here: Sequence[str]) -> tuple[int
     return tuple(here.index(label) for label in classes)
 
 
-def _check_columns(one: Input, here: FunctionSet) -> None:
+def _check_columns(one: Input, voting: VotingSet) -> None:
     """Raises JobError INPUT_MISMATCH: a column that the input's functions read cannot be read here, or is something else."""
-    declared = one.model.artifact.declared
+    declared, here = one.model.artifact.declared, voting.function_set
+    same_key = one.model.artifact.key_id == voting.key_id
+    ids_here, ids_there = (of.id_column in of.schema_.hashed for of in (here, declared))
+    if one.model.artifact.taught and (ids_here or ids_there) and not (ids_here and ids_there and same_key):
+        learned = "learned from gold rows that it knows by ids hashed otherwise than here, so they could not be kept out of scores: declare idColumn alike, with one key"
+        raise JobError(JobReason.INPUT_MISMATCH, f"spec.inputs: LabelModel {one.path} {learned}")
     for name in one.cascade.input_columns:
         column, theirs = here.schema_.column(name), declared.schema_.column(name)
-        why = None
+        why: str | None = None
         if column is None:
             why = "is not declared here: add it to spec.schema.columns of the set"
-        elif column.sensitive is not None:
+        elif column.is_dropped:
             why = "is sensitive here: no labeling function may read it, an input's neither"
         elif column.availability == "later":
             why = "is known only afterwards here (availability: later): no labeling function may read it, an input's neither"
         elif theirs is not None and theirs.type != column.type:
             why = f"is {column.type} here and {theirs.type} there: declare it alike"
+        elif theirs is not None and theirs.is_hashed != column.is_hashed:
+            why = f"is {'hashed' if column.is_hashed else 'not hashed'} here and {'hashed' if theirs.is_hashed else 'not hashed'} there: declare it alike"
+        elif column.is_hashed and not same_key:
+            why = "is hashed with another key there: name the same Secret in both sets, and fit both with it"
         if why:
             raise JobError(JobReason.INPUT_MISMATCH, f"spec.inputs: LabelModel {one.path} reads the column {name}, which {why}")

@@ -39,7 +39,7 @@ class ContentDigest:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _leaves(name: str, column: pa.Array) -> Iterator[tuple[str, bytes]]:
+def _leaves(name: str, column: pa.Array) -> Iterator[tuple[str, bytes | memoryview]]:
     """The parts of a column as (name with type, canonical bytes: little-endian, nulls as zero)."""
     kind = column.type
     yield f"{name}:valid", _bytes(column.is_valid(), np.uint8)
@@ -51,11 +51,21 @@ def _leaves(name: str, column: pa.Array) -> Iterator[tuple[str, bytes]]:
         yield from _leaves(f"{name}/item", column.flatten())
     elif pa.types.is_string(kind):
         yield f"{name}:lengths", _bytes(pc.fill_null(pc.binary_length(column), 0), np.int64)
-        yield f"{name}:string", "".join(value for value in column.to_pylist() if value is not None).encode()
+        yield f"{name}:string", _text(column)
     else:
         dtype = np.dtype(kind.to_pandas_dtype()) if not pa.types.is_boolean(kind) else np.dtype(np.uint8)
         zero = False if pa.types.is_boolean(kind) else pa.scalar(0, kind)
         yield f"{name}:{kind}", _bytes(pc.fill_null(column, zero), dtype)
+
+
+def _text(column: pa.StringArray) -> bytes | memoryview:
+    """All texts one behind the other, in UTF-8."""
+    filled = pc.fill_null(column, "")
+    _, offsets, data = filled.buffers()
+    if data is None:
+        return b""
+    bounds = np.frombuffer(offsets, dtype=np.int32)[filled.offset : filled.offset + len(filled) + 1]
+    return memoryview(data)[bounds[0] : bounds[-1]] if len(filled) else b""
 
 
 def _bytes(values: pa.Array, dtype: "np.dtype[np.generic] | type[np.generic]") -> bytes:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -11,14 +12,18 @@ from labeljob.contract.calibration import Interval
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import FunctionColumns
+from labeljob.drift.reference import CONFIDENCES, confidence_counts
 from labeljob.errors import JobError
 from labeljob.gold import Matched
 from labeljob.gold_scores import Estimate, GoldScores, gold_scores
 from labeljob.label_model import FittedLabelModel, estimated_accuracy, weights
 from labeljob.labelled import Labelled, Voters
+from labeljob.tallies import add_data, to_data
 from labeljob.votes import ABSTAIN, PARTIAL, BoolArray, FloatArray, IntArray, VoteBatch, Votes, covered_rows
 
 Figure = float | None
+COUNTS = ("rows", "covered", "conflicting", "votes", "overlaps", "conflicts", "errors", "judged", "partial", "judged_weight", "right_weight")
+FIGURES = ("rows", "covered", "conflicting", "confidence_sums", "labels", "confidences")
 
 
 @dataclass
@@ -73,6 +78,14 @@ class FunctionCounts:
         self.judged += voted[known].sum(axis=0)
         self.judged_weight += weights @ voted[known]
         self.right_weight += weights @ right
+
+    def data(self) -> dict[str, Any]:
+        """All counts as JSON data."""
+        return to_data(self, COUNTS)
+
+    def add_data(self, data: dict[str, Any]) -> None:
+        """Add the counts of other rows."""
+        add_data(self, COUNTS, data)
 
     @property
     def cast(self) -> IntArray:
@@ -158,10 +171,11 @@ class RunFigures:
     conflicting: int = 0
     confidence_sums: list[float] = field(default_factory=list)
     labels: IntArray = field(init=False)
+    confidences: IntArray = field(init=False)
     known: list[tuple[Labelled, Matched]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.labels = np.zeros(self.classes, dtype=np.int64)
+        self.labels, self.confidences = np.zeros(self.classes, dtype=np.int64), np.zeros(CONFIDENCES, dtype=np.int64)
 
     def add(self, votes: Votes, labelled: Labelled, counts: IntArray | None = None) -> None:
         """Count rows, or with `counts` distinct patterns that stand for so many rows each."""
@@ -171,15 +185,24 @@ class RunFigures:
         self.covered += int(times[covered_rows(regular)].sum())
         self.conflicting += int(times[disagreeing_rows(regular, self.voters.sets[self.voters.regular])].sum())
         self.confidence_sums.append(math.fsum((labelled.confidence * times)[labelled.covered].tolist()))
+        self.confidences += confidence_counts(labelled.confidence, labelled.covered, times)
         chosen = labelled.labels != ABSTAIN
         self.labels += np.bincount(labelled.labels[chosen], weights=times[chosen], minlength=self.classes).astype(np.int64)
+
+    def data(self) -> dict[str, Any]:
+        """All counts as JSON data; gold rows are left out."""
+        return to_data(self, FIGURES) | {"confidence_sums": [math.fsum(self.confidence_sums)]}
+
+    def add_data(self, data: dict[str, Any]) -> None:
+        """Add the counts of other rows."""
+        add_data(self, FIGURES, data)
 
     def scale_to(self, rows: int, covered: int, conflicting: int) -> None:
         """Put the counts of all rows in the place of those of a sample, and scale the sums over it; nothing changes when it was no sample."""
         share = covered / max(self.covered, 1)
         self.rows, self.covered, self.conflicting = rows, covered, conflicting
         self.confidence_sums = [share * total for total in self.confidence_sums]
-        self.labels = np.rint(share * self.labels).astype(np.int64)
+        self.labels, self.confidences = (np.rint(share * counted).astype(np.int64) for counted in (self.labels, self.confidences))
 
     def add_gold(self, labelled: Labelled, gold: Matched) -> None:
         """Keep rows whose class is known, as labelled by a calibrator that has not seen them (`held_out`)."""

@@ -33,7 +33,10 @@ def _hash_words(content: npt.NDArray[np.uint8], starts: npt.NDArray[Any], length
     """Mix in 8 bytes of every text at a time; `content` has 8 bytes to spare."""
     words = np.ndarray((len(content) - WORD + 1,), "<u8", content, 0, (1,))
     hashes = scrambled(lengths.astype(np.uint64))
-    for done in range(0, int(lengths.max(initial=0)), WORD):
+    whole = int(lengths.min(initial=LONG)) // WORD * WORD  # as far as this every text has whole words
+    for done in range(0, whole, WORD):
+        hashes = scrambled(hashes ^ words[starts + done])
+    for done in range(whole, int(lengths.max(initial=0)), WORD):
         rows = np.flatnonzero(lengths > done)
         left = np.minimum(lengths[rows] - done, WORD).astype(np.uint64)
         word = words[starts[rows] + done] & (~np.uint64(0) >> (np.uint64(8) * (np.uint64(WORD) - left)))

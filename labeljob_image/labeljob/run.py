@@ -12,17 +12,21 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from labeljob.build import build_digest
-from labeljob.contract.config import JobConfig
+from labeljob.contract.config import INDEX_VARIABLE, JobConfig
 from labeljob.contract.reasons import ExitCode, JobReason, exit_code
 from labeljob.contract.result import Failure, JobResult
 from labeljob.contract.result_packing import pack
 from labeljob.errors import JobError
 from labeljob.logs import Log, frames
 from labeljob.resources import available, bound_memory
+
+if TYPE_CHECKING:
+    from labeljob.steps.context import StepContext
 
 TERMINATION_LOG = "/dev/termination-log"
 MESSAGE_CHARACTERS = 1800
@@ -99,15 +103,23 @@ def _read_config(file: Path, expected_sha256: str | None) -> JobConfig:
 
 def _dispatch(config: JobConfig, log: Log, build: str, hung: Callable[[], None]) -> JobResult:
     """Numerics load here, after the cheap refusals."""
+    from labeljob.io.credentials import take_ambient
     from labeljob.io.locations import Locations
     from labeljob.labeling_functions.limits import TimeLimits
+    from labeljob.labeling_functions.python_runtime import PythonRuntime, folders_of
     from labeljob.steps.context import StepContext
+    from labeljob.without_pandas import start_arrow
 
-    context = StepContext(Locations(config.mounts), available(), log, build, limits=TimeLimits(hung=hung))
+    if config.resolve is None:
+        start_arrow()
+    locations = Locations(config.mounts, config.access, take_ambient(os.environ))
+    resources = available()
+    python = PythonRuntime(folders_of(os.environ), resources.memory_bytes, tell=log.info)
+    context = StepContext(locations, resources, log, build, limits=TimeLimits(hung=hung), python=python)
     if config.check is not None:
         from labeljob.steps.check import run_check
 
-        return JobResult(build=build, check=run_check(config.check, context.open_table, context.limits))
+        return JobResult(build=build, check=run_check(config.check, context.open_table, context.limits, python, context.hasher))
     if config.resolve is not None:
         from labeljob.steps.resolve import run_resolve
 
@@ -120,10 +132,31 @@ def _dispatch(config: JobConfig, log: Log, build: str, hung: Callable[[], None])
         from labeljob.steps.fit import run_fit
 
         return JobResult(build=build, fit=run_fit(config.fit, context))
+    return _labelled(config, context, build)
+
+
+def _labelled(config: JobConfig, context: "StepContext", build: str) -> JobResult:
+    """The steps that label: in one pod, or in shards and a commit."""
+    if config.shard is not None:
+        from labeljob.steps.shard import run_shard
+
+        return JobResult(build=build, shard=run_shard(config.shard, _completion_index(), context))
+    if config.commit is not None:
+        from labeljob.steps.commit import run_commit
+
+        return JobResult(build=build, label=run_commit(config.commit, context))
     from labeljob.steps.label import run_label
 
     assert config.label is not None  # noqa: S101 JobConfig has exactly the task of its step
     return JobResult(build=build, label=run_label(config.label, context))
+
+
+def _completion_index() -> int:
+    """Which part this pod labels."""
+    given = os.environ.get(INDEX_VARIABLE, "")
+    if not given.isdecimal():
+        raise JobError(JobReason.CONFIG_INVALID, f"{INDEX_VARIABLE} must say which shard this is: a shard runs as a pod of an Indexed Job")
+    return int(given)
 
 
 def _failure(reason: JobReason, message: str) -> JobResult:

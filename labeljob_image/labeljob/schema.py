@@ -6,6 +6,7 @@ those with `availability: later` are checked where they are there. NaN is a numb
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,43 +16,116 @@ from labeljob.contract.columns import Column, ColumnType
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
+from labeljob.hashing import Hasher
 from labeljob.io.source import BATCH_ROWS, Rows, Source
 from labeljob.io.spool import Spool
 from labeljob.io.typed import holds
 from labeljob.resources import Resources
 
 SHOWN = 12
+ORDER = ("that are not", "minimum", "maximum", "null", "duplicate")  # of the violations of one column
 REMEDY = ". Correct the data, or spec.schema of the function set"
 Progress = Callable[[int], None]
+Look = Callable[[pa.RecordBatch], None]
+
+
+def _nothing(_batch: pa.RecordBatch) -> None:
+    """Nobody looks."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows held against the contract: how many, and what they break.
+
+    Attributes:
+        structure: what the columns' names and types break.
+        values: (column, what, number of values).
+    """
+
+    rows: int = 0
+    structure: tuple[str, ...] = ()
+    values: tuple[tuple[str, str, int], ...] = ()
+
+    @property
+    def is_broken(self) -> bool:
+        return bool(self.structure or self.values)
+
+    def together(self, other: "Held") -> "Held":
+        """With other rows of the same dataset."""
+        counts = Counter({(name, what): count for name, what, count in self.values})
+        for name, what, count in other.values:
+            counts[name, what] += count
+        return Held(self.rows + other.rows, self.structure or other.structure, tuple((*key, count) for key, count in counts.items()))
+
+    def with_repeated(self, id_column: str, repeated: int) -> "Held":
+        """With so many rows whose id another row has already."""
+        return self.together(Held(values=((id_column, "duplicate ids", repeated),) if repeated else ()))
 
 
 def check_contract(
-    source: Source, function_set: FunctionSet, resources: Resources, progress: Progress, batch_rows: int = BATCH_ROWS
+    source: Source,
+    function_set: FunctionSet,
+    resources: Resources,
+    progress: Progress,
+    batch_rows: int = BATCH_ROWS,
+    look: Look = _nothing,
+    hasher: Hasher | None = None,
 ) -> int:
-    """Read everything once and hold it against the contract.
+    """Read everything once and hold it against the contract; `look` is shown every batch on the way.
 
+    Args:
+        look: is shown values as they are.
+        hasher: of the set's hashed columns; bounds and nulls are checked on the values, and nothing but hashes is set aside.
     Returns:
         The number of rows.
     Raises:
         JobError: SCHEMA_BROKEN with all violations; PIN_BROKEN or SOURCE_UNREADABLE from reading.
     """
+    id_column = function_set.id_column
+    with Spool(resources) as ids:
+        held = hold(source, function_set, progress, batch_rows, lambda batch: ids.add(privacy.withheld(batch, function_set, hasher)), look)
+        held = held.with_repeated(id_column, ids.repeated(id_column))
+    require(held, function_set)
+    return held.rows
+
+
+def hold(
+    source: Source, function_set: FunctionSet, progress: Progress, batch_rows: int = BATCH_ROWS, take_ids: Look | None = None, look: Look = _nothing
+) -> Held:
+    """Read everything once and hold it against the contract, but for repeated ids: `take_ids` gets each batch's id column where there is one to read."""
     stored = source.types()
     if not stored:  # JSON Lines without a line have no columns and no rows
-        return 0
-    violations = list(structure(stored, function_set))
-    columns = _checkable(stored, function_set)
-    rows, counts = _count(source, columns, function_set, resources, progress, batch_rows)
-    violations += [f"{_field(name)}: {count} {what}" for (name, what), count in _in_declared_order(counts, columns)]
+        return Held()
+    columns = checkable(stored, function_set)
+    counts: Counter[tuple[str, str]] = Counter()
+    declared, rows = [column for name in columns if (column := function_set.schema_.column(name))], 0
+    for part in source.batches(columns, batch_rows) if columns else ():
+        _count_batch(part, declared, function_set.id_column, counts)
+        if take_ids is not None and function_set.id_column in columns:
+            take_ids(part.batch.select([function_set.id_column]))
+        look(part.batch)
+        rows += part.batch.num_rows
+        progress(rows)
+    return Held(rows, tuple(structure(stored, function_set)), tuple((*key, count) for key, count in counts.items() if count))
+
+
+def require(held: Held, function_set: FunctionSet) -> None:
+    """Raises JobError SCHEMA_BROKEN with all violations, if there are any."""
+    order = {column.name: index for index, column in enumerate(function_set.schema_.columns)}
+    values = sorted(held.values, key=lambda one: (order[one[0]], next(i for i, word in enumerate(ORDER) if word in one[1])))
+    violations = [*held.structure, *(f"{_field(name)}: {count} {what}" for name, what, count in values)]
     if violations:
         more = f"; and {len(violations) - SHOWN} more" if len(violations) > SHOWN else ""
         raise JobError(JobReason.SCHEMA_BROKEN, "; ".join(violations[:SHOWN]) + more + REMEDY)
-    return rows
 
 
 def structure(stored: Mapping[str, pa.DataType | None], function_set: FunctionSet) -> Iterator[str]:
-    """Violations that the columns' names and types show."""
+    """Violations that the columns' names and types show. Where no declared column is there, what stands in the place of names may be values."""
+    if not any(column.name in stored for column in function_set.schema_.columns):
+        yield "spec.schema.columns: none of them is there: has the data a header, and is it the right data?"
+        return
     for column in function_set.schema_.columns:
-        if column.sensitive == "drop":
+        if column.is_dropped:
             continue
         if column.name not in stored:
             if column.availability != "later":
@@ -75,34 +149,13 @@ def violations_of(column: Column, values: pa.Array, is_id: bool) -> dict[str, in
     return {what: count for what, count in found.items() if count}
 
 
-def _checkable(stored: Mapping[str, pa.DataType | None], function_set: FunctionSet) -> dict[str, ColumnType]:
+def checkable(stored: Mapping[str, pa.DataType | None], function_set: FunctionSet) -> dict[str, ColumnType]:
     """Columns whose values can be looked at: there, and of a fitting type."""
     privacy.id_type(function_set)
     readable = privacy.readable(function_set)
     return {
         name: kind for name, kind in readable.items() if name in stored and ((found := stored[name]) is None or holds(found, kind))
     }
-
-
-def _count(
-    source: Source, columns: Mapping[str, ColumnType], function_set: FunctionSet, resources: Resources, progress: Progress, batch_rows: int
-) -> tuple[int, Counter[tuple[str, str]]]:
-    """Number of rows, and of violations by (column, what)."""
-    counts: Counter[tuple[str, str]] = Counter()
-    if not columns:
-        return 0, counts
-    declared = [function_set.schema_.column(name) for name in columns]
-    id_column, rows = function_set.id_column, 0
-    with Spool(resources) as ids:
-        for part in source.batches(columns, batch_rows):
-            _count_batch(part, [column for column in declared if column], id_column, counts)
-            if id_column in columns:
-                ids.add(part.batch.select([id_column]))
-            rows += part.batch.num_rows
-            progress(rows)
-        if repeated := ids.repeated(id_column):
-            counts[id_column, "duplicate ids"] = repeated
-    return rows, counts
 
 
 def _count_batch(part: Rows, declared: list[Column], id_column: str, counts: Counter[tuple[str, str]]) -> None:
@@ -112,11 +165,6 @@ def _count_batch(part: Rows, declared: list[Column], id_column: str, counts: Cou
             counts[column.name, f"values that are not {column.type}"] += unreadable
         for what, count in violations_of(column, part.batch.column(column.name), column.name == id_column).items():
             counts[column.name, what] += count - (unreadable if "null" in what else 0)
-
-
-def _in_declared_order(counts: Counter[tuple[str, str]], columns: Mapping[str, ColumnType]) -> list[tuple[tuple[str, str], int]]:
-    order = {name: index for index, name in enumerate(columns)}
-    return sorted(((key, count) for key, count in counts.items() if count), key=lambda item: order[item[0][0]])
 
 
 def _bound(value: float) -> int | float:

@@ -1,16 +1,18 @@
 """What /metrics shows. Indicators of resources are read from the cache at each scrape, so a deleted resource leaves no series.
 
-Labels are bounded: kinds, reasons and codes come from closed sets; namespace and name appear once for each LabelJob that exists.
+Labels are bounded: kinds, reasons and codes come from closed sets; namespace and name appear once for each LabelJob that exists,
+namespaces alone for each in which pods of ours have ended.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from prometheus_client.registry import Collector
 
+from labeljob.contract.drift import DriftKind
 from labelplane.api.groups import KINDS, LABEL_JOB, Key
 
 Resources = Callable[[], Iterable[tuple[Key, Mapping[str, Any]]]]
@@ -43,6 +45,9 @@ class Metrics:
             "labelplane_reconcile_errors", "Reconciles that have to be tried again", ["kind", "reason"], registry=self.registry
         )
         self._jobs = Counter("labelplane_jobs_finished", "Jobs seen to finish", ["step", "outcome"], registry=self.registry)
+        self._pod_seconds = Counter(
+            "labelplane_run_pod_seconds", "Seconds that pods ran, failed attempts among them", ["kind", "namespace", "step"], registry=self.registry
+        )
         self._requests = Counter(
             "labelplane_api_requests", "Requests to the API server by answer", ["verb", "code"], registry=self.registry
         )
@@ -61,6 +66,9 @@ class Metrics:
 
     def job_finished(self, step: str, outcome: str) -> None:
         self._jobs.labels(step, outcome).inc()
+
+    def pod_ended(self, kind: str, namespace: str, step: str, seconds: float) -> None:
+        self._pod_seconds.labels(kind, namespace, step).inc(seconds)
 
     def requested(self, verb: str, code: str) -> None:
         self._requests.labels(verb, code).inc()
@@ -83,6 +91,7 @@ class _Gauges(Collector):
         yield GaugeMetricFamily("labelplane_queue_depth", "Resources that wait for a worker", value=self.queue_depth())
         yield self._silence()
         yield _ready(resources)
+        yield _drift(resources)
         for name, field, text in _INDICATORS:
             yield _indicator(name, field, text, resources)
 
@@ -110,6 +119,20 @@ def ready_status(raw: Mapping[str, Any]) -> str:
     conditions = (raw.get("status") or {}).get("conditions") or ()
     found = next((condition.get("status") for condition in conditions if condition.get("type") == "Ready"), "Unknown")
     return found if found in ("True", "False") else "Unknown"
+
+
+def _drift(resources: Iterable[tuple[Key, Mapping[str, Any]]]) -> Metric:
+    """The largest shift of each kind; a population stability index of columns and confidence, a share of rows of functions and labels."""
+    text = "Largest shift beyond chance of the last run from its model version's training data (F4)"
+    family = GaugeMetricFamily("labelplane_labeljob_drift", text, labels=["namespace", "name", "kind"])
+    for key, raw in resources:
+        run = ((raw.get("status") or {}).get("run") or {}) if key.kind == LABEL_JOB.kind else {}
+        sizes = dict.fromkeys(get_args(DriftKind), 0.0) if run else {}
+        for shift in run.get("drift", ()):
+            sizes[shift["kind"]] = max(sizes[shift["kind"]], shift["size"])
+        for kind, size in sizes.items():
+            family.add_metric([key.namespace, key.name, kind], size)
+    return family
 
 
 def _indicator(name: str, field: str, text: str, resources: Iterable[tuple[Key, Mapping[str, Any]]]) -> Metric:

@@ -9,6 +9,7 @@ from devcluster.images import image_id
 from devcluster.project_images import JOB, OPERATOR
 from labelplane.status.checker import violations
 from tests.cluster_fixtures import ROOT, RealCluster
+from tests.patience import HANG_SECONDS
 
 KINDS = ("labelingfunctionset", "labelmodel", "labeljob")
 
@@ -26,7 +27,7 @@ class Installed:
         assert violations(found) == []
         return found
 
-    def settled(self, namespace: str, kind: str = "labeljob", name: str = "rollouts", *, timeout: float = 120) -> dict[str, Any]:
+    def settled(self, namespace: str, kind: str = "labeljob", name: str = "rollouts") -> dict[str, Any]:
         """The resource once it is Ready or Stalled for its present generation."""
 
         def look() -> dict[str, Any] | None:
@@ -37,16 +38,16 @@ class Installed:
             done = condition(found, "Ready") == "True" and condition(found, "Running") is None
             return found if done or condition(found, "Stalled") == "True" else None
 
-        settled: dict[str, Any] = self.cluster.wait(f"{kind} {namespace}/{name} to settle", look, timeout=timeout)
+        settled: dict[str, Any] = self.cluster.wait(f"{kind} {namespace}/{name} to settle", look)
         return settled
 
-    def ready(self, namespace: str, kind: str = "labeljob", name: str = "rollouts", *, timeout: float = 120) -> dict[str, Any]:
+    def ready(self, namespace: str, kind: str = "labeljob", name: str = "rollouts") -> dict[str, Any]:
         """The resource once it is Ready; a Stalled one fails the test with its conditions."""
-        found = self.settled(namespace, kind, name, timeout=timeout)
+        found = self.settled(namespace, kind, name)
         assert condition(found, "Ready") == "True", found["status"]["conditions"]
         return found
 
-    def reason(self, namespace: str, reason: str, kind: str = "labeljob", name: str = "rollouts", *, timeout: float = 60) -> dict[str, Any]:
+    def reason(self, namespace: str, reason: str, kind: str = "labeljob", name: str = "rollouts", *, timeout: float = HANG_SECONDS) -> dict[str, Any]:
         """The resource once its Ready condition gives this reason."""
         return self.cluster.wait(
             f"{kind} {namespace}/{name} to say {reason}",
@@ -54,7 +55,7 @@ class Installed:
             timeout=timeout,
         )
 
-    def event(self, namespace: str, reason: str, words: str = "", name: str = "rollouts", *, timeout: float = 20) -> None:
+    def event(self, namespace: str, reason: str, words: str = "", name: str = "rollouts") -> None:
         """Wait for an Event of ours about the LabelJob with this reason and these words: it is posted after the status that it is about."""
 
         def told() -> bool:
@@ -62,7 +63,7 @@ class Installed:
             return any(found == reason and words in text for found, text in seen)
 
         seen: list[tuple[str, str]] = []
-        self.cluster.wait(f"an Event {reason} {words}", told, timeout=timeout, last=lambda: seen)
+        self.cluster.wait(f"an Event {reason} {words}", told, last=lambda: seen)
 
     def _events(self, namespace: str, name: str) -> list[tuple[str, str]]:
         """(reason, message) of every Event about the LabelJob that Labelplane raised."""
@@ -120,7 +121,7 @@ def install(cluster: RealCluster, namespace: str, *values: str) -> None:
     chosen = [flag for value in (*image_values(), *values) for flag in ("--set", value)]
     cluster.helm(
         "upgrade", "--install", "labelplane", str(ROOT / "charts/labelplane"), "-n", namespace, "--create-namespace",
-        "--take-ownership", "--wait", "--timeout", "120s", *chosen,
+        "--take-ownership", "--wait", "--timeout", f"{HANG_SECONDS:.0f}s", *chosen,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from tests.cluster_fixtures import RealCluster, SharedNamespace
 from tests.e2e.operator import Installed
 from tests.e2e.rollouts import function_set, label_job, label_model, write_events
 from tests.manifests import Manifest
+from tests.patience import HANG_SECONDS
 
 FEW, MANY = 200_000, 600_000  # rows of the versions of `many`
 
@@ -55,14 +56,14 @@ class OwnJob:
     def resource(self) -> dict[str, Any]:
         return self.operator.resource(self.namespace, "labeljob", self.name)
 
-    def ready(self, *, timeout: float = 120) -> dict[str, Any]:
-        return self.operator.ready(self.namespace, name=self.name, timeout=timeout)
+    def ready(self) -> dict[str, Any]:
+        return self.operator.ready(self.namespace, name=self.name)
 
-    def reason(self, reason: str, *, timeout: float = 60) -> dict[str, Any]:
+    def reason(self, reason: str, *, timeout: float = HANG_SECONDS) -> dict[str, Any]:
         return self.operator.reason(self.namespace, reason, name=self.name, timeout=timeout)
 
-    def event(self, reason: str, words: str = "", *, timeout: float = 20) -> None:
-        self.operator.event(self.namespace, reason, words, self.name, timeout=timeout)
+    def event(self, reason: str, words: str = "") -> None:
+        self.operator.event(self.namespace, reason, words, self.name)
 
     def request(self) -> str:
         return self.operator.request(self.namespace, name=self.name)
@@ -94,7 +95,7 @@ class OwnJob:
         def active() -> str | None:
             return next((job["metadata"]["name"] for job in self.jobs("label") if job["status"].get("active")), None)
 
-        name: str = self.cluster.wait("a label Job with its pod", active, timeout=180)
+        name: str = self.cluster.wait("a label Job with its pod", active)
         return name
 
     def volume(self, **options: Any) -> Volume:

@@ -9,7 +9,7 @@ from tests.e2e.operator import Installed
 from tests.e2e.rollouts import exactly_once, function_set, hand_over, label_job, label_model, labels
 from tests.manifests import Manifest
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.cluster
 
 NUMBERS = ("velocity", "restarting", "calm")
 
@@ -35,7 +35,7 @@ def test_two_tiers_become_ready_and_a_promoted_first_refits_the_second(
     operator.cluster.apply(named(function_set(namespace, functions=some(namespace, NUMBERS), tests=[]), "signals"))
     operator.cluster.apply(named(label_model(namespace, **first_model), "signals"))
 
-    job, first = operator.ready(namespace, timeout=240), operator.ready(namespace, "labelmodel", "signals")["status"]["current"]
+    job, first = operator.ready(namespace), operator.ready(namespace, "labelmodel", "signals")["status"]["current"]
     second = operator.ready(namespace, "labelmodel")["status"]
     pin = {"name": "signals", "version": 1, "digest": first["digest"], "artifacts": "pvc://signals/models", "sha256": first["artifact"]["sha256"], "direct": True}
     assert second["current"]["inputs"] == job["status"]["run"]["inputs"] == [pin]
@@ -50,7 +50,7 @@ def test_two_tiers_become_ready_and_a_promoted_first_refits_the_second(
     operator.cluster.apply(named(label_model(namespace, **first_model, parameters={"seed": 7}), "signals"))
     operator.cluster.wait(
         "labels with the second version of the first tier",
-        lambda: [one["version"] for one in operator.resource(namespace, "labeljob")["status"]["run"]["inputs"]] == [2], timeout=240,
+        lambda: [one["version"] for one in operator.resource(namespace, "labeljob")["status"]["run"]["inputs"]] == [2],
     )  # fmt: skip
     assert operator.ready(namespace, "labelmodel")["status"]["current"]["version"] == 2
     assert operator.ready(namespace)["status"]["run"]["model"]["version"] == 2

@@ -14,8 +14,9 @@ from tests.cluster_fixtures import ROOT, RealCluster
 from tests.e2e.operator import Installed, image_values, install, ready_reason
 from tests.e2e.own_job import OwnJob
 from tests.e2e.rollouts import function_set, three
+from tests.patience import HANG_SECONDS
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.cluster
 CHART = ROOT / "charts/labelplane"
 
 
@@ -106,10 +107,10 @@ def test_upgrade_keeps_resources_and_relabels_nothing(operator: Installed, mine:
 def test_namespaced_operator_serves_its_namespace_only(operator: Installed, cluster: RealCluster, namespace: str, lake: Volume) -> None:
     """The cluster-wide operator is scaled away; one with Roles only serves the listed namespace, and no other."""
     cluster.kubectl("-n", operator.namespace, "scale", "deploy/labelplane", "--replicas=0")
-    cluster.kubectl("-n", operator.namespace, "wait", "--for=delete", "pod", "-l", "app.kubernetes.io/name=labelplane", "--timeout=60s")
+    cluster.kubectl("-n", operator.namespace, "wait", "--for=delete", "pod", "-l", "app.kubernetes.io/name=labelplane", f"--timeout={HANG_SECONDS:.0f}s")
     flags = [flag for value in (*image_values(), f"watchNamespaces={{{namespace}}}", "crds.enabled=false") for flag in ("--set", value)]
     try:
-        cluster.helm("install", "labelplane", str(CHART), "-n", namespace, "--wait", "--timeout", "120s", *flags)
+        cluster.helm("install", "labelplane", str(CHART), "-n", namespace, "--wait", "--timeout", f"{HANG_SECONDS:.0f}s", *flags)
         with cluster.new_namespace() as other:
             cluster.apply(function_set(other), *three(namespace))
             operator.ready(namespace)
@@ -118,7 +119,7 @@ def test_namespaced_operator_serves_its_namespace_only(operator: Installed, clus
         assert "labeljob" in cluster.kubectl("-n", namespace, "get", "labeljobs", "-o", "name")
     finally:
         cluster.kubectl("-n", operator.namespace, "scale", "deploy/labelplane", "--replicas=1")
-        cluster.kubectl("-n", operator.namespace, "rollout", "status", "deploy/labelplane", "--timeout=120s")
+        cluster.kubectl("-n", operator.namespace, "rollout", "status", "deploy/labelplane", f"--timeout={HANG_SECONDS:.0f}s")
 
 
 def test_crds_stay_after_uninstall() -> None:

@@ -10,7 +10,7 @@ from tests.e2e.operator import Installed, condition, message
 from tests.e2e.own_job import OwnJob, many
 from tests.e2e.rollouts import function_set, label_model, write_events
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.cluster
 
 
 def test_suspended_job_runs_nothing_until_resumed(mine: OwnJob) -> None:
@@ -25,7 +25,7 @@ def test_suspended_job_runs_nothing_until_resumed(mine: OwnJob) -> None:
 def test_suspending_stops_the_run(mine: OwnJob) -> None:
     """O5: the running Job goes; the output stays as it was."""
     mine.apply(input=many(1))
-    mine.reason("Labeling", timeout=180)
+    mine.reason("Labeling")
     mine.apply(input=many(1), suspend=True)
     mine.cluster.wait("no Job", lambda: not mine.jobs("label"))
     mine.cluster.wait("Suspended", lambda: condition(mine.resource(), "Suspended") == "True")  # written after the Job has gone
@@ -51,7 +51,7 @@ def test_reconcile_at_takes_new_data(mine: OwnJob) -> None:
     mine.ready()
     write_events(mine.lake, 3000, seed=8, table=table)
     value = mine.request()
-    job = mine.cluster.wait("the new rows", lambda: (found := mine.ready())["status"].get("metrics", {}).get("rows") == 3000 and found, timeout=120)
+    job = mine.cluster.wait("the new rows", lambda: (found := mine.ready())["status"].get("metrics", {}).get("rows") == 3000 and found)
     assert job["status"]["lastHandledReconcileAt"] == value
     assert job["status"]["run"]["input"]["version"] == 1
     assert mine.labels().version() == 1
@@ -60,7 +60,7 @@ def test_reconcile_at_takes_new_data(mine: OwnJob) -> None:
 def test_deadline(mine: OwnJob) -> None:
     """A run that takes too long is ended, with a reason."""
     mine.apply(input=many(1), activeDeadline="2s")
-    stalled = mine.reason("DeadlineExceeded", timeout=240)
+    stalled = mine.reason("DeadlineExceeded")
     assert condition(stalled, "Stalled") == "True"
     assert "activeDeadline" in message(stalled)
 

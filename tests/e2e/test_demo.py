@@ -13,8 +13,9 @@ from devcluster.project_images import JOB, OPERATOR
 from devcluster.volumes import JOB_USER
 from tests.cluster_fixtures import ROOT, RealCluster
 from tests.e2e.operator import Installed, install
+from tests.patience import SLOWER
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.alone]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 
 def demo(cluster: RealCluster, state: Path, *arguments: str) -> str:
@@ -48,7 +49,7 @@ def test_on_a_named_cluster(operator: Installed, cluster: RealCluster, tmp_path:
         for words in ("Labeled", "2800 rows labelled", "mail_id", "Fitted"):
             assert words in shown
         again = demo(cluster, tmp_path)
-        assert int(re.search(r"done in (\d+) s", again)[1]) < 60
+        assert int(re.search(r"done in (\d+) s", again)[1]) < 60 * SLOWER
         assert cluster.get("mail-triage", "labeljobs", "mail-triage")["status"]["run"]["sequence"] == 1
         (made,) = json.loads((tmp_path / "labelplane/demo/made.json").read_text())
         assert (made["namespaces"], made["release"], made["crds"]) == (["mail-triage"], None, [])

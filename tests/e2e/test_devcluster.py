@@ -18,7 +18,7 @@ from devcluster.folders import ClusterFolders
 from tests.cluster_fixtures import ROOT, RealCluster
 from tests.e2e.operator import Installed
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.cluster
 
 
 def test_a_second_node_is_refused(cluster: RealCluster) -> None:

@@ -18,8 +18,9 @@ from tests.cluster_fixtures import RealCluster, SharedNamespace
 from tests.e2e.operator import Installed, condition, kill_container, message
 from tests.e2e.own_job import FEW, MANY, OwnJob, many
 from tests.e2e.rollouts import events, exactly_once, function_set, hand_over, label_model, labels, three, write_events
+from tests.patience import HANG_SECONDS, SLOWER
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.cluster
 
 POD_REASONS = ("Unschedulable", "ImagePullFailed", "OutOfMemory")
 
@@ -47,7 +48,7 @@ def test_operator_killed_at_five_instants_of_five_runs(operator: Installed, clus
             time.sleep(pause)  # the fault's instant, not a synchronisation
             cluster.wait("an operator to kill", operator.kill)
         for name, lake in lakes.items():
-            operator.ready(name, timeout=240)
+            operator.ready(name)
             assert labels(lake.folder).version() == 0
             exactly_once(labels(lake.folder), 2000)
         for name in lakes:
@@ -57,10 +58,10 @@ def test_operator_killed_at_five_instants_of_five_runs(operator: Installed, clus
 def test_job_pod_killed_mid_write(mine: OwnJob) -> None:
     """G3: the pod dies with half a file written; Kubernetes tries again, one version is committed, and the half file is gone."""
     mine.apply(input=many(1))
-    half = mine.cluster.wait("half a file", lambda: [file for file in mine.output.glob("*.parquet") if file.stat().st_size], timeout=240, every=0.01)
+    half = mine.cluster.wait("half a file", lambda: [file for file in mine.output.glob("*.parquet") if file.stat().st_size], every=0.01)
     assert kill_container(mine.cluster, mine.namespace, mine.selector("label"))
     assert not (mine.output / "_delta_log").exists()
-    job = mine.ready(timeout=300)
+    job = mine.ready()
     assert job["status"]["metrics"]["rows"] == MANY
     assert mine.labels().version() == 0
     exactly_once(mine.labels(), MANY)
@@ -78,12 +79,12 @@ def test_an_evicted_pod_is_no_failure(mine: OwnJob) -> None:
     """G3: a node that is drained takes no attempt away from the Job, and the run ends with one version."""
     mine.apply(input=many(1))
     job = mine.job_with_pod()
-    mine.cluster.wait("work under way", lambda: list(mine.output.glob("*.parquet")), timeout=60, every=0.01)
+    mine.cluster.wait("work under way", lambda: list(mine.output.glob("*.parquet")), every=0.01)
     (pod,) = mine.pods("label")
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod["metadata"]["name"], "namespace": mine.namespace}}
     path = f"/api/v1/namespaces/{mine.namespace}/pods/{pod['metadata']['name']}/eviction"
     mine.cluster.kubectl("create", "--raw", path, "-f", "-", text_in=json.dumps(eviction))
-    mine.ready(timeout=300)
+    mine.ready()
     assert mine.labels().version() == 0
     exactly_once(mine.labels(), MANY)
     assert not mine.cluster.get(mine.namespace, "jobs", job)["status"].get("failed")
@@ -93,7 +94,7 @@ def test_an_evicted_pod_is_no_failure(mine: OwnJob) -> None:
 def test_a_pod_that_takes_too_much_of_the_nodes_disk(mine: OwnJob) -> None:
     """The kubelet evicts it; the condition says so in the kubelet's words. An image that only waits: a job might end before the kubelet looks."""
     mine.apply(runtime={"image": PAUSE_IMAGE, "resources": {"limits": {"memory": "64Mi", "ephemeral-storage": "1"}}})
-    mine.event("Evicted", "ephemeral", timeout=240)  # the condition may have moved on to the next pod
+    mine.event("Evicted", "ephemeral")  # the condition may have moved on to the next pod
 
 
 @pytest.mark.alone
@@ -102,7 +103,7 @@ def test_api_server_restarted(operator: Installed, namespace: str, lake: Volume)
     operator.cluster.apply(*three(namespace))
     operator.reason(namespace, "ModelNotReady")
     operator.cluster.restart_apiserver()
-    operator.ready(namespace, timeout=240)
+    operator.ready(namespace)
     assert labels(lake.folder).version() == 0
 
 
@@ -115,7 +116,7 @@ def test_a_broken_resource_beside_twenty_good_ones(operator: Installed, namespac
     broken = label_model(namespace, parameters={"classBalance": "automatic"})
     operator.cluster.apply(broken, *sets)
     for index in range(20):
-        operator.ready(namespace, "labelingfunctionset", f"good-{index}", timeout=300)
+        operator.ready(namespace, "labelingfunctionset", f"good-{index}")
     stalled = operator.settled(namespace, "labelmodel")
     assert condition(stalled, "Stalled") == "True"
     assert "spec.parameters.classBalance" in message(stalled)
@@ -126,7 +127,7 @@ def test_user_deletes_the_job(mine: OwnJob) -> None:
     mine.apply(input=many(0))
     job = mine.job_with_pod()
     mine.cluster.kubectl("-n", mine.namespace, "delete", "job", job)
-    mine.ready(timeout=300)
+    mine.ready()
     assert mine.labels().version() == 0
     exactly_once(mine.labels(), FEW)
     mine.event("JobDeleted", job)
@@ -137,7 +138,7 @@ def test_user_edits_the_job(mine: OwnJob) -> None:
     mine.apply(input=many(0))
     job = mine.job_with_pod()
     mine.cluster.kubectl("-n", mine.namespace, "patch", "job", job, "--type=merge", "-p", '{"spec": {"suspend": true}}')
-    mine.ready(timeout=300)
+    mine.ready()
     assert mine.labels().version() == 0
     exactly_once(mine.labels(), FEW)
     mine.event("JobEdited", job)
@@ -148,7 +149,7 @@ def test_output_volume_full(mine: OwnJob) -> None:
     tiny = mine.volume(small_mebibytes=8)
     fill(tiny.folder, leave=300_000)  # the labels take about 1 MB
     mine.apply(input=many(0), output={"uri": f"pvc://{tiny.claim}/labels", "format": "delta"})
-    stalled = mine.reason("VolumeFull", timeout=300)
+    stalled = mine.reason("VolumeFull")
     assert condition(stalled, "Stalled") == "True"
     assert not list((tiny.folder / "labels").glob("_delta_log/*.json"))
     assert not list((tiny.folder / "labels").rglob("*.parquet"))
@@ -177,7 +178,7 @@ def test_schema_break_keeps_the_last_good_output(mine: OwnJob) -> None:
     write_deltalake(str(mine.lake / table), broken, mode="overwrite", schema_mode="overwrite")
     hand_over(mine.lake / table)
     mine.request()
-    stalled = mine.reason("SchemaBroken", timeout=120)
+    stalled = mine.reason("SchemaBroken")
     assert condition(stalled, "SchemaBroken") == "True"
     assert "restarts" in message(stalled)
     mine.event("SchemaBroken", "restarts")
@@ -205,8 +206,8 @@ def test_reason_a_person_can_act_on(mine: OwnJob, change: dict, reason: str, wor
     """Wrong input is named in a condition, in words; what keeps a pod from running within ten seconds of the kubelet's or the scheduler's word."""
     mine.apply(**change)
     if reason in POD_REASONS:
-        mine.cluster.wait(f"a pod that is {reason}", lambda: pod_reason(mine) == reason, timeout=90)
-    found = mine.reason(reason, timeout=10 if reason in POD_REASONS else 90)
+        mine.cluster.wait(f"a pod that is {reason}", lambda: pod_reason(mine) == reason)
+    found = mine.reason(reason, timeout=10 * SLOWER if reason in POD_REASONS else HANG_SECONDS)
     assert words in message(found)
     mine.event(reason, words)
 

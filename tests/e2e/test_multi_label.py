@@ -6,7 +6,7 @@ from devcluster.volumes import Volume
 from tests.e2e.operator import Installed, message
 from tests.e2e.rollouts import exactly_once, function_set, label_job, label_model, labels, write_events
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.cluster
 RULES = [
     {"name": "crashloop", "label": "failing", "keywords": {"column": "message", "any": ["CrashLoopBackOff"]}},
     {"name": "readiness", "label": "failing", "regex": {"column": "message", "pattern": "(?i)readiness probe failed"}},

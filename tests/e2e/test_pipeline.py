@@ -8,7 +8,7 @@ from tests.e2e.operator import Installed, condition
 from tests.e2e.own_job import OwnJob
 from tests.e2e.rollouts import events, exactly_once, function_set, label_job, label_model, labels, three, write_events
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.cluster
 
 
 def test_three_manifests_become_labels(operator: Installed, finished: SharedNamespace) -> None:
@@ -93,10 +93,10 @@ def test_refit_while_a_job_runs(operator: Installed, namespace: str, lake: Volum
     write_events(lake.folder, 400_000, seed=2)
     fitted_on = {"uri": "pvc://lake/events", "format": "delta", "version": 0}
     operator.cluster.apply(function_set(namespace), label_model(namespace, trainingData=fitted_on), label_job(namespace))
-    operator.reason(namespace, "Labeling", timeout=180)
+    operator.reason(namespace, "Labeling")
     operator.cluster.apply(label_model(namespace, trainingData=fitted_on, algorithm="majority-vote"))
     operator.cluster.wait(
-        "a run with the second model", lambda: operator.resource(namespace, "labeljob")["status"].get("run", {}).get("model", {}).get("version") == 2, timeout=240
+        "a run with the second model", lambda: operator.resource(namespace, "labeljob")["status"].get("run", {}).get("model", {}).get("version") == 2
     )
     job = operator.ready(namespace)
     assert [(line["sequence"], line["modelVersion"]) for line in job["status"]["runs"]] == [(2, 2), (1, 1)]

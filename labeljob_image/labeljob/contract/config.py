@@ -1,8 +1,8 @@
 """`JobConfig`: the one file that tells a job what to do. Pins are decided before it is written."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from labeljob.contract.algorithms import AlgorithmChoice
 from labeljob.contract.base import Wire
@@ -10,9 +10,17 @@ from labeljob.contract.calibration import CalibrationChoice
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import InputQuery, ModelInput
+from labeljob.contract.privacy import HashKeyPin
 from labeljob.contract.result import StartPin
 
-Step = Literal["check", "resolve", "fit", "label"]
+FUNCTIONS_VARIABLE = "LABELJOB_FUNCTIONS"  # environment of a job: folders that modules of `python` functions are looked for in
+MOST_SHARDS = 1000
+INDEX_VARIABLE = "JOB_COMPLETION_INDEX"  # Kubernetes sets it in the pods of an Indexed Job
+SHARERS_VARIABLE = "LABELJOB_SHARERS"  # where no cgroup divides the machine, as on a laptop: how many jobs run on it at once
+Step = Literal["check", "resolve", "fit", "label", "shard", "commit"]
+
+
+Shards = Literal["auto"] | Annotated[int, Field(ge=1, le=MOST_SHARDS)]
 
 
 class Owner(Wire):
@@ -26,11 +34,22 @@ class Owner(Wire):
 class Mount(Wire):
     """Where a claim, a ConfigMap or a local folder is found: `prefix` of a URI -> folder.
 
-    `pvc://claim` and `configmap://name` name a folder; `file:` names the folder that relative paths start from.
+    `pvc://claim`, `configmap://name` and `secret://name` name a folder; `file:` names the folder that relative paths start from.
     """
 
     prefix: str
     path: str
+
+
+class Access(Wire):
+    """How an `s3://` URI is reached: by a Secret, mounted as `secret://<name>`, or (None) by AWS_* of the environment.
+
+    `field`: of the spec that names the URI, for messages.
+    """
+
+    uri: str
+    field: str
+    secret: str | None = None
 
 
 class CheckTask(Wire):
@@ -50,6 +69,7 @@ class ResolveTask(Wire):
     output: str | None = None  # a job's table: read its last commit
     app_id: str | None = None
     inputs: tuple[InputQuery, ...] = ()  # versions of other models to pin
+    shards: Shards | None = None  # a job's wish; absent: one
 
 
 class FitTask(Wire):
@@ -61,6 +81,7 @@ class FitTask(Wire):
     gold: DatasetPin | None = None
     gold_label_column: str | None = None
     gold_probability_column: str | None = None
+    hash_key: HashKeyPin | None = None  # of the set's hashed columns
     inputs: list[ModelInput] = []  # the chain: those that vote, and the inputs of inputs
     algorithm: AlgorithmChoice
     calibration: CalibrationChoice = "auto"
@@ -91,6 +112,20 @@ class LabelTask(Wire):
     image: str
 
 
+class ShardTask(Wire):
+    """Label one part of the pinned data; which one, the pod's completion index says (0 to shards - 1). Nothing becomes visible."""
+
+    label: LabelTask
+    shards: int = Field(ge=2, le=MOST_SHARDS)
+
+
+class CommitTask(Wire):
+    """Make the parts that the shards of a run wrote visible in one table version."""
+
+    label: LabelTask
+    shards: int = Field(ge=2, le=MOST_SHARDS)
+
+
 class JobConfig(Wire):
     """Everything a job needs, in one file; exactly the task that `step` names is set."""
 
@@ -98,15 +133,18 @@ class JobConfig(Wire):
     step: Step
     owner: Owner
     mounts: tuple[Mount, ...] = ()
+    access: tuple[Access, ...] = ()
     expected_build: str | None = None  # refuse to run as any other build of the job code
     check: CheckTask | None = None
     resolve: ResolveTask | None = None
     fit: FitTask | None = None
     label: LabelTask | None = None
+    shard: ShardTask | None = None
+    commit: CommitTask | None = None
 
     @model_validator(mode="after")
     def _has_its_task(self) -> "JobConfig":
-        given = [step for step in ("check", "resolve", "fit", "label") if getattr(self, step) is not None]
+        given = [step for step in get_args(Step) if getattr(self, step) is not None]
         if given != [self.step]:
             raise ValueError(f"step {self.step} needs exactly the task of that name, found {given}")
         return self

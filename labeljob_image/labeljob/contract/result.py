@@ -7,7 +7,9 @@ from pydantic import Field
 from labeljob.contract.base import Wire
 from labeljob.contract.calibration import CalibrationRecord, Interval
 from labeljob.contract.datasets import DatasetPin
+from labeljob.contract.drift import Shift
 from labeljob.contract.inputs import ModelInput
+from labeljob.contract.privacy import HashKeyPin, PrivacyFinding
 from labeljob.contract.reasons import JobReason
 
 MESSAGE_BYTES = 4096
@@ -71,6 +73,8 @@ class ModelVersion(Wire):
     start: StartPin | None = None  # the version that it started from
     inputs: list[ModelInput] = []  # the chain of model versions that it was fitted with, first tiers first
     calibration: CalibrationRecord | None = None  # absent from versions of before there was one
+    hash_key: HashKeyPin | None = None  # of the set's hashed columns
+    privacy: list[PrivacyFinding] = []  # columns of the training data that look like personal data; at most FINDINGS
 
 
 class VersionLine(Wire):
@@ -99,6 +103,8 @@ class Commit(Wire):
     image: str
     metrics: dict[str, float | None]
     label_distribution: dict[str, float]
+    privacy: list[PrivacyFinding] = []  # columns of the data that look like personal data; at most FINDINGS
+    drift: list[Shift] = []  # what has moved since the model version was fitted, at most DRIFT_LIMIT
 
 
 class CheckResult(Wire):
@@ -115,12 +121,14 @@ class ResolveResult(Wire):
     data: DatasetPin
     gold: DatasetPin | None = None
     function_set_digest: str | None = None
+    hash_key: HashKeyPin | None = None  # of the set's hashed columns
     inputs: list[ModelInput] = []  # the chain behind the queries
     versions: list[VersionLine] = []  # newest first, at most 10
     current: ModelVersion | None = None  # the pinned version, or the newest; its own chain is left out beside `inputs`
     current_functions: FunctionColumns | None = None
     pin_found: bool | None = None  # whether `pin` is in the index; absent without a pin
     commit: Commit | None = None
+    shards: int | None = None  # how many parts the data is to be labelled in; absent unless asked
 
 
 class FitResult(Wire):
@@ -137,6 +145,13 @@ class LabelResult(Wire):
     functions: FunctionColumns
 
 
+class ShardResult(Wire):
+    """A part is labelled (or was found labelled, on a retry)."""
+
+    shard: int
+    rows: int
+
+
 class Failure(Wire):
     """Why the job stopped and what to do next; never a value of the data."""
 
@@ -145,7 +160,7 @@ class Failure(Wire):
 
 
 class JobResult(Wire):
-    """Exactly one of failure, check, resolve, fit, label."""
+    """Exactly one of failure, check, resolve, fit, label, shard; a commit reports what a label step does."""
 
     format_version: Literal[1] = 1
     build: str  # identity of the job code and its libraries
@@ -154,4 +169,5 @@ class JobResult(Wire):
     resolve: ResolveResult | None = None
     fit: FitResult | None = None
     label: LabelResult | None = None
+    shard: ShardResult | None = None
     warnings: list[str] = []  # domain conditions and texts such as "CoverageLow: ..." that do not stop a run

@@ -1,7 +1,7 @@
 """A `JobResult` made to fit a pod's termination message: what matters least is cut first, and never the reason or a pin.
 
     1. numbers rounded to 6 significant digits    2. functions cut to the worst 100, then 75, then intervals, then functions again
-    3. warnings and the history cut               4. the rarest classes of the label distribution cut
+    3. warnings, drift and the history cut             4. the rarest classes of the label distribution cut
     5. the message of a failure trimmed
 Pure: no I/O.
 """
@@ -84,11 +84,14 @@ def _cut_notes(wired: Wired) -> None:
     wired["warnings"] = [text[:120] for text in wired.get("warnings", [])[:3]]
     if "versions" in wired.get("resolve", {}):
         wired["resolve"]["versions"] = wired["resolve"]["versions"][:5]
+    for commit in _commits(wired):
+        commit["drift"], commit["privacy"] = commit.get("drift", [])[:3], commit.get("privacy", [])[:2]
     for version in (wired.get("fit", {}).get("version"), wired.get("resolve", {}).get("current")):
         if version:
             version["why"] = version["why"][:120]
             version["notes"] = [text[:120] for text in version.get("notes", [])[:1]]
             version["dependent"] = version.get("dependent", [])[:2]
+            version["privacy"] = version.get("privacy", [])[:2]
             if "calibration" in version:
                 version["calibration"]["why"] = version["calibration"]["why"][:120]
 
@@ -99,10 +102,13 @@ def _keep_versions(wired: Wired, keep: int) -> None:
 
 
 def _keep_classes(wired: Wired, keep: int) -> None:
-    for commit in (wired.get("label", {}).get("commit"), wired.get("resolve", {}).get("commit")):
-        if commit:
-            ranked = sorted(commit["labelDistribution"].items(), key=lambda item: (-item[1], item[0]))
-            commit["labelDistribution"] = dict(ranked[:keep])
+    for commit in _commits(wired):
+        ranked = sorted(commit["labelDistribution"].items(), key=lambda item: (-item[1], item[0]))
+        commit["labelDistribution"] = dict(ranked[:keep])
+
+
+def _commits(wired: Wired) -> list[Wired]:
+    return [commit for commit in (wired.get("label", {}).get("commit"), wired.get("resolve", {}).get("commit")) if commit]
 
 
 def _trim_message(wired: Wired, keep: int) -> None:

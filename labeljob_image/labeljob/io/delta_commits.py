@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from deltalake import DeltaTable
@@ -12,12 +11,15 @@ from pydantic import ValidationError
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, FunctionColumns
 from labeljob.errors import JobError
+from labeljob.io.places import Place, open_table
+from labeljob.io.preflight import PROBE
 
 COMMIT_KEY = "labelplane"
 FUNCTIONS_KEY = "labelplaneFunctions"
 APP_KEY = "labelplaneApp"
 ATTEMPT_KEY = "labelplaneAttempt"
 RECENT = 20
+RUNS = "_labelplane"  # below a table: runs in shards that are not committed yet; readers of Delta pass over it
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class CommitRecord:
     functions: FunctionColumns
 
 
-def open_output(folder: Path, uri: str, app_id: str) -> DeltaTable | None:
+def open_output(folder: Place, uri: str, app_id: str) -> DeltaTable | None:
     """The table at `folder` when this LabelJob may write it; None when nothing is there yet.
 
     Raises:
@@ -65,6 +67,23 @@ def committed(table: DeltaTable | None, uri: str, app_id: str, sequence: int) ->
     return record
 
 
+def never_committed(folder: Place, app_id: str, sequence: int, attempt: str) -> bool:
+    """Whether the log says that an attempt at a sequence made no version, so that no version names its files: it goes back far enough to say so."""
+    if not any((folder / "_delta_log").glob("*.json")):
+        return True
+    try:
+        table = open_table(folder)
+        for entry in _history(table):
+            if entry.get(ATTEMPT_KEY) == attempt:
+                return False
+            record = _record(entry, "") if entry.get(APP_KEY) == app_id else None
+            if int(entry["version"]) == 0 or (record is not None and record.commit.sequence < sequence):
+                return True
+    except DeltaError:
+        return False
+    return False
+
+
 def last_record(table: DeltaTable, app_id: str) -> CommitRecord | None:
     """Our newest commit in the log, looking past what maintenance (optimize, vacuum) wrote since."""
     for entry in _history(table):
@@ -73,11 +92,22 @@ def last_record(table: DeltaTable, app_id: str) -> CommitRecord | None:
     return None
 
 
-def _opened(folder: Path, uri: str) -> DeltaTable | None:
+def record_at(table: DeltaTable, app_id: str, version: int) -> CommitRecord | None:
+    """Our commit that made this version; None when there is none."""
+    found = (_record(entry, str(table.metadata().id)) for entry in _history(table) if entry.get(APP_KEY) == app_id and int(entry["version"]) == version)
+    return next(found, None)
+
+
+def versions_of(table: DeltaTable, app_id: str) -> list[int]:
+    """The versions that we committed, newest first, as far as the log goes back."""
+    return [int(entry["version"]) for entry in _history(table) if entry.get(APP_KEY) == app_id]
+
+
+def _opened(folder: Place, uri: str) -> DeltaTable | None:
     """None when a log has been begun but holds no version: a writer was killed, or is at work."""
     for begun in (False, True):  # a first version may come between the look and the next line: then look again
         try:
-            return DeltaTable(folder)
+            return open_table(folder)
         except DeltaError:
             if not any((folder / "_delta_log").glob("*.json")):
                 return None
@@ -108,9 +138,9 @@ def _record(entry: dict[str, Any], table_id: str) -> CommitRecord | None:
     return CommitRecord(str(entry[APP_KEY]), str(entry.get(ATTEMPT_KEY)), commit, functions)
 
 
-def _holds_data(folder: Path) -> bool:
+def _holds_data(folder: Place) -> bool:
     """Whether someone else's files are there; our own that no version names yet do not count, nor a log that was begun a moment ago."""
-    entries = (path for path in folder.iterdir() if path.name not in ("lost+found", "_delta_log"))
+    entries = (path for path in folder.iterdir() if path.name not in ("lost+found", "_delta_log", RUNS, PROBE))
     return any(not (path.name.startswith("labels-") and path.suffix == ".parquet") for path in entries)
 
 

@@ -8,17 +8,17 @@
 
 A kill before the commit leaves files no version names; a kill after it leaves a complete version. Files of other attempts at the same
 sequence can never become visible once it is committed, and are removed then.
+
+The files of a run in shards are written before, by others, and belong to no attempt: an attempt that fails leaves them to the next.
 """
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
@@ -26,31 +26,23 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, FunctionColumns
 from labeljob.errors import JobError
+from labeljob.io.data_files import DataFile, statistics_of, write_data_files
 from labeljob.io.delta_commits import APP_KEY, ATTEMPT_KEY, COMMIT_KEY, FUNCTIONS_KEY, CommitRecord, committed, open_output
 from labeljob.io.durable import flush, flush_folder
 from labeljob.io.failures import writing
+from labeljob.io.places import Place, table_address
 
-FILE_ROWS = 4_000_000
 ATTEMPTS = 50
 
 
-@dataclass(frozen=True)
-class DataFile:
-    """A finished data file that no version names yet."""
-
-    name: str
-    rows: int
-    size: int
-
-
 class DeltaWriter:
-    """One attempt at one sequence of one output table."""
+    """One attempt at one sequence of one output table; `written`: the files of a run in shards, and the name of its attempt."""
 
-    def __init__(self, folder: Path, uri: str, app_id: str, sequence: int) -> None:
+    def __init__(self, folder: Place, uri: str, app_id: str, sequence: int, written: tuple[str, Sequence[DataFile]] | None = None) -> None:
         self._folder, self._uri = folder, uri
         self._app_id, self._sequence = app_id, sequence
-        self._attempt = uuid.uuid4().hex
-        self._files: list[DataFile] = []
+        self._attempt, files = written or (uuid.uuid4().hex, ())
+        self._files, self._owns_files = list(files), written is None
 
     def write(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
         """The rows as data files beside the table's; what this attempt wrote is removed when it fails.
@@ -58,10 +50,11 @@ class DeltaWriter:
         Another attempt that commits this sequence meanwhile takes the files away: there is nothing left to write, and `commit` finds its record.
         """
         try:
-            with writing(self._uri):
+            with writing(self._uri, self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                self._write(batches, schema)
-                flush_folder(self._folder)
+                self._files = write_data_files(batches, schema, self._path)
+                if isinstance(self._folder, Path):
+                    flush_folder(self._folder)
         except BaseException as error:
             self.discard()
             if not (isinstance(error, FileNotFoundError) and self._overtaken()):
@@ -75,7 +68,7 @@ class DeltaWriter:
             JobError: SUPERSEDED, OUTPUT_CONFLICT, VOLUME_FULL, OUTPUT_NOT_WRITABLE. The table is as it was then.
         """
         try:
-            with writing(self._uri):
+            with writing(self._uri, self._folder):
                 record = self._commit(commit, functions, schema)
         except BaseException as error:
             landed = self._landed()
@@ -88,35 +81,10 @@ class DeltaWriter:
 
     def discard(self) -> None:
         """Remove the files of this attempt."""
-        for path in self._folder.glob(f"labels-*-{self._attempt}-*.parquet"):
+        for path in self._folder.glob(f"labels-*-{self._attempt}-*.parquet") if self._owns_files else ():
             path.unlink(missing_ok=True)
 
-    def _write(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
-        writer: pq.ParquetWriter | None = None
-        rows = 0
-        try:
-            for batch in batches:
-                if writer is None:
-                    writer, rows = pq.ParquetWriter(self._path(len(self._files)), schema, compression="zstd"), 0
-                writer.write_batch(batch)
-                rows += batch.num_rows
-                if rows >= FILE_ROWS:
-                    self._finish(writer, rows)
-                    writer = None
-            if writer is not None:
-                self._finish(writer, rows)
-        except BaseException:
-            if writer is not None:
-                _abandon(writer)
-            raise
-
-    def _finish(self, writer: pq.ParquetWriter, rows: int) -> None:
-        writer.close()
-        path = self._path(len(self._files))
-        flush(path)
-        self._files.append(DataFile(path.name, rows, path.stat().st_size))
-
-    def _path(self, index: int) -> Path:
+    def _path(self, index: int) -> Place:
         return self._folder / f"labels-{self._sequence:08d}-{self._attempt}-{index:05d}.parquet"
 
     def _commit(self, commit: Commit, functions: FunctionColumns, schema: pa.Schema) -> CommitRecord:
@@ -132,12 +100,11 @@ class DeltaWriter:
         raise CommitFailedError(f"{ATTEMPTS} other writers were first")
 
     def _submit(self, table: DeltaTable | None, properties: CommitProperties, schema: pa.Schema) -> None:
-        actions = [
-            AddAction(file.name, file.size, {}, 0, data_change=True, stats=json.dumps({"numRecords": file.rows})) for file in self._files
-        ]
+        actions = [AddAction(file.name, file.size, {}, 0, data_change=True, stats=json.dumps(statistics_of(file, schema.names[0]))) for file in self._files]
         delta_schema = Schema.from_arrow(schema)
         if table is None:
-            create_table_with_add_actions(str(self._folder), delta_schema, actions, mode="error", commit_properties=properties)
+            address, options = table_address(self._folder)
+            create_table_with_add_actions(address, delta_schema, actions, mode="error", commit_properties=properties, **options)
         else:
             table.create_write_transaction(actions, "overwrite", delta_schema, commit_properties=properties)
 
@@ -177,6 +144,8 @@ class DeltaWriter:
 
     def _make_durable(self) -> None:
         """The commit is on the disk too when the result says so."""
+        if not isinstance(self._folder, Path):
+            return
         log = self._folder / "_delta_log"
         with suppress(OSError):
             flush(max(log.glob("*.json")))
@@ -186,9 +155,3 @@ class DeltaWriter:
         for path in self._folder.glob(f"labels-{self._sequence:08d}-*.parquet"):
             if f"-{visible}-" not in path.name:
                 path.unlink(missing_ok=True)
-
-
-def _abandon(writer: pq.ParquetWriter) -> None:
-    """Close a file that will be removed; a full volume makes that fail too."""
-    with suppress(OSError, pa.ArrowException):
-        writer.close()

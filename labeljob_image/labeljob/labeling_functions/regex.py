@@ -6,6 +6,8 @@ import duckdb
 
 from labeljob.contract.columns import ColumnType
 from labeljob.contract.functions import LabelingFunction, Regex
+from labeljob.labeling_functions.literal_scan import Sought
+from labeljob.labeling_functions.pattern_literals import literals_of
 from labeljob.labeling_functions.problem import Problem
 from labeljob.labeling_functions.quoting import text
 from labeljob.labeling_functions.scope import Scope, column_sql, vote_where
@@ -43,3 +45,9 @@ def vote_sql(function: LabelingFunction, scope: Scope) -> str:
     regex = declared(function)
     found = f"regexp_matches({column_sql(regex.column)}, {text(regex.pattern)})"
     return vote_where(found, scope.vote_of(function))
+
+
+def sought(function: LabelingFunction) -> Sought | None:
+    """Literals of which one stands, up to ASCII case, in every text that it votes on; None when none is known."""
+    found = literals_of(declared(function).pattern)
+    return None if found is None else Sought(found)

@@ -9,6 +9,7 @@ in *conflict* when one says yes and the other no. Naming different classes is no
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -22,8 +23,10 @@ from labeljob.labelled import Voters
 from labeljob.multi_label.gold import MatchedSets
 from labeljob.multi_label.labelling import task_posterior
 from labeljob.multi_label.tasks import NO, YES, Task
+from labeljob.tallies import add_data, to_data
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, VoteBatch, Votes
 
+COUNTS = ("rows", "covered", "conflicting", "cast", "yes", "no", "overlaps", "conflicts", "errors", "judged", "judged_weight", "right_weight")
 MOST_CELLS = 1 << 24  # rows x functions x functions that are compared at a time
 
 
@@ -112,6 +115,14 @@ class AnswerCounts:
     def check_errors(self, function_set: FunctionSet, total: int) -> None:
         """Raises JobError FUNCTIONS_FAILING once a function has failed on more of `total` rows than limits.maxErrorRate allows (X9)."""
         check_error_rates(self.errors, self.rows, self.voters.names, function_set, total)
+
+    def data(self) -> dict[str, Any]:
+        """All counts as JSON data."""
+        return to_data(self, COUNTS)
+
+    def add_data(self, data: dict[str, Any]) -> None:
+        """Add the counts of other rows."""
+        add_data(self, COUNTS, data)
 
     def columns(self, models: Sequence[FittedLabelModel], estimated: FloatArray) -> FunctionColumns:
         """The figures as they are reported, in function order; shares in thousandths. `estimated`: float64 [n_functions], see `estimated_accuracies`."""

@@ -8,10 +8,12 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from labeljob.contract.calibration import Interval
+from labeljob.drift.reference import CONFIDENCES, confidence_counts
 from labeljob.figures import Figure, indicators, score_figures, score_intervals
 from labeljob.gold_scores import GoldScores
 from labeljob.label_model.side.soft_votes import Levels
@@ -21,7 +23,10 @@ from labeljob.multi_label.gold import MatchedSets
 from labeljob.multi_label.labelling import PARTS, LabelledSets
 from labeljob.multi_label.scores import set_scores
 from labeljob.multi_label.tasks import Task
+from labeljob.tallies import add_data, to_data
 from labeljob.votes import IntArray, Votes
+
+FIGURES = ("rows", "covered", "conflicting", "labelled", "confidence_sums", "with_class", "confidences", "sizes")
 
 
 @dataclass
@@ -37,11 +42,13 @@ class SetFigures:
     labelled: int = 0
     confidence_sums: list[float] = field(default_factory=list)
     with_class: IntArray = field(init=False)
+    confidences: IntArray = field(init=False)
     sizes: IntArray = field(init=False)
     known: list[tuple[LabelledSets, MatchedSets]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.with_class, self.sizes = np.zeros(len(self.tasks), dtype=np.int64), np.zeros(len(self.tasks) + 1, dtype=np.int64)
+        self.confidences = np.zeros(CONFIDENCES, dtype=np.int64)
 
     def add(self, votes: Votes, levels: Levels | None, found: LabelledSets, counts: IntArray | None = None) -> None:
         """Count rows, or with `counts` distinct rows that stand for so many each."""
@@ -53,16 +60,26 @@ class SetFigures:
         self.covered += int(times[found.covered].sum())
         self.conflicting += int(times[differ].sum())
         self.confidence_sums.append(math.fsum((found.confidence * times)[found.covered].tolist()))
+        self.confidences += confidence_counts(found.confidence, found.covered, times)
         self.labelled += int(times[found.known].sum())
         self.with_class += times @ found.labels
         sizes = found.labels.sum(axis=1)[found.known]
         self.sizes += np.bincount(sizes, weights=times[found.known], minlength=len(self.sizes)).astype(np.int64)
+
+    def data(self) -> dict[str, Any]:
+        """All counts as JSON data; gold rows are left out."""
+        return to_data(self, FIGURES) | {"confidence_sums": [math.fsum(self.confidence_sums)]}
+
+    def add_data(self, data: dict[str, Any]) -> None:
+        """Add the counts of other rows."""
+        add_data(self, FIGURES, data)
 
     def scale_to(self, rows: int, covered: int, conflicting: int) -> None:
         """Put the counts of all rows in the place of those of a sample, and scale the sums over it; nothing changes when it was no sample."""
         share = covered / max(self.covered, 1)
         self.rows, self.covered, self.conflicting = rows, covered, conflicting
         self.confidence_sums = [share * total for total in self.confidence_sums]
+        self.confidences = np.rint(share * self.confidences).astype(np.int64)
         self.labelled, self.with_class = round(share * self.labelled), np.rint(share * self.with_class).astype(np.int64)
 
     def add_gold(self, found: LabelledSets, gold: MatchedSets) -> None:

@@ -1,6 +1,5 @@
 """What a labelling run sets aside between its two passes, and the record of its commit."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -8,12 +7,13 @@ import numpy as np
 import pyarrow as pa
 
 from labeljob.contract.config import LabelTask
-from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.drift import Shift
+from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, LabelResult
 from labeljob.errors import JobError
 from labeljob.figures import Figure
-from labeljob.io.delta_commits import CommitRecord
+from labeljob.io.delta_commits import CommitRecord, committed, open_output
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.logs import now_text
 from labeljob.steps.context import StepContext
@@ -22,13 +22,22 @@ from labeljob.votes import VoteBatch, Votes
 ID, VOTES = "id", "votes"  # columns of the spool
 
 
-class Indicators(Protocol):
-    """Figures of a run."""
+class Outcome(Protocol):
+    """What a run has found."""
 
-    rows: int
+    function_set_digest: str
 
-    def label_distribution(self, names: list[str]) -> dict[str, float]:
+    def metrics(self) -> dict[str, Figure]:
+        """Indicators by name."""
+
+    def label_distribution(self) -> dict[str, float]:
         """Shares of the classes."""
+
+    def drift(self) -> list[Shift]:
+        """What has moved since the model version was fitted."""
+
+    def privacy(self) -> list[PrivacyFinding]:
+        """Columns that look like personal data."""
 
 
 def set_aside(ids: pa.Array, batch: VoteBatch) -> pa.RecordBatch:
@@ -41,18 +50,23 @@ def set_aside(ids: pa.Array, batch: VoteBatch) -> pa.RecordBatch:
 
 def unpacked(column: pa.Array, functions: int) -> tuple[Votes, Levels | None]:
     """(votes int8 [n_rows, n_functions], levels) of a batch that `set_aside` made."""
-    data = np.frombuffer(b"".join(column.to_pylist()), dtype=np.int8).reshape(len(column), -1)
+    data = np.frombuffer(_content(column), dtype=np.int8).reshape(len(column), -1)
     levels = np.ascontiguousarray(data[:, functions:]).view(np.int16) if data.shape[1] > functions else None
     return np.ascontiguousarray(data[:, :functions]), levels
 
 
-def commit_of(
-    task: LabelTask, function_set: FunctionSet, function_set_digest: str, figures: Indicators, metrics: Mapping[str, Figure], content: str, started: datetime, context: StepContext
-) -> Commit:
+def _content(column: pa.Array) -> memoryview:
+    """The bytes of all rows, one behind the other; the column is binary, as the spool gives it, and without nulls."""
+    _, offsets, data = column.cast(pa.binary()).buffers()
+    bounds = np.frombuffer(offsets, dtype=np.int32)[column.offset : column.offset + len(column) + 1]
+    return memoryview(data)[bounds[0] : bounds[-1]]
+
+
+def commit_of(task: LabelTask, outcome: Outcome, content: str, started: datetime, context: StepContext) -> Commit:
     """The record as far as it is known before the commit; table id and version are the log's."""
-    finished = context.clock()
-    seconds = round((finished - started).total_seconds(), 3)
-    timing = {"latencySeconds": seconds, "rowsPerSecond": round(figures.rows / seconds, 1) if seconds > 0 and figures.rows else None}
+    finished, metrics = context.clock(), outcome.metrics()
+    seconds, rows = round((finished - started).total_seconds(), 3), metrics["rows"]
+    timing = {"latencySeconds": seconds, "rowsPerSecond": round(rows / seconds, 1) if seconds > 0 and rows else None}
     return Commit(
         sequence=task.sequence,
         run_digest=task.run_digest,
@@ -65,11 +79,19 @@ def commit_of(
         data=task.data,
         model_version=task.model_version,
         model_sha256=task.model_sha256,
-        function_set_digest=function_set_digest,
+        function_set_digest=outcome.function_set_digest,
         image=task.image,
-        metrics=dict(metrics) | timing,
-        label_distribution=figures.label_distribution(function_set.classes),
+        metrics=metrics | timing,
+        label_distribution=outcome.label_distribution(),
+        drift=outcome.drift(),
+        privacy=outcome.privacy(),
     )
+
+
+def standing(task: LabelTask, context: StepContext) -> CommitRecord | None:
+    """The record of this task's sequence when it is committed. JobError SUPERSEDED, OUTPUT_CONFLICT: it must not be."""
+    table = open_output(context.locations.path(task.output), task.output, task.app_id)
+    return committed(table, task.output, task.app_id, task.sequence)
 
 
 def result_of(task: LabelTask, record: CommitRecord) -> LabelResult:

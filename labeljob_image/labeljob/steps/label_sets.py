@@ -1,68 +1,86 @@
-"""The label step of a multi-label set; as `label`, with a list of labels for each row."""
-
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+"""Several labels a row: the frozen label models of a multi-label set at work."""
 
 import pyarrow as pa
 
 from labeljob.contract.config import LabelTask
-from labeljob.contract.result import LabelResult
-from labeljob.io.datasets import open_pinned
-from labeljob.io.delta_writer import DeltaWriter
-from labeljob.io.spool import Spool
+from labeljob.contract.drift import Shift
+from labeljob.contract.privacy import PrivacyFinding
+from labeljob.contract.result import FunctionColumns
+from labeljob.drift.comparison import shifts
+from labeljob.drift.reference import Reference
+from labeljob.drift.sample import RowSample
+from labeljob.figures import Figure
 from labeljob.label_model.side.soft_votes import Levels
-from labeljob.model_artifact import VotingSet
-from labeljob.multi_label.artifact import SetsArtifact, from_files
+from labeljob.multi_label.artifact import SetsArtifact, reference_of
 from labeljob.multi_label.counts import AnswerCounts
 from labeljob.multi_label.figures import SetFigures
 from labeljob.multi_label.gold import MatchedSets, SetGold, set_gold_of
 from labeljob.multi_label.labelling import LabelledSets, label_sets
-from labeljob.schema import check_contract
-from labeljob.steps.commit import Digested, output_schema, output_sets
+from labeljob.privacy_scan import PrivacyScan
 from labeljob.steps.context import StepContext
-from labeljob.steps.evaluate import vote_batches
-from labeljob.steps.label_record import ID, VOTES, commit_of, result_of, set_aside, unpacked
-from labeljob.votes import Votes
+from labeljob.steps.labelling import Tally
+from labeljob.steps.output_rows import output_schema, output_sets, said_of
+from labeljob.votes import VoteBatch, Votes
 
 
-def label_with_sets(task: LabelTask, files: Mapping[str, bytes], started: datetime, context: StepContext) -> LabelResult:
-    """Label and commit once; `files` are those of the model version."""
-    artifact = from_files(files, task.artifacts)
-    function_set = artifact.function_set
-    schema = output_schema(function_set)
-    gold = set_gold_of(task.gold, task.gold_label_column, task.gold_probability_column, function_set, context.locations)
-    writer = DeltaWriter(context.locations.path(task.output), task.output, task.app_id, task.sequence)
-    figures = SetFigures(artifact.voters, artifact.tasks)
-    with Spool(context.resources) as spool:
-        counts = _vote(task, artifact, gold, spool, context)
-        digested = Digested(_rows(task, artifact, gold, spool, figures, context), progress=context.log.progress("write", counts.rows))
-        writer.write(digested, schema)
-    known = len(gold.labels) if task.gold else None
-    commit = commit_of(task, function_set, artifact.function_set_digest, figures, figures.metrics(known), digested.digest.hexdigest(), started, context)
-    return result_of(task, writer.commit(commit, counts.columns(artifact.models, artifact.estimated), schema))
+class SetLabelling:
+    """See `Labelling`."""
 
+    def __init__(self, task: LabelTask, artifact: SetsArtifact, reference: Reference, context: StepContext) -> None:
+        self._artifact, self._run = artifact, task.run
+        self.declared, self.function_set_digest = artifact.function_set, artifact.function_set_digest
+        self.voting = artifact.voting
+        self.schema = output_schema(artifact.function_set)
+        self.functions = len(artifact.voters.names)
+        self._gold = set_gold_of(
+            task.gold, task.gold_label_column, task.gold_probability_column, artifact.function_set, context.locations, artifact.key_id
+        )
+        self._gold_size = len(self._gold.labels) if task.gold else None
+        self._counts = AnswerCounts(artifact.voters, artifact.tasks)
+        self._figures = SetFigures(artifact.voters, artifact.tasks)
+        self._reference, self.sample = reference, RowSample(self.declared)
+        self.scan, self.hasher = PrivacyScan(self.declared), context.hasher(self.declared, artifact.key_id)
 
-def _vote(task: LabelTask, artifact: SetsArtifact, gold: SetGold, spool: Spool, context: StepContext) -> AnswerCounts:
-    """Check the contract, set every row's votes aside, and stop when a function fails too often: before anything is written."""
-    function_set, source = artifact.function_set, open_pinned(task.data, context.locations)
-    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows)
-    counts = AnswerCounts(artifact.voters, artifact.tasks)
-    for ids, batch in vote_batches(source, rows, VotingSet(function_set, artifact.lookups), context, context.log.progress("vote", rows)):
-        counts.add(batch, gold.match(ids))
-        counts.check_errors(function_set, rows)
-        spool.add(set_aside(ids, batch))
-    return counts
+    def count(self, ids: pa.Array, batch: VoteBatch) -> None:
+        self._counts.add(batch, self._gold.match(ids))
 
+    def check_errors(self, total: int) -> None:
+        self._counts.check_errors(self.declared, total)
 
-def _rows(task: LabelTask, artifact: SetsArtifact, gold: SetGold, spool: Spool, figures: SetFigures, context: StepContext) -> Iterator[pa.RecordBatch]:
-    """Output rows by ascending id; `figures` is filled on the way."""
-    schema, classes = output_schema(artifact.function_set), list(artifact.function_set.classes)
-    for batch in spool.ordered(ID, context.batch_rows):
-        ids, (votes, levels) = batch.column(ID), unpacked(batch.column(VOTES), len(artifact.voters.names))
+    def label(self, ids: pa.Array, votes: Votes, levels: Levels | None) -> pa.RecordBatch:
+        artifact = self._artifact
         labelled = label_sets(artifact.models, artifact.tasks, artifact.voters, votes, levels, artifact.calibration)
-        figures.add(votes, levels, labelled)
-        figures.add_gold(*judged_sets(artifact, votes, levels, ids, gold))
-        yield output_sets(ids, votes, levels, labelled, classes, task.run, schema)
+        self._figures.add(votes, levels, labelled)
+        return output_sets(ids, votes, levels, labelled, list(self.declared.classes), self._run, self.schema)
+
+    def judge(self, rows: pa.RecordBatch) -> None:
+        known = rows.filter(pa.array(self._gold.match(rows.column(0)).known))
+        if known.num_rows:
+            self._figures.add_gold(*judged_sets(self._artifact, *said_of(known, self.functions), known.column(0), self._gold))
+
+    def tally(self) -> Tally:
+        return {"counts": self._counts.data(), "figures": self._figures.data(), "sample": self.sample.to_text(), "scan": self.scan.to_text()}
+
+    def add_tally(self, tally: Tally) -> None:
+        self._counts.add_data(tally["counts"])
+        self._figures.add_data(tally["figures"])
+        self.sample.merge(RowSample.from_text(self.declared, tally["sample"]))
+        self.scan.merge(PrivacyScan.from_text(self.declared, tally["scan"]))
+
+    def columns(self) -> FunctionColumns:
+        return self._counts.columns(self._artifact.models, self._artifact.estimated)
+
+    def metrics(self) -> dict[str, Figure]:
+        return self._figures.metrics(self._gold_size)
+
+    def drift(self) -> list[Shift]:
+        return shifts(self._reference, reference_of(self._counts, self._figures, list(self.declared.classes)), self.sample)
+
+    def privacy(self) -> list[PrivacyFinding]:
+        return self.scan.findings()
+
+    def label_distribution(self) -> dict[str, float]:
+        return self._figures.label_distribution(list(self.declared.classes))
 
 
 def judged_sets(artifact: SetsArtifact, votes: Votes, levels: Levels | None, ids: pa.Array, gold: SetGold) -> tuple[LabelledSets, MatchedSets]:

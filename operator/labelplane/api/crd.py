@@ -44,6 +44,7 @@ COLUMNS: dict[str, tuple[tuple[str, str, str, int], ...]] = {
         ("Rows", "integer", ".status.metrics.rows", 0),
         ("Coverage", "number", ".status.metrics.coverage", 0),
         ("Conflict", "number", ".status.metrics.conflictRate", 0),
+        ("Shards", "string", ".status.progress.completed", 0),
         ("Ready", "string", _READY, 0),
         ("Reason", "string", _REASON, 0),
         _AGE,

@@ -1,16 +1,45 @@
 """LabelJob: labels a pinned dataset with a pinned model version."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from labeljob.contract.base import Wire
-from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
+from labeljob.contract.config import MOST_SHARDS, Shards
+from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, Located, SecretOfUri, VolumeUri
+from labeljob.contract.drift import DRIFT_LIMIT, Shift
 from labeljob.contract.inputs import MOST_CHAIN, ModelInput
+from labeljob.contract.privacy import FINDINGS, HashKeyPin, PrivacyFinding
 from labelplane.api.conditions import Conditions
 from labelplane.api.label_model import FunctionSetPin, Name
 from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Duration, Runtime
+
+SHARDS_RULE = f"must be auto, or an integer from 1 to {MOST_SHARDS}"
+
+
+def _known_shards(value: Any) -> Any:
+    """One message in place of one for each branch of a union."""
+    if value is None or value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SHARDS):
+        return value
+    raise ValueError(SHARDS_RULE)
+
+
+ShardWish = Annotated[
+    Shards | None,
+    BeforeValidator(_known_shards),
+    WithJsonSchema(
+        {
+            "x-kubernetes-int-or-string": True,
+            "description": "In how many parts of about equal bytes a run labels the data, each in a pod of its own; one commit shows them together. Fewer where files and their"
+            " row groups are fewer; csv, jsonl and ConfigMaps are one. The labels are the same for any number: to change it labels nothing again, and a run under way"
+            " keeps its own. When left out: auto, one for each 256 MiB of files.",
+            "x-kubernetes-validations": [
+                {"rule": f"type(self) == int ? self >= 1 && self <= {MOST_SHARDS} : self == 'auto'", "message": SHARDS_RULE},
+            ],
+        }
+    ),
+]
 
 
 class ModelRef(Wire):
@@ -20,11 +49,12 @@ class ModelRef(Wire):
     version: Annotated[int | None, Field(ge=1, description="Hold this version. When left out: the one that the model serves.")] = None
 
 
-class Output(Wire):
+class Output(Located):
     """The table of labels. Its place cannot change; make a new LabelJob for another table."""
 
     uri: VolumeUri
     format: Annotated[Literal["delta"], Field(description="How labels are stored.")]
+    secret_ref: SecretOfUri = None
 
 
 class Objectives(Wire):
@@ -32,6 +62,18 @@ class Objectives(Wire):
 
     coverage: Annotated[float | None, Field(ge=0, le=1, description="Smallest share of rows with a vote. When left out: 0.9.")] = None
     conflict_rate: Annotated[float | None, Field(ge=0, le=1, description="Largest share of covered rows whose votes differ. When left out: 0.1.")] = None
+
+
+class DriftLimits(Wire):
+    """How far a run may be from the data that its model was fitted on; beyond it is a condition and an Event, and stops nothing."""
+
+    max_population_stability: Annotated[
+        float | None, Field(gt=0, le=10, description="Largest population stability index of a column, or of the labels' confidence. When left out: 0.2.")
+    ] = None
+    max_label_shift: Annotated[float | None, Field(gt=0, le=1, description="Largest change of a class's share of the labels. When left out: 0.1.")] = None
+    max_vote_shift: Annotated[
+        float | None, Field(gt=0, le=1, description="Largest change of the share of rows on which a function votes, for a class or at all. When left out: 0.03.")
+    ] = None
 
 
 class LabelJobSpec(Wire):
@@ -46,9 +88,15 @@ class LabelJobSpec(Wire):
     ] = None
     gold_data: Annotated[GoldDataset | None, Field(description="Rows with known classes, for precision and recall of these labels.")] = None
     objectives: Objectives | None = None
+    drift: DriftLimits | None = None
+    shards: ShardWish = None
+    max_parallelism: Annotated[
+        int | None,
+        Field(ge=1, le=MOST_SHARDS, description="How many pods of a run may work at once; read when a run starts. When left out: as many as it has shards."),
+    ] = None
     suspend: Annotated[bool | None, Field(description="true stops the run and starts none; the output stays. When left out: false.")] = None
     run_ttl: Annotated[Duration | None, Field(alias="runTTL", description="How long a finished Job stays once its result is in status. When left out: 168h.")] = None
-    active_deadline: Annotated[Duration | None, Field(description="How long one run may take. When left out: no limit.")] = None
+    active_deadline: Annotated[Duration | None, Field(description="How long one run may take, its shards and its commit together. When left out: no limit.")] = None
     runtime: Annotated[Runtime | None, Field(description="How the run runs. What is left out comes from the model's and the set's runtime.")] = None
 
 
@@ -69,6 +117,12 @@ class OutputPin(Wire):
     content_digest: str | None = None
 
 
+PodSeconds = Annotated[
+    int | None,
+    Field(description="Seconds that pods of the run's Jobs ran, failed attempts among them; of pods that were still there to be read. Absent when unknown."),
+]
+
+
 class Run(Wire):
     """One run with every pin. `output.version` is set once it is committed."""
 
@@ -82,6 +136,11 @@ class Run(Wire):
     inputs: Annotated[list[ModelInput], Field(max_length=MOST_CHAIN, description="The chain of model versions behind the model's, first tiers first.")] = []
     image: str
     output: OutputPin
+    drift: Annotated[
+        list[Shift], Field(max_length=DRIFT_LIMIT, description="What has moved beyond chance since the model version was fitted, within limits or not.")
+    ] = []
+    privacy: Annotated[list[PrivacyFinding], Field(max_length=FINDINGS, description="Columns of the input that look like personal data.")] = []
+    pod_seconds: PodSeconds = None
 
 
 class RunLine(Wire):
@@ -93,6 +152,20 @@ class RunLine(Wire):
     output_version: int
     rows: int
     model_version: int
+    pod_seconds: PodSeconds = None
+
+
+class RunProgress(Wire):
+    """How far a run in shards is; written at most once in some seconds, and gone when the run is over."""
+
+    completed: Annotated[str, Field(description="shardsDone/shards, as kubectl prints it.")]
+    shards: int
+    shards_done: int
+    rows_per_second: Annotated[float | None, Field(description="Rows of the shards that are done, over the seconds since their Job was made; absent when unknown.")] = None
+    estimated_finish: Annotated[
+        str | None, Field(description="When the last shard is done if the others take as long as those that are done; absent when unknown.")
+    ] = None
+    updated_at: str
 
 
 class Metrics(Wire):
@@ -116,16 +189,21 @@ class JobPins(Wire):
     """Pins of the run that is wanted, written before the run's Job exists."""
 
     request: Annotated[str, Field(description="Digest of what was asked; the pins hold as long as it does.")]
+    scope: Annotated[
+        str | None, Field(description="Digest of what was asked but for the model's version, shards and maxParallelism: while it holds, a run under way goes on.")
+    ] = None
     input: DatasetPin
     gold_data: DatasetPin | None = None
     model: ModelPin
     model_artifacts: str
     inputs: Annotated[list[ModelInput], Field(max_length=MOST_CHAIN)] = []
     function_set: FunctionSetPin
+    hash_key: Annotated[HashKeyPin | None, Field(description="The key that the model's columns are hashed with; a run with another one stops.")] = None
     image: str
     build: str
     run_digest: str
     sequence: int
+    shards: Annotated[int, Field(description="In how many parts the run labels the data.")] = 1
     started_at: str
 
 
@@ -138,6 +216,7 @@ class LabelJobStatus(Wire):
     run: Run | None = None
     metrics: Metrics | None = None
     runs: Annotated[list[RunLine], Field(max_length=10)] = []
+    progress: RunProgress | None = None
     conditions: Conditions = []
 
 

@@ -20,6 +20,8 @@ class ConditionType(StrEnum):
     CONFLICT_HIGH = "ConflictHigh"
     FUNCTIONS_DEPENDENT = "FunctionsDependent"
     VOTES_ADVERSARIAL = "VotesAdversarial"
+    DRIFTED = "Drifted"
+    PRIVACY_SUSPECTED = "PrivacySuspected"
 
 
 class ControlReason(StrEnum):
@@ -31,6 +33,7 @@ class ControlReason(StrEnum):
     RESOLVING = "Resolving"
     FITTING = "Fitting"
     LABELING = "Labeling"
+    COMMITTING = "Committing"  # the shards of a run become one version
     CHECKED = "Checked"  # the set is ready
     FITTED = "Fitted"  # the model has a current version
     LABELED = "Labeled"  # the output stands
@@ -58,6 +61,8 @@ class ControlReason(StrEnum):
     CONFLICT_HIGH = "ConflictHigh"
     FUNCTIONS_DEPENDENT = "FunctionsDependent"
     VOTES_ADVERSARIAL = "VotesAdversarial"
+    DRIFTED = "Drifted"
+    PRIVACY_SUSPECTED = "PrivacySuspected"
 
 
 REASONS: frozenset[str] = frozenset(ControlReason) | frozenset(JobReason)

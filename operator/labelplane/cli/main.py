@@ -12,6 +12,7 @@ from rich.console import Console
 from labelplane.api.crd import crd_manifests
 from labelplane.api.groups import FUNCTION_SET, KINDS
 from labelplane.api.parse import key_of
+from labelplane.cli.difference import show_difference
 from labelplane.cli.explanation import show_explanation
 from labelplane.cli.manifests import ManifestError, load
 from labelplane.cli.reading import explain as explain_row
@@ -20,6 +21,8 @@ from labelplane.cli.run import run as run_manifests
 from labelplane.cli.tables import conditions_table, quality_table
 from labelplane.cli.validate import Verdict, verdict_on
 from labelplane.cli.verdicts import show_verdicts
+from labelplane.cli.versions import diff as diff_versions
+from labelplane.cli.versions import rollback as restore_version
 from labelplane.cli.workspace import claims, in_order, state_folder
 from labelplane.cluster.local_store import LocalStore
 
@@ -28,16 +31,23 @@ Directory = Annotated[Path, typer.Argument(help="Folder of manifests, or one fil
 Paths = Annotated[list[str], typer.Argument(help="Files or folders; - for stdin.")]
 State = Annotated[Path | None, typer.Option(help="State folder (default: .labelplane beside the manifests).")]
 Volumes = Annotated[list[str], typer.Option("--volume", help="claim=FOLDER: where pvc://claim is. May be repeated.")]
+Secrets = Annotated[list[str], typer.Option("--secret", help="name=FOLDER: where the keys of Secret name are, a file each. May be repeated.")]
 Row = Annotated[str, typer.Argument(metavar="ID", help="Id of the row.")]
 JobName = Annotated[str | None, typer.Option("--job", help="Name of the LabelJob, where there are several.")]
 ReportFile = Annotated[Path | None, typer.Option("--file", "-f", help="The page to write (default: reports/NAME.html in the state folder).")]
+Before = Annotated[int, typer.Argument(metavar="V1", min=0, help="The earlier version of the output table.")]
+After = Annotated[int, typer.Argument(metavar="V2", min=0, help="The later one.")]
+Restored = Annotated[int, typer.Argument(metavar="VERSION", min=0, help="The version of the output table to restore.")]
 Output = Annotated[str, typer.Option("--output", "-o", help="table or json.")]
+Drawn = Annotated[bool, typer.Option("--report/--no-report", help="Draw a report of what has been labelled, unless it is there.")]
 
 
 @app.command()
-def run(directory: Directory, state: State = None, volume: Volumes = [], output: Output = "table") -> None:  # noqa: B006 typer's way
+def run(
+    directory: Directory, state: State = None, volume: Volumes = [], secret: Secrets = [], output: Output = "table", report: Drawn = True  # noqa: B006 typer's way
+) -> None:
     """Run the manifests with no cluster: check, fit, label; again only what has changed."""
-    raise typer.Exit(run_manifests(directory, state, volume, as_json=_is_json(output)))
+    raise typer.Exit(run_manifests(directory, state, volume, secret, as_json=_is_json(output), draw=report))
 
 
 @app.command()
@@ -87,6 +97,26 @@ def report(directory: Directory = Path(), state: State = None, job: JobName = No
         print(json.dumps([{"labelJob": name, "page": str(page)} for name, page in pages.items()], indent=2))
     else:
         print("\n".join(str(page) for page in pages.values()))
+
+
+@app.command()
+def diff(before: Before, after: After, directory: Directory = Path(), state: State = None, job: JobName = None, output: Output = "table") -> None:
+    """Show what changed between two versions of the labels: rows, labels by class, votes by function."""
+    as_json = _is_json(output)
+    found = diff_versions(state_folder(directory, state), job, before, after)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        show_difference(found, Console())
+
+
+@app.command()
+def rollback(version: Restored, directory: Directory = Path(), state: State = None, job: JobName = None, output: Output = "table") -> None:
+    """Restore an earlier version of the labels as a new one; it stands until the next run."""
+    as_json = _is_json(output)
+    found = restore_version(state_folder(directory, state), job, version)
+    text = f"{found['labelJob']}: version {found['restored']} is restored as version {found['version']} (run {found['run']}); it stands until the next run"
+    print(json.dumps(found, indent=2) if as_json else text)
 
 
 @app.command()

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from labeljob.build import build_digest
-from labeljob.contract.config import Mount
+from labeljob.contract.base import Wire
+from labeljob.contract.config import Access, Mount
 from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.digests import canonical_json, digest_of
+from labeljob.contract.inputs import ModelInput
 from labeljob.contract.reading import ReadingRequest
 from labelplane.api.groups import LABEL_JOB, LABEL_MODEL
+from labelplane.api.parse import parse_label_job, parse_label_model
 from labelplane.cli.manifests import ManifestError
 from labelplane.cli.workspace import known_folders
 from labelplane.cluster.local_store import LocalStore
+from labelplane.plan.access import access_to, access_to_inputs, home_of
 
 Resource = dict[str, Any]
 HEAD = 1000  # characters of a page, its mark among them
@@ -23,7 +27,7 @@ HEAD = 1000  # characters of a page, its mark among them
 
 def explain(root: Path, job: str | None, row_id: str) -> Resource:
     """The votes, weights and posterior of one row. Raises ManifestError when there is no such run or row."""
-    return _answer(_request(root, _labelled_job(root, job)).model_copy(update={"question": "explain", "row_id": row_id}))
+    return _answer(_request(root, labelled_job(root, job)).model_copy(update={"question": "explain", "row_id": row_id}))
 
 
 def report(root: Path, job: str | None, page: Path | None, *, keep: bool = False) -> dict[str, Path]:
@@ -31,7 +35,7 @@ def report(root: Path, job: str | None, page: Path | None, *, keep: bool = False
 
     With `keep`, a page stays that this build has drawn of the very same request.
     """
-    chosen = [_labelled_job(root, job)] if job or page else _labelled(root)
+    chosen = [labelled_job(root, job)] if job or page else _labelled(root)
     if not chosen:
         raise _nothing_labelled(root)
     pages = {}
@@ -53,7 +57,8 @@ def _is_drawn(page: Path, mark: str) -> bool:
         return f'content="{mark}"' in file.read(HEAD)
 
 
-def _labelled_job(root: Path, name: str | None) -> Resource:
+def labelled_job(root: Path, name: str | None) -> Resource:
+    """The LabelJob of this name that has labelled, or the only one. Raises ManifestError."""
     found = [one for one in _labelled(root) if name in (None, one["metadata"]["name"])]
     if not found and name:
         raise ManifestError(f"LabelJob {name} has labelled nothing here: labelplane status shows what is there")
@@ -80,13 +85,14 @@ def _request(root: Path, job: Resource) -> ReadingRequest:
     run, pins = status["run"], status.get("pins") or {}
     same = pins.get("sequence") == run["sequence"]  # gold is pinned beside the run; another run's gold is not this one's
     gold = pins.get("goldData") if same else None
-    model = _model(root, job)
+    model = model_of(root, job)
     current = (model.get("status") or {}).get("current") or {}
     about = current if current.get("version") == run["model"]["version"] else {}
     return ReadingRequest(
         question="report",
         job=metadata["name"],
         mounts=tuple(Mount(prefix=prefix, path=str(path)) for prefix, path in known_folders(root).items()),
+        access=access_of(job, model),
         output=run["output"]["uri"],
         output_version=run["output"]["version"],
         run=f"{metadata['name']}-{run['digest'][:10]}-{run['sequence']}",
@@ -104,7 +110,15 @@ def _request(root: Path, job: Resource) -> ReadingRequest:
     )
 
 
-def _model(root: Path, job: Resource) -> Resource:
+def access_of(job: Resource, model: Resource) -> tuple[Access, ...]:
+    """With which Secret each URI is reached, as the resources name them now."""
+    parsed, spec = parse_label_model(model), parse_label_job(job).spec
+    inputs = [ModelInput.model_validate(one) for one in job["status"]["run"].get("inputs", [])]
+    return access_to(("spec.output", spec.output), ("spec.goldData", spec.gold_data), home_of(parsed), more=access_to_inputs(inputs))
+
+
+def model_of(root: Path, job: Resource) -> Resource:
+    """The LabelModel whose version a LabelJob labelled with. Raises ManifestError."""
     name, namespace = job["status"]["run"]["model"]["name"], job["metadata"].get("namespace", "default")
     models = (one for one in LocalStore(root).all() if one["kind"] == LABEL_MODEL.kind)
     found = next((one for one in models if (one["metadata"].get("namespace", "default"), one["metadata"]["name"]) == (namespace, name)), None)
@@ -114,10 +128,15 @@ def _model(root: Path, job: Resource) -> Resource:
 
 
 def _answer(request: ReadingRequest) -> Resource:
+    return ask("labeljob.reading", request)
+
+
+def ask(module: str, request: Wire) -> Resource:
+    """The answer of the job's code, in a process of its own. Raises ManifestError with its message when it refuses."""
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "request.json"
         file.write_bytes(canonical_json(request.wire()))
-        done = subprocess.run([sys.executable, "-m", "labeljob.reading", "--request", str(file)], capture_output=True, text=True, check=False)
+        done = subprocess.run([sys.executable, "-m", module, "--request", str(file)], capture_output=True, text=True, check=False)
     try:
         answer: Resource = json.loads(done.stdout)
     except json.JSONDecodeError:

@@ -13,6 +13,8 @@ from typing import Any
 from labelplane.api.groups import GROUP, KINDS, OWNER_KIND_LABEL, OWNER_NAME_LABEL, Key
 from labelplane.api.named import references_of
 from labelplane.cluster.index import Index
+from labelplane.resources.indexed_job import is_indexed
+from labelplane.resources.pod_problems import pod_problem
 
 Raw = Mapping[str, Any]
 
@@ -94,6 +96,8 @@ class Cache:
             return {key} | self._dependents(key)
         if key.kind == "Pod":
             job = self._job_of(raw)
+            if job is not None and is_indexed(job) and _is_quiet(raw):
+                return set()
             return _owner(job) if job else _labelled_owner(raw)
         return _owner(raw) or _labelled_owner(raw)
 
@@ -147,6 +151,11 @@ def _owner(raw: Raw) -> set[Key]:
     controller = controller_of(raw)
     ours = str(controller.get("apiVersion", "")).startswith(f"{GROUP}/") and controller.get("kind") in _OUR_KINDS
     return {Key(str(controller["kind"]), key_of(raw).namespace, str(controller["name"]))} if ours else set()
+
+
+def _is_quiet(pod: Raw) -> bool:
+    """One of many that does well: its Job's own status counts it, in one event for all that ended since the last."""
+    return (pod.get("status") or {}).get("phase") != "Failed" and pod_problem([pod]) is None
 
 
 def _labelled_owner(raw: Raw) -> set[Key]:

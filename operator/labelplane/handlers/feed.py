@@ -3,21 +3,24 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from labelplane.api.groups import STEP_LABEL, Key
+from labelplane.api.groups import OWNER_KIND_LABEL, STEP_LABEL, Key
 from labelplane.cluster.cache import Cache, key_of, same_version
 from labelplane.cluster.paths import WatchedPath
 from labelplane.handlers.queue import WorkQueue
+from labelplane.resources.pod_times import seconds_run
 
 JobFinished = Callable[[str, str], None]
+PodEnded = Callable[[str, str, str, float], None]
 
 
 class Feed:
     """Takes in what the watches say, and wakes the resources that it may concern."""
 
-    def __init__(self, cache: Cache, queue: WorkQueue[Key], job_finished: JobFinished) -> None:
+    def __init__(self, cache: Cache, queue: WorkQueue[Key], job_finished: JobFinished, pod_ended: PodEnded = lambda kind, namespace, step, seconds: None) -> None:
         self._cache = cache
         self._queue = queue
         self._job_finished = job_finished
+        self._pod_ended = pod_ended
 
     def event(self, event_type: str | None, raw: Mapping[str, Any]) -> None:
         """One event of a watch, or one object of its first list (type None).
@@ -58,8 +61,13 @@ class Feed:
 
     def _count_finished(self, before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> None:
         """Only an end that we have seen coming is counted: a restart counts nothing twice."""
-        if now["kind"] == "Job" and before is not None and not job_outcome(before) and (outcome := job_outcome(now)):
-            self._job_finished(str((now["metadata"].get("labels") or {}).get(STEP_LABEL, "")), outcome)
+        if before is None:
+            return
+        labels = now["metadata"].get("labels") or {}
+        if now["kind"] == "Job" and not job_outcome(before) and (outcome := job_outcome(now)):
+            self._job_finished(str(labels.get(STEP_LABEL, "")), outcome)
+        if now["kind"] == "Pod" and seconds_run(before) is None and (seconds := seconds_run(now)) is not None:
+            self._pod_ended(str(labels.get(OWNER_KIND_LABEL, "")), key_of(now).namespace, str(labels.get(STEP_LABEL, "")), seconds)
 
 
 def job_outcome(job: Mapping[str, Any]) -> str | None:

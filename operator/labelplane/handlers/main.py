@@ -48,7 +48,7 @@ class Operator:
         self.queue: WorkQueue[Key] = WorkQueue()
         self.paths = watched_paths(settings.namespaces)
         self.heartbeat = Heartbeat(self.paths)
-        self.feed = Feed(cache, self.queue, metrics.job_finished)
+        self.feed = Feed(cache, self.queue, metrics.job_finished, metrics.pod_ended)
         self.cluster = KubernetesCluster(client, cache, settings)
         self.health = Health(self.heartbeat, self.queue, patience.outage)
         metrics.watch(lambda: self.queue.depth, self._silence)

@@ -5,6 +5,7 @@ from typing import Literal
 
 from labeljob.contract.base import Wire
 from labeljob.contract.config import JobConfig
+from labeljob.contract.privacy import SecretKeyRef
 from labelplane.api.reasons import ConditionType
 from labelplane.api.runtime import Runtime
 
@@ -13,7 +14,8 @@ from labelplane.api.runtime import Runtime
 class JobIntent:
     """A Job that must exist: deterministic name, its configuration, what it mounts and how it runs.
 
-    `config.mounts` is left empty: whoever runs the Job knows where the data is and fills it in.
+    `config.mounts` is left empty: whoever runs the Job knows where the data is and fills it in. With `completions` it is an Indexed
+    Job: so many pods, each with an index from 0, `parallelism` of them at once.
     """
 
     name: str
@@ -22,6 +24,9 @@ class JobIntent:
     writes: tuple[str, ...]  # URIs mounted writable
     runtime: Runtime
     deadline_seconds: int | None = None
+    completions: int | None = None
+    parallelism: int = 1
+    secrets: tuple[SecretKeyRef, ...] = ()  # mounted read-only, each with its one key
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import JobResult
 from labelplane.api.reasons import ConditionType, ControlReason
 from labelplane.plan.actions import Action, CreateJob, DeleteJob, DomainCondition, Event, JobIntent, Outcome
-from labelplane.plan.observed import Observed, ObservedJob
+from labelplane.plan.observed import Indexes, Observed, ObservedJob
 
 DOMAIN = {
     JobReason.SCHEMA_BROKEN: ConditionType.SCHEMA_BROKEN,
@@ -19,6 +19,7 @@ WORDS = {
     ControlReason.RESOLVING: "the state of the data is being pinned",
     ControlReason.FITTING: "the label model is being fitted",
     ControlReason.LABELING: "the rows are being labelled",
+    ControlReason.COMMITTING: "the shards are being made one version",
 }
 
 
@@ -27,7 +28,10 @@ POD_SECONDS = 30.0  # in which the Job controller makes a pod, busy as it may be
 
 @dataclass(frozen=True)
 class Progress:
-    """Either the Job's result, or where it stands, what to do about it, and in how many seconds to look again."""
+    """Either the Job's result, or where it stands, what to do about it, and in how many seconds to look again.
+
+    An Indexed Job that is done has neither a result nor an outcome.
+    """
 
     result: JobResult | None = None
     job: ObservedJob | None = None
@@ -45,14 +49,33 @@ def progress(observed: Observed, intent: JobIntent, reason: ControlReason, *, no
         return Progress(outcome=_under_way(reason, f"{WORDS[reason]} (Job {intent.name})"), actions=(CreateJob(intent),), events=events)
     if job.deleting:
         return Progress(job=job, outcome=_under_way(reason, f"somebody is deleting the Job; it will be made again (Job {job.name})"))
-    if not job.intact and not job.finished:
+    if _is_edited(job, intent):
         event = Event("Warning", ControlReason.JOB_EDITED, f"Job {job.name} was edited: it is deleted and made again as it was")
         return Progress(job=job, outcome=_under_way(reason, event.message), actions=(DeleteJob(job.name, job.uid),), events=(event,))
-    if job.state == "failed":
+    if job.state == "failed" or _has_lost_a_part(job):
         return Progress(job=job, outcome=_failure(job))
     if job.state == "succeeded":
-        return _succeeded(job, reason)
+        return _succeeded(job, reason) if job.indexes is None else _all_done(job, job.indexes, reason)
     return _without_pod(job, reason, now) if job.without_pod else Progress(job=job, outcome=_unfinished(job, reason))
+
+
+def _is_edited(job: ObservedJob, intent: JobIntent) -> bool:
+    """One that was cut short (`completions` can be lowered) is not what was asked for even when it has succeeded."""
+    total = job.indexes.total if job.indexes is not None else None
+    return (not job.intact and not job.finished) or (total != intent.completions and job.state != "failed")
+
+
+def _has_lost_a_part(job: ObservedJob) -> bool:
+    """An index is given up, and why is known: the Job's own verdict follows once its other pods have ended."""
+    return job.indexes is not None and bool(job.indexes.failed) and (job.result is not None or job.problem is not None)
+
+
+def _all_done(job: ObservedJob, parts: Indexes, reason: ControlReason) -> Progress:
+    """What counts is each index, not the Job's word alone; finished parts are found done when it is made again."""
+    if parts.done == parts.total:
+        return Progress(job=job)
+    event = Event("Warning", ControlReason.JOB_EDITED, f"Job {job.name} is complete with {parts.done} of {parts.total} shards: it is made again")
+    return Progress(job=job, outcome=_under_way(reason, event.message), actions=(DeleteJob(job.name, job.uid),), events=(event,))
 
 
 def _without_pod(job: ObservedJob, reason: ControlReason, now: datetime) -> Progress:
@@ -78,7 +101,7 @@ def _succeeded(job: ObservedJob, reason: ControlReason) -> Progress:
 
 def _unfinished(job: ObservedJob, reason: ControlReason) -> Outcome:
     if job.problem:
-        return _under_way(ControlReason(job.problem.reason), f"{job.problem.message} (Job {job.name})")
+        return _under_way(ControlReason(job.problem.reason), f"{_part(job)}{job.problem.message} (Job {job.name})")
     return _under_way(reason, f"{WORDS[reason]} (Job {job.name})")
 
 
@@ -89,11 +112,16 @@ def _failure(job: ObservedJob) -> Outcome:
     if job.result is not None and job.result.failure is not None:
         failure = job.result.failure
         condition = DOMAIN.get(failure.reason)
-        domain = (DomainCondition(condition, failure.reason, failure.message),) if condition else ()
-        return Outcome("stalled", failure.reason, failure.message, domain)
+        domain = (DomainCondition(condition, failure.reason, f"{_part(job)}{failure.message}"),) if condition else ()
+        return Outcome("stalled", failure.reason, f"{_part(job)}{failure.message}", domain)
     if job.problem:
-        return Outcome("stalled", job.problem.reason, f"{job.problem.message} (Job {job.name})")
-    return Outcome("stalled", ControlReason.JOB_FAILED, f"Job {job.name} failed {job.attempts} times: look at its pods' logs, then set the reconcile-at annotation")
+        return Outcome("stalled", job.problem.reason, f"{_part(job)}{job.problem.message} (Job {job.name})")
+    return Outcome("stalled", ControlReason.JOB_FAILED, f"{_part(job)}Job {job.name} failed {job.attempts} times: look at its pods' logs, then set the reconcile-at annotation")
+
+
+def _part(job: ObservedJob) -> str:
+    """Which of its parts an Indexed Job speaks of, counted from 0 as Kubernetes counts."""
+    return f"shard {job.index} of {job.indexes.total}: " if job.indexes is not None and job.index is not None else ""
 
 
 def _under_way(reason: ControlReason, message: str) -> Outcome:

@@ -21,12 +21,26 @@ class PodProblem:
 
 
 @dataclass(frozen=True)
+class Indexes:
+    """The parts of an Indexed Job.
+
+    `rows` are those of the parts that are done, by what their pods have reported so far; None while none has.
+    """
+
+    total: int
+    done: int = 0
+    failed: tuple[int, ...] = ()  # given up, ascending
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
 class ObservedJob:
     """A Job (or local process) that belongs to the resource.
 
     `result` is what its last finished pod reported; `failed` means that Kubernetes has given up on it. Of one that has succeeded,
     `result_state` is `awaited` while the end of its pod has not reached us, and `lost` when the pod is gone, its message with it.
-    `intact` is false when somebody edited what it runs (its config digest, image or command).
+    `intact` is false when somebody edited what it runs (its config digest, image or command). Of an Indexed Job, `result` and `problem`
+    are of the pod of `index`: of one that failed, the pod that made it fail.
     """
 
     name: str
@@ -44,6 +58,9 @@ class ObservedJob:
     intact: bool = True
     deleting: bool = False
     without_pod: bool = False  # no pod has been made for it yet
+    indexes: Indexes | None = None
+    index: int | None = None
+    pod_seconds: float | None = None  # that its pods ran, once it has finished; of those that are still there
 
     @property
     def finished(self) -> bool:

@@ -40,9 +40,10 @@ def _planner(observed: Observed, now: datetime, settings: Settings) -> Callable[
 
 
 def _kept_status(observed: Observed) -> Wire:
-    """What was known before: an error takes nothing away from it."""
+    """What was known before: an error takes nothing away from it but how far a run is, which nobody follows now."""
     model = STATUSES[observed.key.kind]
     try:
-        return model.model_validate(observed.resource.get("status") or {})
+        known = model.model_validate(observed.resource.get("status") or {})
     except ValueError:
         return model()
+    return known.model_copy(update={"progress": None}) if isinstance(known, LabelJobStatus) else known

@@ -50,7 +50,16 @@ def _wanted(before: Mapping[str, Mapping[str, Any]], outcome: Outcome) -> list[t
     return [(ready, "False", reason, message), (ConditionType.STALLED, "True", reason, message)]
 
 
-_LASTING = frozenset({ConditionType.COVERAGE_LOW, ConditionType.CONFLICT_HIGH, ConditionType.FUNCTIONS_DEPENDENT, ConditionType.VOTES_ADVERSARIAL})
+_LASTING = frozenset(
+    {
+        ConditionType.COVERAGE_LOW,
+        ConditionType.CONFLICT_HIGH,
+        ConditionType.FUNCTIONS_DEPENDENT,
+        ConditionType.VOTES_ADVERSARIAL,
+        ConditionType.DRIFTED,
+        ConditionType.PRIVACY_SUSPECTED,
+    }
+)
 
 
 def _unchanged(before: Mapping[str, Mapping[str, Any]], outcome: Outcome) -> list[tuple[str, str, str, str]]:

@@ -12,9 +12,8 @@ from labelplane.status.conditions import conditions
 
 BAD_NEWS = frozenset({ConditionType.STALLED})
 QUIET = frozenset({ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.RUNNING})
-STEPS = frozenset(
-    {ControlReason.CHECKING, ControlReason.RESOLVING, ControlReason.FITTING, ControlReason.LABELING, ControlReason.PROGRESSING, ControlReason.SUSPENDED}
-)
+WORK = frozenset({ControlReason.CHECKING, ControlReason.RESOLVING, ControlReason.FITTING, ControlReason.LABELING, ControlReason.COMMITTING})
+STEPS = WORK | {ControlReason.PROGRESSING, ControlReason.SUSPENDED}
 
 
 def next_status(observed: Observed, plan: Plan, *, now: datetime) -> dict[str, Any]:
@@ -37,7 +36,7 @@ def transition_events(observed: Observed, status: Mapping[str, Any]) -> tuple[Ev
     before, after = _by_type(old), _by_type(status)
     events = [*_ready_events(before, after), *_version_events(old, status)]
     for kind, one in after.items():
-        if kind not in QUIET and kind not in before and one["reason"] != after[ConditionType.READY]["reason"]:
+        if kind not in QUIET and _is_news(before.get(kind), one) and one["reason"] != after[ConditionType.READY]["reason"]:
             events.append(Event("Normal" if kind == ConditionType.SUSPENDED else "Warning", one["reason"], one["message"]))
     if ConditionType.SUSPENDED in before and ConditionType.SUSPENDED not in after:
         events.append(Event("Normal", ControlReason.PROGRESSING, "no longer suspended"))
@@ -57,6 +56,11 @@ def _ready_events(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[E
     if was is None or (was["status"], was["reason"]) != (now["status"], now["reason"]) or bad:
         events.append(Event("Warning" if bad else "Normal", now["reason"], now["message"]))
     return events
+
+
+def _is_news(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
+    """A condition that is new; of drift also what it names, since each run is compared anew."""
+    return before is None or (now["type"] == ConditionType.DRIFTED and before["message"] != now["message"])
 
 
 def _version_events(old: Mapping[str, Any], status: Mapping[str, Any]) -> list[Event]:

@@ -9,6 +9,7 @@ from typing import Any
 from labeljob.contract.config import FitTask, JobConfig, LabelTask, ResolveTask
 from labeljob.contract.datasets import Dataset, DatasetPin
 from labeljob.contract.digests import digest_of
+from labeljob.contract.drift import Shift
 from labeljob.contract.reasons import ExitCode, JobReason
 from labeljob.contract.result import (
     CheckResult,
@@ -20,15 +21,18 @@ from labeljob.contract.result import (
     LabelResult,
     ModelVersion,
     ResolveResult,
+    ShardResult,
     VersionLine,
 )
 from labeljob.contract.result_packing import pack
 from labelplane.cluster.client import ApiError, Client
 from labelplane.cluster.paths import CONFIG_MAPS, PODS
 from labelplane.errors import Transient
+from labelplane.resources.indexed_job import index_of
 
 BUILD = "build-1"
 TIME = "2026-03-01T00:00:00Z"
+START = "2026-02-28T23:59:55Z"  # of each pod, five seconds before its end
 
 
 @dataclass
@@ -41,9 +45,10 @@ class World:
     hold: Callable[[JobConfig], bool] = lambda config: False
     fail: Callable[[JobConfig], bool] = lambda config: False
     ran: list[str] = field(default_factory=list)  # steps, in order
+    parts: dict[tuple[str, int], set[int]] = field(default_factory=dict)  # (run, shards) -> those that are labelled
 
-    def result(self, config: JobConfig) -> JobResult:
-        """What the job image would report, after doing it to this world."""
+    def result(self, config: JobConfig, index: int = 0) -> JobResult:
+        """What the job image would report, after doing it to this world; `index` is the pod's."""
         self.ran.append(config.step)
         if self.fail(config):
             return JobResult(build=BUILD, failure=Failure(reason=JobReason.SCHEMA_BROKEN, message="column image is missing"))
@@ -55,6 +60,12 @@ class World:
             return JobResult(build=BUILD, resolve=self._resolve(config.resolve))
         if config.fit:
             return JobResult(build=BUILD, fit=self._fit(config.fit))
+        if config.shard:
+            self.parts.setdefault((config.shard.label.run, config.shard.shards), set()).add(index)
+            return JobResult(build=BUILD, shard=ShardResult(shard=index, rows=100))
+        if config.commit:
+            assert self.parts[config.commit.label.run, config.commit.shards] == set(range(config.commit.shards))
+            return JobResult(build=BUILD, label=self._label(config.commit.label))
         assert config.label
         return JobResult(build=BUILD, label=self._label(config.label))
 
@@ -75,6 +86,7 @@ class World:
             current_functions=FunctionColumns() if current else None,
             pin_found=current is not None if task.pin is not None else None,
             commit=commits[-1] if commits else None,
+            shards=1 if task.shards == "auto" else task.shards,
         )
 
     def _fit(self, task: FitTask) -> FitResult:
@@ -97,7 +109,7 @@ class World:
                     sequence=task.sequence, run_digest=task.run_digest, run=task.run, table_id="out", version=len(known),
                     content_digest=digest_of(task.run_digest), started_at=TIME, finished_at=TIME, data=task.data,
                     model_version=task.model_version, model_sha256=task.model_sha256, function_set_digest=version.function_set_digest,
-                    image=task.image, label_distribution={"risky": 0.25, "normal": 0.75},
+                    image=task.image, label_distribution={"risky": 0.25, "normal": 0.75}, drift=[Shift(kind="column", name="restarts", size=0.25)],
                     metrics={"rows": 1000.0, "coverage": 0.95, "conflictRate": 0.05, "meanConfidence": 0.8, "latencySeconds": 3.5},
                 )
             )  # fmt: skip
@@ -135,7 +147,7 @@ async def _finish(client: Client, pod: dict[str, Any], world: World) -> None:
     config = JobConfig.model_validate_json(config_map["data"]["config.json"])
     if world.hold(config):
         return
-    result = world.result(config)
+    result = world.result(config, index_of(pod))
     code = int(ExitCode.BAD_DATA if result.failure else ExitCode.OK)
     await client.merge(PODS.path(namespace, name, "status"), {"status": ended_status(code, pack(result).decode())})
 
@@ -144,4 +156,4 @@ def ended_status(code: int, message: str) -> dict[str, Any]:
     """Status of a pod whose one container has ended."""
     terminated = {"exitCode": code, "message": message, "reason": "Completed" if code == 0 else "Error", "startedAt": TIME, "finishedAt": TIME}
     container = {"name": "job", "image": "i", "imageID": "", "ready": False, "restartCount": 0, "state": {"terminated": terminated}}
-    return {"phase": "Succeeded" if code == 0 else "Failed", "containerStatuses": [container]}
+    return {"phase": "Succeeded" if code == 0 else "Failed", "startTime": START, "containerStatuses": [container]}

@@ -15,6 +15,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.cluster_fixtures import ROOT, RealCluster
+from tests.patience import HANG_SECONDS
 
 MAIN = ("-m", "labelplane.handlers.main")
 
@@ -36,12 +37,12 @@ class OperatorProcess:
         self.process.kill()
         self.process.wait()
 
-    async def terminate(self, seconds: float = 15.0) -> int:
+    async def terminate(self, seconds: float = HANG_SECONDS) -> int:
         """As kubelet does; returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return await self.ended(seconds)
 
-    async def ended(self, seconds: float) -> int:
+    async def ended(self, seconds: float = HANG_SECONDS) -> int:
         """The exit code, once it has ended by itself."""
         return await asyncio.to_thread(self.process.wait, seconds)
 
@@ -54,9 +55,9 @@ class OperatorProcess:
         except aiohttp.ClientError:
             return 0, ""
 
-    async def until_ready(self, seconds: float = 30.0) -> None:
+    async def until_ready(self) -> None:
         """Wait for /readyz; fails with the log."""
-        deadline = asyncio.get_running_loop().time() + seconds
+        deadline = asyncio.get_running_loop().time() + HANG_SECONDS
         while (await self.probe("/readyz"))[0] != 200:
             assert self.process.poll() is None, self.said()
             assert asyncio.get_running_loop().time() < deadline, self.said()

@@ -10,6 +10,7 @@ from labelplane.cluster.paths import CONFIG_MAPS, EVENTS, FUNCTION_SETS, JOBS, L
 from labelplane.errors import Transient
 from labelplane.status.checker import violations
 from tests.manifests import REMOVE, changed, function_set, label_job, label_model
+from tests.patience import HANG_SECONDS
 
 Raw = dict[str, Any]
 NAME = "rollout-risk"
@@ -45,15 +46,15 @@ class Namespace:
         prefixed = {f"labelplane.dev/{key.replace('_', '-')}": value for key, value in annotations.items()}
         await self.patch(collection, {"metadata": {"annotations": prefixed}}, name)
 
-    async def ready(self, collection: Collection = LABEL_JOBS, name: str = NAME, seconds: float = 40.0) -> Raw:
+    async def ready(self, collection: Collection = LABEL_JOBS, name: str = NAME, seconds: float = HANG_SECONDS) -> Raw:
         """The resource, once Ready for its present generation."""
         return await self.until(lambda found: condition(found, "Ready") == "True" and current(found), collection, name, seconds)
 
-    async def reason(self, reason: str, collection: Collection = LABEL_JOBS, name: str = NAME, seconds: float = 40.0) -> Raw:
+    async def reason(self, reason: str, collection: Collection = LABEL_JOBS, name: str = NAME, seconds: float = HANG_SECONDS) -> Raw:
         """The resource, once its Ready condition gives this reason."""
         return await self.until(lambda found: ready_reason(found) == reason, collection, name, seconds)
 
-    async def until(self, holds: Callable[[Raw], object], collection: Collection = LABEL_JOBS, name: str = NAME, seconds: float = 40.0) -> Raw:
+    async def until(self, holds: Callable[[Raw], object], collection: Collection = LABEL_JOBS, name: str = NAME, seconds: float = HANG_SECONDS) -> Raw:
         """The resource, once this holds; fails with its last status."""
 
         async def look() -> Raw | None:
@@ -87,10 +88,10 @@ class Namespace:
             return reason in reasons
 
         reasons: set[str] = set()
-        await eventually(look, 10, lambda: reasons)
+        await eventually(look, last=lambda: reasons)
 
 
-async def eventually(look: Callable[[], Awaitable[Any]], seconds: float = 40.0, last: Callable[[], object] = lambda: None) -> Any:
+async def eventually(look: Callable[[], Awaitable[Any]], seconds: float = HANG_SECONDS, last: Callable[[], object] = lambda: None) -> Any:
     """The first true answer; an API server that is away is asked again."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:

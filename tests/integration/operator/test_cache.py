@@ -182,3 +182,46 @@ async def test_each_end_of_a_job_is_counted_once() -> None:
     for version, finished in ((2, None), (3, "Complete"), (4, "Complete")):
         feed.event("MODIFIED", job("run", owner, version, finished=finished))
     assert ends == [("check", "succeeded")]
+
+
+def indexed_job(version: int = 1) -> dict[str, Any]:
+    return job("run", label_job("job", "model"), version) | {"spec": {"completionMode": "Indexed", "completions": 1000}}
+
+
+QUIET: list[dict[str, Any]] = [{"phase": "Pending"}, {"phase": "Running"}, {"phase": "Succeeded"}]
+LOUD: list[dict[str, Any]] = [
+    {"phase": "Failed"},
+    {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False"}]},
+    {"phase": "Pending", "containerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull"}}}]},
+]
+
+
+async def test_a_thousand_pods_that_do_well_wake_nobody() -> None:
+    """F7, X8: their Job's status counts them; what keeps one from running is told at once."""
+    cache, queue = filled(), WorkQueue[Key]()
+    cache.put(indexed_job())
+    feed = Feed(cache, queue, lambda step, outcome: None)
+    for number in range(1000):
+        for version, status in enumerate(QUIET, 2):
+            feed.event("MODIFIED", pod(f"run-{number}", indexed_job(), version) | {"status": status})
+    assert queue.depth == 0
+    for version, status in enumerate(LOUD, 9):
+        feed.event("MODIFIED", pod("run-0", indexed_job(), version) | {"status": status})
+        assert await take_all(queue) == {JOB}
+    feed.event("MODIFIED", indexed_job(2))
+    assert await take_all(queue) == {JOB}
+
+
+def test_the_seconds_of_each_pod_are_counted_once() -> None:
+    """X21: of one whose end we have seen coming, be it by its deletion; a restart counts nothing twice."""
+    cache, spent = Cache(), []
+    feed = Feed(cache, WorkQueue[Key](), lambda step, outcome: None, lambda *told: spent.append(told))
+    owner = job("run", label_job("job", "model"))
+    start = {"startTime": "2026-03-01T00:00:00Z"}
+    over = start | {"containerStatuses": [{"state": {"terminated": {"exitCode": 1, "finishedAt": "2026-03-01T00:00:07Z"}}}]}
+    feed.event(None, pod("old", owner) | {"status": over})
+    for name, last in (("a", "MODIFIED"), ("b", "DELETED")):
+        feed.event("ADDED", pod(name, owner, 2) | {"status": start})
+        feed.event(last, pod(name, owner, 3) | {"status": over})
+        feed.event("MODIFIED", pod(name, owner, 4) | {"status": over})
+    assert spent == [("LabelJob", "ns", "check", 7.0)] * 2

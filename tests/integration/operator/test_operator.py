@@ -14,6 +14,7 @@ from tests.integration.operator.player import World, playing
 from tests.integration.operator.process import OperatorProcess, operator_process, restart_control_plane
 from tests.integration.operator.serving import NAME, Namespace, chain, condition, eventually
 from tests.manifests import changed
+from tests.patience import HANG_SECONDS, SLOWER
 
 pytestmark = pytest.mark.apiserver
 
@@ -114,7 +115,7 @@ async def test_an_api_server_that_restarts_is_survived(operator: OperatorProcess
     await ns.reason("Fitting", LABEL_MODELS)
     await asyncio.to_thread(restart_control_plane, api_server)
     world.hold = lambda config: False
-    done = await ns.ready(seconds=90)
+    done = await ns.ready()
     assert done["status"]["run"]["sequence"] == 1
     assert operator.process.poll() is None
 
@@ -281,7 +282,7 @@ async def test_a_pods_trouble_shows_within_ten_seconds(
     pods = f"/api/v1/namespaces/{ns.name}/pods"
     pod = (await eventually(lambda: items(ns.client, pods)))[0]
     await ns.client.merge(f"{pods}/{pod['metadata']['name']}/status", {"status": status})
-    await ns.reason(reason, FUNCTION_SETS, seconds=10)
+    await ns.reason(reason, FUNCTION_SETS, seconds=10 * SLOWER)
 
 
 async def items(client: Client, path: str) -> list[dict[str, Any]]:
@@ -332,9 +333,10 @@ async def empty(ns: Namespace) -> bool:
 
 
 async def test_metrics_show_what_a_run_came_to(operator: OperatorProcess, ns: Namespace, world: World) -> None:
-    """M1, M2, M3, M6."""
+    """M1, M2, M3, M6, F4, X21."""
     await ns.create_chain()
-    await ns.ready()
+    done = await ns.ready()
+    assert done["status"]["run"]["podSeconds"] == 5
     labels = f'{{name="{NAME}",namespace="{ns.name}"}}'
     expected = {
         f"labelplane_labeljob_coverage_ratio{labels} 0.95",
@@ -342,8 +344,11 @@ async def test_metrics_show_what_a_run_came_to(operator: OperatorProcess, ns: Na
         f"labelplane_labeljob_mean_confidence{labels} 0.8",
         f"labelplane_labeljob_data_to_label_latency_seconds{labels} 3.5",
         f"labelplane_labeljob_rows{labels} 1000.0",
+        f'labelplane_labeljob_drift{{kind="column",name="{NAME}",namespace="{ns.name}"}} 0.25',
+        f'labelplane_labeljob_drift{{kind="label",name="{NAME}",namespace="{ns.name}"}} 0.0',
         'labelplane_resources{kind="LabelJob",ready="True"} 1.0',
         'labelplane_jobs_finished_total{outcome="succeeded",step="label"} 1.0',
+        f'labelplane_run_pod_seconds_total{{kind="LabelJob",namespace="{ns.name}",step="label"}} 5.0',
         "labelplane_queue_depth 0.0",
     }
 
@@ -352,13 +357,13 @@ async def test_metrics_show_what_a_run_came_to(operator: OperatorProcess, ns: Na
         return expected <= shown
 
     shown: set[str] = set()
-    await eventually(missing_none, 10, lambda: expected - shown)
+    await eventually(missing_none, last=lambda: expected - shown)
 
 
 async def test_it_ends_at_once_when_told_to(operator: OperatorProcess, ns: Namespace, world: World) -> None:
     await ns.create_chain()
     await ns.ready()
-    assert await operator.terminate(8) == 0
+    assert await operator.terminate(8 * SLOWER) == 0
 
 
 async def test_logs_tell_of_no_contents(operator: OperatorProcess, ns: Namespace, world: World) -> None:
@@ -372,7 +377,7 @@ async def test_a_crd_that_goes_away_ends_the_process(operator: OperatorProcess, 
     """A dead watch ends the process; the next one waits until all kinds are served again."""
     try:
         await asyncio.to_thread(api_server.kubectl, "delete", "crd", "labelingfunctionsets.labelplane.dev")
-        assert await operator.ended(60) == 1
+        assert await operator.ended() == 1
     finally:
         await asyncio.to_thread(api_server.kubectl, "apply", "--server-side", "--force-conflicts", "-f", "crds")
-        await asyncio.to_thread(api_server.kubectl, "wait", "--for=condition=Established", "--timeout=30s", "-f", "crds")
+        await asyncio.to_thread(api_server.kubectl, "wait", "--for=condition=Established", f"--timeout={HANG_SECONDS:.0f}s", "-f", "crds")

@@ -11,13 +11,14 @@ from labelplane.errors import Transient
 from tests.cluster_fixtures import RealCluster
 from tests.integration.operator.player import World
 from tests.integration.operator.process import OperatorProcess
+from tests.integration.operator.quotas import no_room
 from tests.integration.operator.serving import Namespace, chain, condition, message
 
 
 @pytest.mark.apiserver
 async def test_a_quota_that_refuses_our_jobs(operator: OperatorProcess, ns: Namespace, world: World, api_server: RealCluster) -> None:
     """Stalled with the quota's own words, and an Event; asked again when there is room, it goes on."""
-    await quota(api_server, ns, "count/jobs.batch=0")
+    await no_room(api_server, ns.name, "count/jobs.batch")
     await ns.create(chain(ns.name)[0])
     stalled = await ns.reason("QuotaExceeded", FUNCTION_SETS)
     assert condition(stalled, "Stalled") == "True"
@@ -29,13 +30,12 @@ async def test_a_quota_that_refuses_our_jobs(operator: OperatorProcess, ns: Name
 
 
 @pytest.mark.apiserver
-@pytest.mark.timeout(120)
 async def test_a_quota_that_refuses_the_pods_of_our_jobs(operator: OperatorProcess, ns: Namespace, world: World, api_server: RealCluster) -> None:
     """The Job stands and nothing runs: after half a minute the condition says where to look. No event wakes us then but our own clock."""
-    await quota(api_server, ns, "pods=0")
+    await no_room(api_server, ns.name, "pods")
     await ns.create(chain(ns.name)[0])
     await ns.reason("Checking", FUNCTION_SETS)
-    waiting = await ns.reason("PodNotStarting", FUNCTION_SETS, seconds=60)
+    waiting = await ns.reason("PodNotStarting", FUNCTION_SETS)
     (job,) = await ns.jobs()
     assert f"kubectl describe job {job['metadata']['name']}" in message(waiting)
     assert condition(waiting, "Reconciling") == "True"
@@ -47,9 +47,3 @@ def test_a_quota_that_nobody_has_counted_yet_is_awaited() -> None:
     """For a moment after it was made it refuses everything; the words are the API server's (plugin/resourcequota)."""
     answer = ApiError(403, {"reason": "Forbidden", "message": 'jobs.batch "run" is forbidden: status unknown for quota: small, resources: count/jobs.batch'})
     assert isinstance(refusal(answer, "Job run"), Transient)
-
-
-async def quota(api_server: RealCluster, ns: Namespace, hard: str) -> None:
-    """A quota that is in force."""
-    await asyncio.to_thread(api_server.kubectl, "-n", ns.name, "create", "quota", "small", f"--hard={hard}")
-    await asyncio.to_thread(api_server.wait, "the quota", lambda: api_server.get(ns.name, "resourcequotas", "small").get("status", {}).get("hard"))

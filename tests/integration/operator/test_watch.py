@@ -22,6 +22,7 @@ from labelplane.handlers.watching import Logins, Patience, handlers, kopf_settin
 from tests.cluster_fixtures import RealCluster
 from tests.integration.operator.process import restart_control_plane
 from tests.manifests import label_model
+from tests.patience import HANG_SECONDS
 
 pytestmark = pytest.mark.apiserver
 
@@ -48,7 +49,7 @@ async def watching(client: Client, namespace: str, patience: Patience = HASTY) -
     registry = handlers(feed, session.open, client.server)
     task = asyncio.create_task(watch(registry, kopf_settings(patience), (namespace,)))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
             await heartbeat.wait_listed()
         yield Watching(cache, queue, heartbeat, task)
     finally:
@@ -56,7 +57,7 @@ async def watching(client: Client, namespace: str, patience: Patience = HASTY) -
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def eventually(found: Callable[[], object], seconds: float = 20.0) -> None:
+async def eventually(found: Callable[[], object], seconds: float = HANG_SECONDS) -> None:
     """Wait until it is true; fails with what it last was."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not found():
@@ -119,7 +120,7 @@ async def test_bookmarks_are_heard(client: Client, api_namespace: str) -> None:
 
     async with watching(client, api_namespace, Patience(inactivity=280.0)) as now:
         await eventually(lambda: min(now.heartbeat.silence().values()) > 5)
-        await eventually(everything_heard, 200)
+        await eventually(everything_heard, 200)  # a bookmark comes every minute on any machine; after 280 s the watch would begin anew, which is heard too
 
 
 @pytest.mark.alone

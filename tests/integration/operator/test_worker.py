@@ -24,6 +24,7 @@ from labelplane.reconcile import Reconciled
 from labelplane.settings import Settings
 from labelplane.status.checker import violations
 from tests.integration.operator.objects import label_job
+from tests.patience import HANG_SECONDS
 
 GOOD, BAD = Key("LabelJob", "ns", "good"), Key("LabelJob", "ns", "bad")
 SECRET = "a user's own text"
@@ -54,7 +55,7 @@ class Bench:
         self.queue.close()
 
     async def work(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_SECONDS):
             await self.worker.run()
 
 

@@ -18,7 +18,7 @@ from labelplane.plan.observed import Observed
 from labelplane.settings import Settings
 from tests.cluster_fixtures import RealCluster
 from tests.integration.operator.objects import Raw, our_labels, owner_reference
-from tests.integration.operator.serving import eventually
+from tests.integration.operator.quotas import no_room
 from tests.manifests import label_model
 
 pytestmark = pytest.mark.apiserver
@@ -121,19 +121,11 @@ async def test_an_invalid_job_stalls_with_the_servers_words(client: Client, owne
 
 async def test_a_full_quota_stalls(client: Client, owner: Raw, api_server: RealCluster) -> None:
     namespace = owner["metadata"]["namespace"]
-    api_server.kubectl("-n", namespace, "create", "quota", "none", "--hard=count/jobs.batch=0")
-    api_server.wait("the quota", lambda: api_server.get(namespace, "resourcequotas", "none").get("status", {}).get("hard"))
+    await no_room(api_server, namespace, "count/jobs.batch")
     writer, _ = await writer_and_cache(client)
-
-    async def refused() -> Stalled | None:
-        try:
-            await writer.create(owner, config_map(owner), a_job(owner))
-        except Stalled as stalled:
-            return stalled
-        return None  # never reached: the Job would be there
-
-    stalled = await eventually(refused)  # the admission plugin's own cache may be a moment behind: "status unknown"
-    assert (stalled.reason, "exceeded quota" in stalled.message) == ("QuotaExceeded", True)
+    with pytest.raises(Stalled, match="exceeded quota: small") as stalled:
+        await writer.create(owner, config_map(owner), a_job(owner))
+    assert stalled.value.reason == "QuotaExceeded"
     assert (await client.list_all(JOBS.path(namespace)))["items"] == []
 
 

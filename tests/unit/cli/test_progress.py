@@ -16,6 +16,7 @@ from labelplane.cli.progress import bars, show
 from labelplane.cli.run import until_one_ends
 from labelplane.cluster.local_jobs import JobProgress, LocalJobs
 from tests.e2e import rollouts
+from tests.patience import HANG_SECONDS
 from tests.unit.cli.test_run import events, write
 
 
@@ -37,7 +38,7 @@ def test_a_job_that_has_logged_nothing_yet(tmp_path: Path) -> None:
     (tmp_path / "job").mkdir()
     jobs.log("job").write_text('not json\n{"event": "started"}\n{"event": "progress", "phase": "vote", "rows_done": 7, "rows_to')
     child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
-    jobs._children["job"] = child
+    jobs.processes.children["job"] = child
     try:
         assert jobs.progress() == [JobProgress("job", "starting", 0, None)]
         jobs.log("job").write_text('{"event": "progress", "phase": "vote", "rows_done": 7, "rows_total": 9}\n{"event": "other"}\n')
@@ -55,7 +56,7 @@ async def test_it_waits_until_a_job_ends_or_the_time_is_up(tmp_path: Path) -> No
     (tmp_path / "job").mkdir()
     jobs.log("job").write_text("")
     child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)  # noqa: ASYNC220 - returns at once
-    jobs._children["job"] = child
+    jobs.processes.children["job"] = child
     began = time.monotonic()
     await until_one_ends(jobs, frozenset(), 0.2, display)
     assert time.monotonic() - began >= 0.2
@@ -65,7 +66,7 @@ async def test_it_waits_until_a_job_ends_or_the_time_is_up(tmp_path: Path) -> No
     assert child.stdin
     child.stdin.close()
     child.wait()
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, HANG_SECONDS)
 
 
 def test_a_run_on_a_terminal_shows_rows(tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_a_run_on_a_terminal_shows_rows(tmp_path: Path) -> None:
     events(tmp_path, 500, seed=0)
     events(tmp_path, 400_000, seed=0)
     here, there = pty.openpty()
-    command = [sys.executable, "-m", "labelplane.cli.main", "run", str(tmp_path), "--volume", f"lake={tmp_path}/lake"]
+    command = [sys.executable, "-m", "labelplane.cli.main", "run", str(tmp_path), "--volume", f"lake={tmp_path}/lake", "--no-report"]
     child = subprocess.Popen(command, stderr=there, stdout=subprocess.DEVNULL, env=os.environ | {"TERM": "xterm", "COLUMNS": "160"})
     os.close(there)
     shown = _all_of(here)

@@ -7,16 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from labeljob.contract.calibration import CalibrationRecord, Interval
-from labeljob.contract.config import JobConfig, ResolveTask
+from labeljob.contract.config import CommitTask, JobConfig, LabelTask, ResolveTask
 from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.digests import digest_of
+from labeljob.contract.drift import Shift
+from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import InputQuery, ModelInput, chain_of
+from labeljob.contract.privacy import HashKeyPin, PrivacyFinding
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import CheckResult, Commit, DependentPair, Failure, FitResult, FunctionColumns, JobResult, LabelResult, ModelVersion, ResolveResult, VersionLine
 from labelplane.api.groups import Key
 from labelplane.api.parse import key_of
 from labelplane.plan.actions import Action, CreateJob, Event
-from labelplane.plan.observed import Observed, ObservedJob
+from labelplane.plan.observed import Indexes, Observed, ObservedJob
 from labelplane.reconcile import reconcile
 from labelplane.settings import Settings
 from labelplane.status.checker import violations
@@ -34,12 +37,18 @@ class World:
     gold_version: int = 0
     build: str = "b1"
     dependent: list[DependentPair] = field(default_factory=list)
+    drift: list[Shift] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    privacy: list[PrivacyFinding] = field(default_factory=list)
+    key_id: str = "k1"  # of the key in the Secret
     failing: dict[str, JobReason] = field(default_factory=dict)  # step -> why it fails
     resources: dict[Key, dict[str, Any]] = field(default_factory=dict)
     jobs: dict[str, tuple[str, CreateJob, ObservedJob]] = field(default_factory=dict)
     homes: dict[str, list[ModelVersion]] = field(default_factory=dict)
     commits: list[Commit] = field(default_factory=list)
+    auto_shards: int = 1  # what the resolve step makes of `auto`
+    parts: dict[tuple[str, int], set[int]] = field(default_factory=dict)  # (run, shards) -> those that are labelled
+    labelled_parts: int = 0  # times that a part was labelled
     events: list[tuple[str, Event]] = field(default_factory=list)
     writes: int = 0
 
@@ -74,6 +83,8 @@ class World:
     async def apply_action(self, observed: Observed, action: Action) -> None:
         if isinstance(action, CreateJob):
             job = ObservedJob(action.intent.name, f"uid-{action.intent.name}-{self.now}", action.intent.config.step, "running", self.now)
+            if action.intent.completions is not None:
+                job = replace(job, indexes=Indexes(action.intent.completions))
             self.jobs.setdefault(action.intent.name, (observed.resource["metadata"]["uid"], action, job))
         else:
             self.jobs.pop(action.name, None)
@@ -90,10 +101,37 @@ class World:
         """Let running jobs (of a step) end; returns how many did."""
         running = [(name, entry) for name, entry in self.jobs.items() if not entry[2].finished and step in (None, entry[2].step)]
         for name, (owner, action, job) in running:
+            if job.indexes is not None and action.intent.config.step not in self.failing:
+                self.finish_shards(name, job.indexes.total)
+                continue
             result = self._result(action.intent.config)
             state = "failed" if result.failure else "succeeded"
-            self.jobs[name] = (owner, action, replace(job, state=state, result=result, finished_at=self.now))
+            ended = replace(job, state=state, result=result, finished_at=self.now, pod_seconds=(self.now - job.created_at).total_seconds())
+            if job.indexes is not None:
+                ended = replace(ended, indexes=replace(job.indexes, failed=(1,)), index=1)
+            self.jobs[name] = (owner, action, ended)
         return len(running)
+
+    def finish_shards(self, name: str, count: int = 1) -> None:
+        """Let so many more parts of an Indexed Job end, those first that are done already, as the job itself skips them."""
+        owner, action, job = self.jobs[name]
+        task = action.intent.config.shard
+        assert task is not None
+        assert job.indexes is not None
+        done = self.parts.setdefault((task.label.run, task.shards), set())
+        for part in range(job.indexes.done, min(job.indexes.total, job.indexes.done + count)):
+            self.labelled_parts += part not in done
+            done.add(part)
+            job = replace(job, indexes=replace(job.indexes, done=part + 1, rows=10 * (part + 1)))
+        assert job.indexes is not None
+        if job.indexes.done == job.indexes.total:
+            spent = job.indexes.total * (self.now - job.created_at).total_seconds()
+            job = replace(job, state="succeeded", finished_at=self.now, pod_seconds=spent)
+        self.jobs[name] = (owner, action, job)
+
+    def job_of(self, step: str) -> ObservedJob | None:
+        """The newest Job of a step."""
+        return next((job for _, _, job in reversed(self.jobs.values()) if job.step == step), None)
 
     def pass_time(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -103,13 +141,22 @@ class World:
             reason = self.failing[config.step]
             return JobResult(build=self.build, failure=Failure(reason=reason, message=f"{reason}: column restarts: 3 values below minimum 0"))
         if config.check is not None:
-            digest = digest_of(config.check.function_set.canonical())
+            digest = self._digest(config.check.function_set)
             return JobResult(build=self.build, check=CheckResult(function_set_digest=digest, function_count=len(config.check.function_set.functions), tests_passed=1))
         if config.resolve is not None:
             return JobResult(build=self.build, resolve=self._resolve(config.resolve))
         if config.fit is not None:
             return JobResult(build=self.build, fit=self._fit(config))
-        return JobResult(build=self.build, label=self._label(config))
+        if config.commit is not None:
+            return self._commit(config.commit)
+        assert config.label is not None
+        return JobResult(build=self.build, label=self._label(config.label))
+
+    def _commit(self, task: CommitTask) -> JobResult:
+        """A commit finds every part of its own run, or makes nothing visible."""
+        if self.parts.get((task.label.run, task.shards)) != set(range(task.shards)):
+            return JobResult(build=self.build, failure=Failure(reason=JobReason.INTERNAL_ERROR, message="parts are missing"))
+        return JobResult(build=self.build, label=self._label(task.label))
 
     def _resolve(self, task: ResolveTask) -> ResolveResult:
         version = self.data_version if task.data.version in (None, "latest") else int(task.data.version)
@@ -118,19 +165,29 @@ class World:
         return ResolveResult(
             data=DatasetPin(uri=task.data.uri, format=task.data.format, table_id="t", version=version, digest=f"data-{version}"),
             gold=DatasetPin(uri=task.gold.uri, format=task.gold.format, digest=f"gold-{self.gold_version}") if task.gold else None,
-            function_set_digest=digest_of(task.function_set.canonical()) if task.function_set else None,
+            function_set_digest=self._digest(task.function_set) if task.function_set else None,
+            hash_key=self._hash_key(task.function_set) if task.function_set else None,
             versions=[VersionLine(version=one.version, fit_digest=one.fit_digest, fitted_at=one.fitted_at) for one in newest],
             current=current if current is None or not task.inputs else current.model_copy(update={"inputs": []}),
             inputs=chain_of([self._input(query) for query in task.inputs]),
             commit=self.commits[-1] if task.output and self.commits else None,
+            shards=self.auto_shards if task.shards == "auto" else task.shards,
         )
+
+    def _hash_key(self, function_set: FunctionSet) -> HashKeyPin | None:
+        ref = function_set.schema_.hash_key_ref
+        return HashKeyPin(name=ref.name, key=ref.key, id=self.key_id) if ref and function_set.schema_.hashed else None
+
+    def _digest(self, function_set: FunctionSet) -> str:
+        key = self._hash_key(function_set)
+        return digest_of([function_set.canonical(), key.id if key else None])
 
     def _newest(self, home: str) -> list[ModelVersion]:
         return sorted(self.homes.get(home, []), key=lambda one: -one.version)
 
     def _input(self, query: InputQuery) -> tuple[ModelInput, list[ModelInput]]:
         found = next(one for one in self.homes[query.artifacts] if one.version == query.version)
-        pin = ModelInput(name=query.name, version=found.version, digest=found.fit_digest, artifacts=query.artifacts, sha256=found.sha256)
+        pin = ModelInput(name=query.name, version=found.version, digest=found.fit_digest, artifacts=query.artifacts, sha256=found.sha256, secret=query.secret)
         return pin, found.inputs
 
     def _fit(self, config: JobConfig) -> FitResult:
@@ -141,15 +198,14 @@ class World:
             version=task.version, start=task.start, fit_digest=task.fit_digest, sha256=f"sha-{task.fit_digest}", function_set_digest=task.function_set_digest, data=task.data,
             image=task.image, build=self.build, algorithm="majority-vote", why="asked for", iterations=1, converged=True, fitted_at=self._time(),
             metrics={"coverage": 0.95, "brier": 0.12345}, intervals={"brier": Interval(low=0.1, high=0.15)}, dependent=self.dependent, notes=self.notes,
+            hash_key=task.hash_key, privacy=self.privacy,
             inputs=task.inputs, calibration=CalibrationRecord(method="temperature", gold_rows=80, why=f"{task.calibration} was asked for"),
         )  # fmt: skip
         if standing is None:
             self.homes.setdefault(task.artifacts, []).append(made)
         return FitResult(version=made, functions=FunctionColumns())
 
-    def _label(self, config: JobConfig) -> LabelResult:
-        task = config.label
-        assert task is not None
+    def _label(self, task: LabelTask) -> LabelResult:
         standing = next((one for one in self.commits if one.sequence == task.sequence), None)
         assert standing is None or standing.run_digest == task.run_digest
         made = standing or Commit(
@@ -158,6 +214,7 @@ class World:
             started_at=self._time(), finished_at=self._time(), data=task.data, model_version=task.model_version, model_sha256=task.model_sha256,
             function_set_digest="f",
             image=task.image, metrics={"rows": 10, "coverage": 0.95, "conflictRate": 0.05, "precision": None}, label_distribution={"risky": 0.3},
+            drift=self.drift, privacy=self.privacy,
         )  # fmt: skip
         if standing is None:
             self.commits.append(made)

@@ -2,8 +2,9 @@
 
 import pytest
 
+from labeljob.contract.drift import Shift
 from tests.manifests import changed, function_set, label_job, label_model
-from tests.unit.operator.pipeline import World, once, settle
+from tests.unit.operator.pipeline import World, condition, once, settle
 
 
 @pytest.fixture
@@ -82,6 +83,26 @@ async def test_a_missed_objective(world: World) -> None:
     world.annotate("LabelJob", reconcile_at="1")
     await settle(world)
     assert ("Warning", "CoverageLow") not in told(world)
+
+
+async def test_drift_is_told_with_names_sizes_and_the_version(world: World) -> None:
+    """F4: a condition and an Event that stop nothing; again when another run drifts elsewhere, and gone when nothing does or more is allowed."""
+    world.drift = [Shift(kind="column", name="restarts", size=0.31), Shift(kind="function", name="quiet", size=0.029), Shift(kind="label", name="risky", size=0.12)]
+    await settle(world)
+    resource = world.get("LabelJob")
+    assert condition(resource)["status"] == "True"
+    drifted = condition(resource, "Drifted")["message"]
+    assert drifted.startswith("beside the data of version 1 of LabelModel rollout-risk: column restarts has a population stability index of 0.31 (spec.drift allows 0.2)")
+    assert "labels of class risky moved by 0.12" in drifted
+    assert "quiet" not in drifted
+    assert told(world).count(("Warning", "Drifted")) == 1
+    world.apply(changed(label_job(), "spec.drift", {"maxPopulationStability": 0.5, "maxLabelShift": 0.5, "maxVoteShift": 0.02}))
+    await settle(world)
+    assert "votes of function quiet moved by 0.029 of the rows (spec.drift allows 0.02)" in condition(world.get("LabelJob"), "Drifted")["message"]
+    assert told(world).count(("Warning", "Drifted")) == 1
+    world.apply(changed(label_job(), "spec.drift", {"maxPopulationStability": 0.5, "maxLabelShift": 0.5, "maxVoteShift": 0.1}))
+    await settle(world)
+    assert all(one["type"] != "Drifted" for one in world.get("LabelJob")["status"]["conditions"])
 
 
 async def test_a_model_that_goes_away(world: World) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from labelplane.cluster.local_jobs import LocalJobs
+from tests.patience import HANG_SECONDS
 
 
 @pytest.fixture
@@ -49,4 +50,4 @@ def test_an_orphan_is_ended_and_tried_again(tmp_path: Path, stranger: subprocess
     jobs = LocalJobs(tmp_path, {})
     assert jobs.observed("o")[0].attempts == 2
     jobs.stop()
-    assert stranger.wait(10) == -15
+    assert stranger.wait(HANG_SECONDS) == -15

@@ -1,0 +1,91 @@
+"""The shard step: one part of a pinned dataset is labelled, and nothing becomes visible (C5, X8, X16, DESIGN §4.2 and §4.3).
+
+    its part -> contract check -> votes -> spool -> by id -> label -> data files -> summary
+                  counted           FunctionsFailing, on the rows of the whole table
+
+What a limit or the contract says of the whole table is decided by whoever has all summaries: the commit. Where a part breaks the contract no function runs on it.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import pyarrow as pa
+
+from labeljob.cascade import InputErrors
+from labeljob.contract.config import ShardTask
+from labeljob.contract.reasons import JobReason
+from labeljob.contract.result import ShardResult
+from labeljob.errors import JobError
+from labeljob.io.data_files import DataFile
+from labeljob.io.parted import open_part
+from labeljob.io.shard_files import ShardFiles, ShardSummary
+from labeljob.io.source import Source
+from labeljob.io.spool import Spool
+from labeljob.logs import now_text
+from labeljob.privacy import withheld
+from labeljob.schema import checkable, hold
+from labeljob.steps.context import StepContext
+from labeljob.steps.evaluate import both
+from labeljob.steps.label_record import result_of, standing
+from labeljob.steps.labelling import Labelling, labelling_of, output_of, vote
+
+
+def run_shard(task: ShardTask, index: int, context: StepContext) -> ShardResult:
+    """Label part `index`; where its summary stands, or the run is committed already, there is nothing to do.
+
+    Raises:
+        JobError: as the label step, but SCHEMA_BROKEN, which the commit raises; FUNCTIONS_FAILING only where this part alone has too many errors
+            for the whole table.
+    """
+    if not 0 <= index < task.shards:
+        raise JobError(JobReason.CONFIG_INVALID, f"the completion index is {index} and must be 0 to {task.shards - 1}: the operator sets both")
+    started, label = context.clock(), task.label
+    files = ShardFiles(context.locations.path(label.output), label, task.shards)
+    if (record := standing(label, context)) is not None:
+        result_of(label, record)
+        return ShardResult(shard=index, rows=files.rows_of(index))
+    summary = files.summary(index) or _label_part(task, index, files, started, context)
+    return ShardResult(shard=index, rows=summary.rows)
+
+
+def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetime, context: StepContext) -> ShardSummary:
+    labelling = labelling_of(task.label, context)
+    part = open_part(task.label.data, task.shards, index, context.locations)
+    looks = both(labelling.sample.add, labelling.scan.add)
+    held = hold(part.source, labelling.declared, context.log.progress("check", None), context.batch_rows, look=looks)
+    if index == 0:
+        labelling.scan.peek(open_part(task.label.data, task.shards, index, context.locations).source)
+    data, ids, errors = tuple[DataFile, ...](), tuple[DataFile, ...](), InputErrors()
+    with files.attempt_at(index) as work, Spool(context.resources) as spool:
+        if held.is_broken:
+            ids = files.write_ids(work, index, _ids(part.source, labelling, spool, context), labelling.schema)
+        else:
+            errors = vote(labelling, part.source, part.rows, spool, context)
+            data = files.write(work, index, output_of(labelling, spool, context), labelling.schema)
+        summary = ShardSummary(
+            run_digest=task.label.run_digest,
+            shards=task.shards,
+            shard=index,
+            split=part.split,
+            started_at=now_text(started),
+            rows=held.rows,
+            structure=held.structure,
+            violations=held.values,
+            files=data,
+            ids=ids,
+            read=tuple(part.source.read()),
+            tally=labelling.tally(),
+            input_errors=errors,
+        )
+        files.finish(summary)
+    return summary
+
+
+def _ids(source: Source, labelling: Labelling, spool: Spool, context: StepContext) -> Iterator[pa.RecordBatch]:
+    """The ids of a part, ascending, where there are any to read: whether other parts have them, too, is part of what is broken."""
+    function_set = labelling.declared
+    id_column = function_set.id_column
+    if id_column in (columns := checkable(source.types(), function_set)):
+        for part in source.batches({id_column: columns[id_column]}, context.batch_rows):
+            spool.add(withheld(part.batch.filter(part.batch.column(id_column).is_valid()), function_set, labelling.hasher))
+        yield from spool.ordered(id_column, context.batch_rows)

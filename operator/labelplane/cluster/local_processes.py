@@ -1,0 +1,141 @@
+"""Child processes that run the job image's entry point, one in each folder: started, followed, tried again. Their records survive the command line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from labeljob.contract.config import FUNCTIONS_VARIABLE, INDEX_VARIABLE, SHARERS_VARIABLE
+from labeljob.contract.reasons import ExitCode
+from labeljob.contract.result import JobResult
+
+ATTEMPTS = 4
+FINAL = (0, ExitCode.BAD_SPEC, ExitCode.BAD_DATA, ExitCode.NO_ROOM)
+Record = dict[str, Any]
+
+
+@dataclass
+class Processes:
+    """Children by name: the folder below `root` that holds a child's record, log and result. `functions`: where modules of `python` functions are."""
+
+    root: Path
+    functions: Path | None = None  # the folder beside the manifests, with modules of `python` functions
+    children: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+
+    def start(self, name: str, config: Path, record: Record, index: int | None = None, sharers: int = 1) -> None:
+        """Run the configuration; `index` is the child's among those of one Job, `sharers` of which run at once."""
+        (self.root / name).mkdir(parents=True, exist_ok=True)
+        self._launch(name, record | {"config": str(config), "index": index, "sharers": sharers, "attempts": 0, "seconds": 0.0, "exit": None})
+
+    def followed(self, name: str) -> Record:
+        """The record, brought up to date: an ended child's exit code, or a new attempt where one can help."""
+        record = read_record(self.root / name)
+        if record["exit"] is not None:
+            return record
+        child = self.children.get(name)
+        code = child.poll() if child is not None else _code_of_orphan(self.root / name, record)
+        if code is None:
+            return record
+        if child is not None:  # how long one of an earlier command line ran, nobody knows
+            record["seconds"] = record.get("seconds", 0.0) + (datetime.now(UTC) - datetime.fromisoformat(record["launched"])).total_seconds()
+        if code not in FINAL and record["attempts"] < ATTEMPTS:
+            self._launch(name, record)
+        else:
+            write_record(self.root / name, record | {"exit": code, "finished": now()})
+        return read_record(self.root / name)
+
+    def result(self, name: str) -> JobResult | None:
+        """What a child that has ended reported."""
+        file = self.root / name / "result.json"
+        return JobResult.model_validate_json(file.read_text()) if file.exists() else None
+
+    def end(self, name: str) -> None:
+        """End the child, if it runs, and forget it."""
+        child = self.children.pop(name, None)
+        if child is not None and child.poll() is None:
+            child.terminate()
+            child.wait()
+
+    def running(self) -> frozenset[str]:
+        """Names of the children that run."""
+        return frozenset(name for name, child in self.children.items() if child.poll() is None)
+
+    def stop(self) -> None:
+        """End all of them."""
+        for child in self.children.values():
+            if child.poll() is None:
+                child.terminate()
+        for child in self.children.values():
+            child.wait()
+
+    def _launch(self, name: str, record: Record) -> None:
+        folder = self.root / name
+        (folder / "result.json").unlink(missing_ok=True)
+        config = record.get("config") or str(folder / "config.json")
+        command = [sys.executable, "-m", "labeljob.run", "--config", config, "--result", str(folder / "result.json")]
+        index = record.get("index")
+        environment = environment_of(self.functions) | ({} if index is None else {INDEX_VARIABLE: str(index), SHARERS_VARIABLE: str(record["sharers"])})
+        with (folder / "log").open("ab") as log:
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment)
+        self.children[name] = child
+        started = {"pid": child.pid, "birth": _birth(child.pid), "launched": now(), "attempts": record["attempts"] + 1, "exit": None}
+        write_record(folder, record | started)
+
+
+def environment_of(functions: Path | None) -> dict[str, str]:
+    """Of a job: modules of `python` functions are first looked for beside the manifests."""
+    folders = [str(functions.absolute())] if functions is not None else []
+    named = os.pathsep.join([*folders, *filter(None, [os.environ.get(FUNCTIONS_VARIABLE)])])
+    return {**os.environ, **({FUNCTIONS_VARIABLE: named} if named else {})}
+
+
+def read_record(folder: Path) -> Record:
+    """What is known of a child, or of a Job."""
+    record: Record = json.loads((folder / "record.json").read_text())
+    return record
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """In one step: a command line may be ended at any time."""
+    path = folder / "record.json"
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(record))
+    partial.replace(path)
+
+
+def now() -> str:
+    """The time, as records hold it."""
+    return datetime.now(UTC).isoformat()
+
+
+def _birth(pid: int) -> str | None:
+    """When the process began, as the system tells it; None when there is no such process. A pid alone may be another's by now."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except FileNotFoundError:
+        if Path("/proc/self/stat").exists():
+            return None
+    said = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout.strip()
+    return said or None
+
+
+def _code_of_orphan(folder: Path, record: Mapping[str, Any]) -> int | None:
+    """A job whose command line is gone: what it reported, else ended as by a kill."""
+    result = folder / "result.json"
+    if result.exists() and result.stat().st_size:
+        failure = JobResult.model_validate_json(result.read_text()).failure
+        return 0 if failure is None else int(ExitCode.TRANSIENT)
+    pid = int(record["pid"])
+    if record.get("birth") is None or _birth(pid) != record["birth"]:
+        return -signal.SIGKILL  # it is gone, and its number may be another's
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return -signal.SIGKILL
+    return -signal.SIGTERM
