@@ -6,7 +6,6 @@ the commit has everything to do; a label model is fitted on the first rows.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -99,7 +98,7 @@ def child(folder: Path, shards: int, index: int, limit: int | None) -> dict[str,
 
     task = LabelTask.model_validate_json((folder / f"task-{shards}.json").read_bytes())
     context = surroundings(folder, limit)
-    base, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    base, started = peak_bytes(), time.process_time()
     found: Any = None
     if shards == 1:
         found = run_label(task, context)
@@ -109,7 +108,13 @@ def child(folder: Path, shards: int, index: int, limit: int | None) -> dict[str,
         run_shard(ShardTask(label=task, shards=shards), index, context)
     seconds = time.process_time() - started
     digest = found.commit.content_digest if found else None
-    return {"seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10, "base": base << 10, "digest": digest}
+    return {"seconds": seconds, "peak": peak_bytes(), "base": base, "digest": digest}
+
+
+def peak_bytes() -> int:
+    """Most that this program has been resident with; what rusage says would include the process that it was forked from."""
+    (line,) = [one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith("VmHWM:")]
+    return int(line.split()[1]) << 10
 
 
 def run(folder: Path, data: Dataset, version: Any, shards: int, limit: int | None = None) -> list[dict[str, Any]]:
