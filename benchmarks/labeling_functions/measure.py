@@ -170,4 +170,4 @@ def _answer(out: Any) -> dict[str, Any]:
     return answer
 
 
-__all__ = ["BY_HAND", "CONTAINS", "IN_MEMORY", "LOOP", "OURS", "READ", "SNORKEL", "Cell", "measure"]
+__all__ = ["BY_HAND", "CONTAINS", "IN_MEMORY", "LOOP", "OURS", "READ", "ROUNDS", "SNORKEL", "Cell", "measure"]
