@@ -145,7 +145,7 @@ def overhead(rows: int, counts: Sequence[int], rounds: int) -> str:
     return "\n".join([title, "", about, "", "| shards | CPU s | of it the commit | ratio | peak MB of a process |", "|---:|---:|---:|---:|---:|", *lines, "", ""])
 
 
-def memory(rows: int, words: int, shards: int, limit: int) -> str:
+def memory(rows: int, words: int, counts: Sequence[int], limit: int) -> str:
     """A table of peaks of a run whose data is far above the limit."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -154,7 +154,7 @@ def memory(rows: int, words: int, shards: int, limit: int) -> str:
         uncompressed = sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups))
         version = fitted(folder)
         lines = []
-        for count in (1, shards):
+        for count in counts:
             steps = run(folder, data, version, count, limit)
             for name_, part in (("the shards" if count > 1 else "one pod", steps[:-1] if count > 1 else steps), ("the commit", steps[-1:] if count > 1 else [])):
                 if part:
@@ -168,7 +168,7 @@ def measure(rows: int = 2_000_000, rounds: int = 2, memory_rows: int = 8_000_000
     """Measure and write the section."""
     text = "`python -m benchmarks shards`.\n\n" + overhead(rows, (1, 2, 4, 8), rounds)
     print(text, flush=True)
-    text += memory(memory_rows, words=40, shards=4, limit=512 << 20)
+    text += memory(memory_rows, words=100, counts=(1, 4), limit=512 << 20)
     print(text, flush=True)
     write_section("shards", text)
 

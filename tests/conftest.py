@@ -23,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before the workers start, which inherit the environment."""
     run_folder()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes would each compile the whole project
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # there are as many processes as there is work for; more threads only wait for one another
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
