@@ -141,13 +141,16 @@ def test_a_store_that_stays_away_ends_as_transient(lake: Lake, form: str) -> Non
     assert exit_code(JobReason.STORAGE_UNAVAILABLE) == 75
 
 
-REFUSALS = {
+REFUSALS: dict[str, tuple[dict[str, str | None], JobReason, str]] = {
     "key": ({"AWS_ACCESS_KEY_ID": "nobody"}, JobReason.STORAGE_DENIED, "AWS_ACCESS_KEY_ID of Secret lake-keys"),
     "secret key": ({"AWS_SECRET_ACCESS_KEY": "wrong-secret"}, JobReason.STORAGE_DENIED, "AWS_SECRET_ACCESS_KEY of Secret lake-keys"),
     "region": ({"AWS_REGION": "eu-west-9"}, JobReason.STORAGE_DENIED, "not in region eu-west-9: set AWS_REGION of Secret lake-keys"),
     "token": ({"AWS_SESSION_TOKEN": "stale"}, JobReason.STORAGE_DENIED, "AWS_SESSION_TOKEN of Secret lake-keys"),
     "http": ({"AWS_ALLOW_HTTP": None}, JobReason.STORAGE_DENIED, "set AWS_ALLOW_HTTP to true"),
     "nothing": ({"AWS_SECRET_ACCESS_KEY": None}, JobReason.SECRET_INVALID, "spec.input.secretRef: Secret lake-keys has no key AWS_SECRET_ACCESS_KEY"),
+    "signature": (
+        {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_SKIP_SIGNATURE": "true"}, JobReason.STORAGE_DENIED, "key of Secret lake-keys may not do this",
+    ),
     "right": ({"AWS_ACCESS_KEY_ID": "guest", "AWS_SECRET_ACCESS_KEY": "guest-secret"}, JobReason.STORAGE_DENIED, "key of Secret lake-keys may not do this"),
 }
 
