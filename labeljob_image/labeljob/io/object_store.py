@@ -111,7 +111,7 @@ class ObjectStore:
             why = f"there is no bucket {self.bucket}: create it, or correct the uri, or AWS_ENDPOINT_URL and AWS_REGION of {self.credentials.whence}"
             return JobError(JobReason.SOURCE_NOT_FOUND, f"{self._where}: {why}")
         wrong_region = code in ("AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException", "InvalidRegion")
-        if wrong_region or status in (301, 307) or "redirect" in text.lower():
+        if wrong_region or status in (301, 307) or "Received redirect" in text:
             why = f"the bucket is not in region {self.credentials.region}: set AWS_REGION of {self.credentials.whence} to the bucket's"
             return _denied(f"{self._where}: {why}")
         if "URL scheme is not allowed" in text or "BadScheme" in text:
@@ -119,7 +119,7 @@ class ObjectStore:
         return None
 
     def _unavailable(self, code: str | None, status: int | None, text: str) -> JobError | None:
-        if "certificate" in text.lower() and code is None:
+        if re.search(r"invalid peer certificate|InvalidCertificate", text):
             whose = self.credentials.endpoint or "the store"
             advice = "name the authority's file in SSL_CERT_FILE (spec.runtime.env)"
             return _denied(f"{self._where}: the certificate of {whose} is of no authority that is known here: {advice}")

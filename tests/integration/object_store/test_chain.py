@@ -67,7 +67,7 @@ def ran(object_store: ObjectStoreServer, tmp_path_factory: pytest.TempPathFactor
     (root / "volume").mkdir()
     lake = Lake(object_store, root / "secrets")
     write_data(lake, root / "volume")
-    on_volume = run(root / "local", manifests("pvc://lake"), "--volume", f"lake={root}/volume")
+    on_volume = run(root / "local", manifests("pvc://lake"), "--volume", f"lake={root}/volume", "--no-report")
     keys = write_secret(root / "keys", object_store.keys())
     in_store = run(root / "objects", manifests(lake.uri("lake"), secretRef={"name": "lake-keys"}), "--secret", f"lake-keys={keys}")
     return lake, root / "objects", in_store, on_volume

@@ -9,11 +9,13 @@ import pytest
 
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import FunctionColumns
+from labeljob.contract.versions import VersionsRequest
 from labeljob.errors import JobError
 from labeljob.io.delta_commits import COMMIT_KEY, CommitRecord, committed, open_output
 from labeljob.io.delta_writer import DeltaWriter
 from labeljob.io.object_path import ObjectPath
 from labeljob.io.preflight import PROBE, require_conditional_put
+from labeljob.versions.rollback import rollback
 from tests.fault_proxy import Fault, fault_proxy
 from tests.integration.object_store.builders import Lake
 from tests.unit.job.builders import fails
@@ -189,3 +191,15 @@ def test_a_safe_store_is_asked_twice_once_and_then_once(lake: Lake) -> None:
     assert lake.names(KEY) == [PROBE]
     assert attempt(lake.place(KEY), 1, "a").commit.version == 0
     assert committed(lake.table(KEY), lake.uri(KEY), APP, 1) is not None
+
+
+def test_an_earlier_version_is_restored_in_the_bucket(lake: Lake) -> None:
+    """And the next run goes on from there."""
+    place = lake.place(KEY)
+    attempt(place, 1, "a")
+    attempt(place, 2, "b")
+    places = lake.locations(KEY)
+    request = VersionsRequest(action="rollback", job="rollouts", mounts=(), output=lake.uri(KEY), app_id=APP, artifacts=lake.uri("models"), version=0)
+    assert rollback(request, places)["version"] == 2
+    assert (ids(lake), lake.table(KEY).transaction_version(APP)) == (["a"], 3)
+    assert attempt(place, 4, "c").commit.version == 3
