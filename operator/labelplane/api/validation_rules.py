@@ -136,6 +136,14 @@ RULES: dict[str, list[Rule]] = {
             "message": "mode cannot change: make a new LabelJob",
             "fieldPath": ".mode",
         },
+        {
+            "rule": "(has(self.mode) && self.mode == 'scheduled') == has(self.schedule)",
+            "message": "mode scheduled and schedule go together: give both, or neither",
+        },
+        {
+            "rule": "has(self.schedule) || !(has(self.timeZone) || has(self.startingDeadlineSeconds))",
+            "message": "timeZone and startingDeadlineSeconds go with a schedule: add spec.schedule, or remove them",
+        },
     ],
 }
 
