@@ -51,9 +51,21 @@ def _partial(**fields: Any) -> Manifest:
     return {"name": "partial", "keywords": _KEYWORDS} | fields
 
 
+def _python(**fields: Any) -> Manifest:
+    given = {"entrypoint": "acme_lfs:slow_rollout", "columns": ["message"]} | fields
+    return {"name": "custom", "python": {name: value for name, value in given.items() if value is not None}}
+
+
 def _soft(**columns: str) -> Manifest:
     return {"probabilities": columns}
 
+
+def _hashing(kind: str, **more: Any) -> Manifest:
+    """The contract of a good set, its second column hashed."""
+    columns: list[Manifest] = function_set()["spec"]["schema"]["columns"]
+    columns[1] |= {"type": kind, "sensitive": "hash"}
+    schema = {"columns": columns, "hashKeyRef": {"name": "hashing", "key": "current"}} | more
+    return {name: value for name, value in schema.items() if value is not None}
 
 
 ADMISSION = (
@@ -75,6 +87,11 @@ ADMISSION = (
     _set("column-twice", "spec.schema.columns[8]", {"name": "message", "type": "string"}, "spec.schema.columns"),
     _set("column-minimum-is-text", "spec.schema.columns[3].minimum", "zero"),
     _set("column-sensitive-unknown", "spec.schema.columns[6].sensitive", "encrypt"),
+    _set("hash-of-a-float", "spec.schema", _hashing("float64"), "spec.schema.columns[1]", "hash is for string and int64"),
+    _set("hash-without-key", "spec.schema", _hashing("string", hashKeyRef=None), "spec.schema", "hashKeyRef is required"),
+    _set("hash-key-of-no-secret", "spec.schema", _hashing("string", hashKeyRef={"key": "current"}), "spec.schema.hashKeyRef"),
+    _set("hash-key-that-is-a-path", "spec.schema", _hashing("string", hashKeyRef={"name": "s", "key": "../token"}), "spec.schema.hashKeyRef.key"),
+    _set("hash-key-of-another-namespace", "spec.schema", _hashing("string", hashKeyRef={"name": "other/s", "key": "k"}), "spec.schema.hashKeyRef.name"),
     _set("column-availability-unknown", "spec.schema.columns[7].availability", "tomorrow"),
     _set("additional-columns-unknown", "spec.schema.additionalColumns", "maybe"),
     _set("no-functions", "spec.functions", []),
@@ -104,6 +121,7 @@ ADMISSION = (
     _set("lookup-without-table", "spec.functions[4].lookup.table", REMOVE),
     _set("lookup-table-of-delta", "spec.functions[4].lookup.table.format", "delta"),
     _set("lookup-uri-of-unknown-scheme", "spec.functions[4].lookup.table.uri", "ftp://host/images.csv"),
+    _set("lookup-secret-of-a-config-map", "spec.functions[4].lookup.table.secretRef", {"name": "keys"}, "spec.functions[4].lookup.table", "s3://"),
     _set("votes-map-and-bounds", "spec.functions[5].votes.map", {"1": "risky"}, "spec.functions[5].votes", "either"),
     _set("votes-without-reading", "spec.functions[5].votes", {"column": "teacher_risk"}, "spec.functions[5].votes", "either"),
     _set("votes-probabilities-and-map", "spec.functions[5].votes", {"map": {"1": "risky"}, "column": "teacher_risk", "probabilities": {"risky": "teacher_risk"}}, words="either"),
@@ -120,6 +138,14 @@ ADMISSION = (
     _set("fallback-votes-partially", "spec.functions[6]", _partial(notLabel="risky", fallback=True), "spec.functions[6]", "fallback"),
     _set("fallback-of-probabilities", "spec.functions[5]", {"name": "f", "votes": {"probabilities": {"risky": "teacher_risk"}}, "fallback": True}, words="fallback"),
     _set("reserved-id-column-levels", "spec.idColumn", "levels", words="output column"),
+    _set("python-without-entrypoint", "spec.functions[0]", _python(entrypoint=None), "spec.functions[0].python.entrypoint"),
+    _set("python-entrypoint-without-function", "spec.functions[0]", _python(entrypoint="acme_lfs"), "spec.functions[0].python.entrypoint"),
+    _set("python-entrypoint-of-a-path", "spec.functions[0]", _python(entrypoint="../acme:f"), "spec.functions[0].python.entrypoint"),
+    _set("python-without-columns", "spec.functions[0]", _python(columns=[]), "spec.functions[0].python.columns"),
+    _set("python-column-twice", "spec.functions[0]", _python(columns=["message", "message"]), "spec.functions[0].python"),
+    _set("python-timeout-of-nothing", "spec.functions[0]", _python(timeoutSeconds=0), "spec.functions[0].python.timeoutSeconds"),
+    _set("label-with-python", "spec.functions[0]", {"label": "risky"} | _python(), "spec.functions[0]", "label"),
+    _set("python-and-sql", "spec.functions[0]", {"sql": "true"} | _python(), "spec.functions[0]", "exactly one"),
     _set("multi-label-is-text", "spec.multiLabel", "yes"),
     Malformed("set-multi-label-id-column", changed(_multi_label(), "spec.idColumn", "labels"), "spec.idColumn", "multi-label sets"),
     _set("error-rate-over-one", "spec.limits.maxErrorRate", 1.5),
@@ -134,6 +160,13 @@ ADMISSION = (
     _model("training-version-negative", "spec.trainingData.version", -1, words="integer of 0 or more"),
     _model("training-version-word", "spec.trainingData.version", "newest", words="integer of 0 or more"),
     _model("training-uri-without-path", "spec.trainingData.uri", "pvc://lake"),
+    _model("training-uri-bucket-without-key", "spec.trainingData.uri", "s3://lake"),
+    _model("training-uri-leads-up", "spec.trainingData.uri", "s3://lake/../events"),
+    _model("training-uri-with-space", "spec.trainingData.uri", "s3://lake/all events"),
+    _model("training-secret-of-a-claim", "spec.trainingData.secretRef", {"name": "keys"}, "spec.trainingData", "s3://"),
+    _model("gold-secret-of-a-claim", "spec.goldData.secretRef", {"name": "keys"}, "spec.goldData", "s3://"),
+    _model("artifacts-secret-of-a-claim", "spec.artifacts.secretRef", {"name": "keys"}, "spec.artifacts", "s3://"),
+    _model("artifacts-secret-without-name", "spec.artifacts", {"uri": "s3://lake/models", "secretRef": {}}, "spec.artifacts.secretRef.name"),
     _model("gold-without-label-column", "spec.goldData.labelColumn", REMOVE),
     _model("gold-probability-column-empty", "spec.goldData.inclusionProbabilityColumn", ""),
     _model("calibration-unknown", "spec.calibration", "magic"),
@@ -171,7 +204,15 @@ ADMISSION = (
     _job("no-output", "spec.output", REMOVE),
     _job("output-of-csv", "spec.output.format", "csv"),
     _job("output-in-configmap", "spec.output.uri", "configmap://labels/x"),
+    _job("output-secret-of-a-claim", "spec.output.secretRef", {"name": "keys"}, "spec.output", "s3://"),
+    _job("output-secret-named-badly", "spec.output", {"uri": "s3://lake/labels", "format": "delta", "secretRef": {"name": "My_Keys"}}, "spec.output.secretRef.name"),
     _job("mode-unknown", "spec.mode", "hourly"),
+    _job("mode-scheduled-without-schedule", "spec.mode", "scheduled", "spec", "mode scheduled and schedule go together"),
+    _job("schedule-without-mode", "spec.schedule", "0 3 * * 1", "spec", "mode scheduled and schedule go together"),
+    _job("schedule-of-four-fields", "spec.schedule", "0 3 * *"),
+    _job("time-zone-without-schedule", "spec.timeZone", "Europe/Berlin", "spec", "go with a schedule"),
+    _job("time-zone-with-space", "spec.timeZone", "Europe / Berlin"),
+    _job("starting-deadline-zero", "spec.startingDeadlineSeconds", 0),
     _job("on-model-change-unknown", "spec.onModelChange", "ignore"),
     _job("objective-over-one", "spec.objectives.coverage", 1.2),
     _job("ttl-in-days", "spec.runTTL", "7d"),
@@ -188,12 +229,17 @@ ADMISSION = (
 CHECK = (
     _check("keywords-column-undeclared", "spec.functions[0].keywords.column", "mesage"),
     _check("keywords-column-not-text", "spec.functions[0].keywords.column", "restarts"),
+    _check("python-column-undeclared", "spec.functions[0]", _python(columns=["mesage"]), "spec.functions[0].python.columns[0]"),
+    _check("python-column-sensitive", "spec.functions[0]", _python(columns=["message", "user_email"]), "spec.functions[0].python.columns[1]", "sensitive"),
+    _check("python-column-of-later", "spec.functions[0]", _python(columns=["resolved_at"]), "spec.functions[0].python.columns[0]", "afterwards"),
     _check("regex-does-not-compile", "spec.functions[1].regex.pattern", "(unclosed"),
     _check("regex-lookahead", "spec.functions[1].regex.pattern", "(?=a)b"),
     _check("regex-matches-empty", "spec.functions[1].regex.pattern", "a*", words="empty"),
     _check("threshold-on-text", "spec.functions[2].threshold.column", "message"),
     _check("sensitive-column", "spec.functions[0].keywords.column", "user_email", words="sensitive"),
     _check("sensitive-column-in-sql", "spec.functions[3].sql", "user_email IS NULL", words="sensitive"),
+    _check("hashed-column", "spec.schema", _hashing("string"), "spec.functions[0].keywords.column", "only a lookup can use it"),
+    _check("later-id", "spec.schema.columns[0].availability", "later", "spec.idColumn", "later"),
     _check("later-column", "spec.functions[3].sql", "resolved_at IS NULL", words="later"),
     _check("sql-undeclared-column", "spec.functions[3].sql", "restart = 0"),
     _check("sql-not-boolean", "spec.functions[3].sql", "restarts + 1", words="BOOLEAN"),

@@ -1,10 +1,9 @@
 """Diagnostics of labeling functions: the summary table and the conflict matrix. Pure functions of votes and gold."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from labeljob.votes import (
     ABSTAIN,
@@ -22,6 +21,9 @@ from labeljob.votes import (
     validate_gold,
     validate_votes,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CHUNK_ROWS = 1 << 16  # counts of a chunk stay exact in float32
 
@@ -76,7 +78,7 @@ class LFAnalysis:
         if len(self.names) != columns:
             raise VotesError(f"{len(self.names)} labeling functions were named, but the label matrix has {columns} columns")
 
-    def lf_summary(self, Y: Any = None, est_weights: Any = None) -> pd.DataFrame:
+    def lf_summary(self, Y: Any = None, est_weights: Any = None) -> "pd.DataFrame":
         """The table users know, indexed by function name.
 
         `j` is the column; Polarity the classes it votes for; Coverage, Overlaps, Conflicts shares of all rows. With gold Y ([n_rows] or
@@ -86,6 +88,8 @@ class LFAnalysis:
         Raises:
             EmptyVotesError: there are no rows. VotesError: Y has another length or an impossible value, or est_weights another length.
         """
+        import pandas as pd
+
         table = {
             "j": np.arange(self.votes.shape[1]),
             "Polarity": self.lf_polarities(),

@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 
 from labeljob.calibration import NONE
-from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, check_error_rates
@@ -27,6 +26,8 @@ from labeljob.labeling_functions.cost import Cost
 from labeljob.labeling_functions.engine import CompiledFunctions, compile_functions
 from labeljob.labeling_functions.fallback import mask_fallbacks
 from labeljob.labeling_functions.limits import TimeLimits
+from labeljob.labeling_functions.python_code import code_digests
+from labeljob.labeling_functions.python_runtime import PythonRuntime
 from labeljob.labelled import label_votes, voters_of
 from labeljob.model_artifact import InputModel, VotingSet
 from labeljob.resources import Resources
@@ -116,26 +117,39 @@ def _check_errors(path: str, model: InputModel, errors: IntArray, rows: int, tot
         raise JobError(error.reason, f"input model {path}: {error.message}") from None
 
 
-def open_cascade(voting: VotingSet, resources: Resources, limits: TimeLimits, stack: ExitStack, path: str = "") -> Cascade:
+def open_cascade(voting: VotingSet, resources: Resources, limits: TimeLimits, python: PythonRuntime, stack: ExitStack, path: str = "") -> Cascade:
     """The functions of a set and of its inputs, compiled; `stack` closes them.
 
     Raises:
-        JobError: as `compile_functions`; INPUT_MISMATCH where an input has a class that is none here.
+        JobError: as `compile_functions`; INPUT_MISMATCH where an input has a class that is none here; MODEL_MISMATCH where a `python` function
+            has other code here than it was frozen with.
     """
+    _check_code(voting, python, path)
     own = stack.enter_context(
-        compile_functions(voting.function_set, voting.lookups, threads=resources.threads, memory_limit=resources.memory_limit, limits=limits)
+        compile_functions(
+            voting.function_set, voting.lookups, threads=resources.threads, memory_limit=resources.memory_limit, limits=limits, python=python
+        )
     )
     classes = voting.function_set.classes
     inputs = []
     for one in voting.inputs:
         name = f"{path}{one.pin.name}"
         places = _places(name, one.artifact.declared.classes, classes)
-        cascade = open_cascade(one.artifact.voting, resources, limits, stack, f"{name} > ")
+        cascade = open_cascade(one.artifact.voting, resources, limits, python, stack, f"{name} > ")
         counts = FunctionCounts(voters_of(one.artifact.function_set), len(one.artifact.declared.classes))
         inputs.append(Input(name, one, cascade, places, Grid(len(classes)), counts))
     for opened in inputs:
-        _check_columns(opened, voting.function_set)
+        _check_columns(opened, voting)
     return Cascade(own, inputs)
+
+
+def _check_code(voting: VotingSet, python: PythonRuntime, path: str) -> None:
+    here = code_digests(voting.function_set, python.folders)
+    other = [name for name, digest in here.items() if voting.code.get(name) != digest]
+    if other:
+        whose = f"input model {path.removesuffix(' > ')}: " if path else ""
+        message = f"{whose}the code of {', '.join(other[:10])} is not what the model was fitted with: use the image that it was fitted in, or fit a new version"
+        raise JobError(JobReason.MODEL_MISMATCH, message)
 
 
 def _places(name: str, classes: Sequence[str], here: Sequence[str]) -> tuple[int, ...]:
@@ -146,19 +160,28 @@ def _places(name: str, classes: Sequence[str], here: Sequence[str]) -> tuple[int
     return tuple(here.index(label) for label in classes)
 
 
-def _check_columns(one: Input, here: FunctionSet) -> None:
+def _check_columns(one: Input, voting: VotingSet) -> None:
     """Raises JobError INPUT_MISMATCH: a column that the input's functions read cannot be read here, or is something else."""
-    declared = one.model.artifact.declared
+    declared, here = one.model.artifact.declared, voting.function_set
+    same_key = one.model.artifact.key_id == voting.key_id
+    ids_here, ids_there = (of.id_column in of.schema_.hashed for of in (here, declared))
+    if one.model.artifact.taught and (ids_here or ids_there) and not (ids_here and ids_there and same_key):
+        learned = "learned from gold rows that it knows by ids hashed otherwise than here, so they could not be kept out of scores: declare idColumn alike, with one key"
+        raise JobError(JobReason.INPUT_MISMATCH, f"spec.inputs: LabelModel {one.path} {learned}")
     for name in one.cascade.input_columns:
         column, theirs = here.schema_.column(name), declared.schema_.column(name)
-        why = None
+        why: str | None = None
         if column is None:
             why = "is not declared here: add it to spec.schema.columns of the set"
-        elif column.sensitive is not None:
+        elif column.is_dropped:
             why = "is sensitive here: no labeling function may read it, an input's neither"
         elif column.availability == "later":
             why = "is known only afterwards here (availability: later): no labeling function may read it, an input's neither"
         elif theirs is not None and theirs.type != column.type:
             why = f"is {column.type} here and {theirs.type} there: declare it alike"
+        elif theirs is not None and theirs.is_hashed != column.is_hashed:
+            why = f"is {'hashed' if column.is_hashed else 'not hashed'} here and {'hashed' if theirs.is_hashed else 'not hashed'} there: declare it alike"
+        elif column.is_hashed and not same_key:
+            why = "is hashed with another key there: name the same Secret in both sets, and fit both with it"
         if why:
             raise JobError(JobReason.INPUT_MISMATCH, f"spec.inputs: LabelModel {one.path} reads the column {name}, which {why}")

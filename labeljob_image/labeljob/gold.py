@@ -11,6 +11,7 @@ from labeljob import privacy
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
+from labeljob.hashing import Hasher
 from labeljob.io.source import ReadType, Source
 from labeljob.io.typed import ARROW_TYPES, holds
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray
@@ -71,11 +72,11 @@ def nothing_known(rows: int) -> Matched:
 
 def no_gold(function_set: FunctionSet) -> Gold:
     """Nothing is known."""
-    return Gold(pa.array([], ARROW_TYPES[privacy.id_type(function_set)]), np.empty(0, dtype=np.int64), np.empty(0))
+    return Gold(pa.array([], ARROW_TYPES[privacy.seen_id_type(function_set)]), np.empty(0, dtype=np.int64), np.empty(0))
 
 
-def read_gold(source: Source, function_set: FunctionSet, label_column: str, probability_column: str | None = None) -> Gold:
-    """Read and check the known classes; rows without a class are ignored.
+def read_gold(source: Source, function_set: FunctionSet, label_column: str, probability_column: str | None = None, hasher: Hasher | None = None) -> Gold:
+    """Read and check the known classes; rows without a class are ignored. Gold has ids as the data has them; where those are hashed, so are these.
 
     Raises:
         JobError: GOLD_INVALID: a column is missing or of a wrong type, a null or duplicate id, a class that is not in the set, an inclusion
@@ -93,7 +94,13 @@ def read_gold(source: Source, function_set: FunctionSet, label_column: str, prob
     classes = pc.index_in(labels, value_set=pa.array(function_set.classes))
     _check_values(ids, classes, unreadable, id_column, label_column, function_set)
     weights = weights_of(drawn[0], str(probability_column)) if drawn else np.ones(len(ids))
-    return Gold(ids, classes.to_numpy(zero_copy_only=False).astype(np.int64), weights)
+    return Gold(seen_ids(ids, function_set, hasher), classes.to_numpy(zero_copy_only=False).astype(np.int64), weights)
+
+
+def seen_ids(ids: pa.Array, function_set: FunctionSet, hasher: Hasher | None) -> pa.Array:
+    """Ids as the rest of the job sees them."""
+    name = function_set.id_column
+    return privacy.withheld(pa.RecordBatch.from_arrays([ids], names=[name]), function_set, hasher).column(name)
 
 
 def weights_of(probabilities: pa.Array, column: str) -> FloatArray:

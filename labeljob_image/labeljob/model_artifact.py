@@ -3,7 +3,8 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,11 +33,14 @@ INPUTS = "inputs.json"
 
 @dataclass(frozen=True)
 class VotingSet:
-    """All that is needed to vote: functions, their lookup tables by name, and the models that vote beside them."""
+    """All that is needed to vote: functions, their lookup tables by name, the models that vote beside them, the code of `python` functions, and the id of
+    the key that hashes columns."""
 
     function_set: FunctionSet
     lookups: Mapping[str, LookupData]
     inputs: tuple["InputModel", ...] = ()
+    code: Mapping[str, str] = field(default_factory=dict)
+    key_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class ModelArtifact:
     """The frozen functions, their lookup tables by function name, the label model, its calibration, and figures of the fit.
 
     `declared` is the set as it was declared; `function_set` has the `inputs` as functions, too (`input_voters`): all that votes, in order.
-    `taught`: hashed ids of the gold rows that the model learned from, which therefore score none of its labels.
+    `code`: digest of the code of each `python` function. `taught`: hashed ids of the gold rows that the model learned from, which therefore score none of its labels.
+    `key_id`: of the key that hashes columns.
     """
 
     function_set: FunctionSet
@@ -56,10 +61,12 @@ class ModelArtifact:
     declared: FunctionSet
     taught: frozenset[str] = frozenset()
     inputs: tuple["InputModel", ...] = ()
+    code: Mapping[str, str] = field(default_factory=dict)
+    key_id: str | None = None
 
     @property
     def voting(self) -> VotingSet:
-        return VotingSet(self.declared, self.lookups, self.inputs)
+        return VotingSet(self.declared, self.lookups, self.inputs, self.code, self.key_id)
 
 
 @dataclass(frozen=True)
@@ -79,9 +86,14 @@ def to_files(
     reference: object,
     taught: Sequence[str] = (),
     inputs: Sequence[ModelInput] = (),
+    code: Mapping[str, str] | None = None,
+    key_id: str | None = None,
 ) -> dict[str, bytes]:
-    """Relative path -> content; equal inputs give equal bytes. `calibration` and `reference` are JSON data; taught: see `ModelArtifact`; inputs: those that vote."""
-    declared = {"digest": function_set_digest(function_set, lookups), "canonical": function_set.canonical(), "spec": function_set.wire()}
+    """Relative path -> content; equal inputs give equal bytes.
+
+    `calibration` and `reference` are JSON data; taught, code, key_id: see `ModelArtifact`; inputs: those that vote.
+    """
+    declared = declared_set(function_set, lookups, code or {}, key_id)
     files = {
         "model.json": canonical_json(to_dict(model)),
         "calibration.json": canonical_json(calibration),
@@ -111,16 +123,18 @@ def from_files(files: Mapping[str, bytes], uri: str, inputs: tuple[InputModel, .
         lookups = _lookups(files)
         functions = FunctionColumns.model_validate_json(files["functions.json"])
         taught = frozenset[str](json.loads(files.get(TAUGHT, b"[]")))
+        code = frozen_code(declared)
+        key_id = declared.get("hashKey")
+        digest = function_set_digest(own, lookups, code, key_id)
     except (KeyError, ValueError, ModelFormatError, CalibrationFormatError, pa.ArrowException) as error:
         raise _mismatch(uri, f"cannot be read by this build ({type(error).__name__}): fit a new version") from None
-    digest = function_set_digest(own, lookups)
     if digest != declared["digest"]:
         raise _mismatch(uri, "holds other functions or lookup tables than it was fitted with: fit a new version")
     regular = sum(not function.is_fallback for function in function_set.enabled_functions)
     beside = [(column.function, column.soft) for column in side_columns(function_set)]
     if (model.functions, model.cardinality) != (regular, len(function_set.classes)) or [(table.function, table.soft) for table in model.side] != beside:
         raise _mismatch(uri, "was fitted with other functions or classes: fit a new version")
-    return ModelArtifact(function_set, digest, lookups, model, calibration, functions, own, taught, inputs)
+    return ModelArtifact(function_set, digest, lookups, model, calibration, functions, own, taught, inputs, code, key_id)
 
 
 def reference_of(counts: FunctionCounts, figures: RunFigures, classes: list[str]) -> Reference:
@@ -162,6 +176,21 @@ def lookup_files(lookups: Mapping[str, LookupData]) -> dict[str, bytes]:
 def frozen_lookups(files: Mapping[str, bytes]) -> dict[str, LookupData]:
     """The lookup tables of a version, by function name."""
     return _lookups(files)
+
+
+def declared_set(function_set: FunctionSet, lookups: Mapping[str, LookupData], code: Mapping[str, str], key_id: str | None) -> dict[str, object]:
+    """The set as a version keeps it, with its digest, the digests of its code and the id of the key that hashes.
+
+    Rows of tests are left out: they are not needed to label, and may hold values of sensitive columns.
+    """
+    digest, spec = function_set_digest(function_set, lookups, code, key_id), function_set.model_copy(update={"tests": None}).wire()
+    kept: dict[str, object] = {"digest": digest, "canonical": function_set.canonical(), "spec": spec}
+    return kept | ({"code": dict(code)} if code else {}) | ({"hashKey": key_id} if key_id else {})
+
+
+def frozen_code(declared: Mapping[str, Any]) -> dict[str, str]:
+    """Of `declared_set`: digest of the code of each `python` function, by its name."""
+    return {str(name): str(digest) for name, digest in declared.get("code", {}).items()}
 
 
 def mismatch(uri: str, why: str) -> JobError:

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
+from labeljob.contract.config import SHARERS_VARIABLE
+
 CGROUP = Path("/sys/fs/cgroup")
 SHARE = 0.25  # of the memory limit for each DuckDB instance (functions, spool); Arrow batches and Python live in the rest
 
 BATCH_ROWS = 65_536  # rows read, voted on and labelled at a time
+BATCH_BYTES = 32 << 20  # of what is read at a time: fewer rows where they are long
 PROCESS_SHARE = 0.75  # of a machine without a cgroup: what a job may have before an allocation fails, and its neighbours suffer
 
 
@@ -27,11 +30,16 @@ class Resources:
 
 
 def available(cgroup: Path = CGROUP) -> Resources:
-    """Threads = min(CPU quota rounded up, CPUs allowed); memory = a quarter of the smaller of limit and machine."""
+    """Threads = min(CPU quota rounded up, CPUs allowed); memory = a quarter of the smaller of limit and machine; both divided among sharers."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     machine = machine_memory()
     limit = _memory(cgroup)
-    return Resources(max(1, min(cpus, _quota(cgroup) or cpus)), int(SHARE * min(machine, limit or machine)))
+    return Resources(max(1, min(cpus, _quota(cgroup) or cpus) // sharers()), int(SHARE * min(machine, limit or machine)) // sharers())
+
+
+def sharers() -> int:
+    """Jobs, this one among them, that whoever started it runs at once."""
+    return int(os.environ.get(SHARERS_VARIABLE, "1"))
 
 
 def machine_memory() -> int:
@@ -52,7 +60,7 @@ def bound_memory(cgroup: Path = CGROUP, machine: int | None = None) -> int | Non
     import resource
 
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    bound = int(PROCESS_SHARE * total)
+    bound = int(PROCESS_SHARE * total) // sharers()
     resource.setrlimit(resource.RLIMIT_DATA, (bound if most == resource.RLIM_INFINITY else min(bound, most), most))
     return bound
 

@@ -16,6 +16,7 @@ from labeljob.contract.columns import Column, ColumnType
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
+from labeljob.hashing import Hasher
 from labeljob.io.source import BATCH_ROWS, Rows, Source
 from labeljob.io.spool import Spool
 from labeljob.io.typed import holds
@@ -62,10 +63,19 @@ class Held:
 
 
 def check_contract(
-    source: Source, function_set: FunctionSet, resources: Resources, progress: Progress, batch_rows: int = BATCH_ROWS, look: Look = _nothing
+    source: Source,
+    function_set: FunctionSet,
+    resources: Resources,
+    progress: Progress,
+    batch_rows: int = BATCH_ROWS,
+    look: Look = _nothing,
+    hasher: Hasher | None = None,
 ) -> int:
     """Read everything once and hold it against the contract; `look` is shown every batch on the way.
 
+    Args:
+        look: is shown values as they are.
+        hasher: of the set's hashed columns; bounds and nulls are checked on the values, and nothing but hashes is set aside.
     Returns:
         The number of rows.
     Raises:
@@ -73,7 +83,7 @@ def check_contract(
     """
     id_column = function_set.id_column
     with Spool(resources) as ids:
-        held = hold(source, function_set, progress, batch_rows, ids.add, look)
+        held = hold(source, function_set, progress, batch_rows, lambda batch: ids.add(privacy.withheld(batch, function_set, hasher)), look)
         held = held.with_repeated(id_column, ids.repeated(id_column))
     require(held, function_set)
     return held.rows
@@ -110,9 +120,12 @@ def require(held: Held, function_set: FunctionSet) -> None:
 
 
 def structure(stored: Mapping[str, pa.DataType | None], function_set: FunctionSet) -> Iterator[str]:
-    """Violations that the columns' names and types show."""
+    """Violations that the columns' names and types show. Where no declared column is there, what stands in the place of names may be values."""
+    if not any(column.name in stored for column in function_set.schema_.columns):
+        yield "spec.schema.columns: none of them is there: has the data a header, and is it the right data?"
+        return
     for column in function_set.schema_.columns:
-        if column.sensitive == "drop":
+        if column.is_dropped:
             continue
         if column.name not in stored:
             if column.availability != "later":

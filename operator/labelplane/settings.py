@@ -11,6 +11,7 @@ class Settings:
     job_image: str
     image_pull_policy: str = "IfNotPresent"
     local: bool = False  # no cluster: file: URIs are allowed
+    code: str | None = None  # digest of the code of `python` functions that is at hand; in a cluster it is the image's
     namespaces: tuple[str, ...] = ()  # empty: the whole cluster
     workers: int = 16
     resync_seconds: float = 600.0

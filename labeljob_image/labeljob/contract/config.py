@@ -10,10 +10,13 @@ from labeljob.contract.calibration import CalibrationChoice
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import InputQuery, ModelInput
+from labeljob.contract.privacy import HashKeyPin
 from labeljob.contract.result import StartPin
 
+FUNCTIONS_VARIABLE = "LABELJOB_FUNCTIONS"  # environment of a job: folders that modules of `python` functions are looked for in
 MOST_SHARDS = 1000
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"  # Kubernetes sets it in the pods of an Indexed Job
+SHARERS_VARIABLE = "LABELJOB_SHARERS"  # where no cgroup divides the machine, as on a laptop: how many jobs run on it at once
 Step = Literal["check", "resolve", "fit", "label", "shard", "commit"]
 
 
@@ -31,11 +34,22 @@ class Owner(Wire):
 class Mount(Wire):
     """Where a claim, a ConfigMap or a local folder is found: `prefix` of a URI -> folder.
 
-    `pvc://claim` and `configmap://name` name a folder; `file:` names the folder that relative paths start from.
+    `pvc://claim`, `configmap://name` and `secret://name` name a folder; `file:` names the folder that relative paths start from.
     """
 
     prefix: str
     path: str
+
+
+class Access(Wire):
+    """How an `s3://` URI is reached: by a Secret, mounted as `secret://<name>`, or (None) by AWS_* of the environment.
+
+    `field`: of the spec that names the URI, for messages.
+    """
+
+    uri: str
+    field: str
+    secret: str | None = None
 
 
 class CheckTask(Wire):
@@ -67,6 +81,7 @@ class FitTask(Wire):
     gold: DatasetPin | None = None
     gold_label_column: str | None = None
     gold_probability_column: str | None = None
+    hash_key: HashKeyPin | None = None  # of the set's hashed columns
     inputs: list[ModelInput] = []  # the chain: those that vote, and the inputs of inputs
     algorithm: AlgorithmChoice
     calibration: CalibrationChoice = "auto"
@@ -118,6 +133,7 @@ class JobConfig(Wire):
     step: Step
     owner: Owner
     mounts: tuple[Mount, ...] = ()
+    access: tuple[Access, ...] = ()
     expected_build: str | None = None  # refuse to run as any other build of the job code
     check: CheckTask | None = None
     resolve: ResolveTask | None = None

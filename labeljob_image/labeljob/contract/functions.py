@@ -10,7 +10,10 @@ from labeljob.contract.datasets import LookupTable
 
 CLASS_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 FUNCTION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
-KINDS = ("keywords", "regex", "threshold", "sql", "lookup", "votes")
+KINDS = ("keywords", "regex", "threshold", "sql", "lookup", "votes", "python")
+NAMES_CLASSES = ("lookup", "votes", "python")  # their votes name classes row by row
+ENTRYPOINT_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
+DEFAULT_TIMEOUT = 60  # seconds
 
 ClassName = Annotated[str, Field(max_length=63, pattern=CLASS_PATTERN, description="One of spec.classes.")]
 FunctionName = Annotated[str, Field(max_length=63, pattern=FUNCTION_PATTERN, description="Name of the labeling function, unique in the set.")]
@@ -101,13 +104,45 @@ class VoteColumn(Wire):
         return self
 
 
+class PythonFunction(Wire):
+    """Calls `f(batch: pyarrow.RecordBatch) -> pyarrow.Array` of class names and nulls; it must look at each row by itself."""
+
+    entrypoint: Annotated[
+        str,
+        Field(max_length=253, pattern=ENTRYPOINT_PATTERN, description="module:function, such as acme_lfs:slow_rollout; the module comes with the job's image."),
+    ]
+    columns: Annotated[
+        list[ColumnName],
+        Field(
+            min_length=1,
+            max_length=100,
+            description="The columns of the batch, in this order; the function sees no other.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ]
+    timeout_seconds: Annotated[
+        int | None, Field(ge=1, le=3600, description="Longest time for one call, which has at most 8,192 rows. When left out: 60.")
+    ] = None
+
+    @property
+    def seconds(self) -> float:
+        """The limit of a call."""
+        return float(self.timeout_seconds or DEFAULT_TIMEOUT)
+
+    @model_validator(mode="after")
+    def _names_each_column_once(self) -> "PythonFunction":
+        if len(set(self.columns)) != len(self.columns):
+            raise ValueError("columns has a column more than once: name each once")
+        return self
+
+
 class LabelingFunction(Wire):
     """One cheap, noisy source of votes: it votes for a class or abstains."""
 
     name: FunctionName
     label: Annotated[
         ClassName | None,
-        Field(description="The class it votes for (keywords, regex, threshold and sql need it, or labels or notLabel; lookup and votes name classes themselves)."),
+        Field(description="The class it votes for (keywords, regex, threshold and sql need it, or labels or notLabel; lookup, votes and python name classes themselves)."),
     ] = None
     labels: Annotated[
         list[ClassName] | None,
@@ -128,6 +163,7 @@ class LabelingFunction(Wire):
     ] = None
     lookup: Lookup | None = None
     votes: VoteColumn | None = None
+    python: PythonFunction | None = None
     fallback: Annotated[
         bool | None,
         Field(description="Votes only where no other function does; left out of fit, coverage and conflict. When left out: false."),
@@ -189,7 +225,7 @@ class LabelingFunction(Wire):
         if len(kinds) != 1:
             found = " and ".join(kinds) or "none"
             raise ValueError(f"needs exactly one of {', '.join(KINDS)}; found {found}")
-        names_classes = kinds[0] in ("lookup", "votes")
+        names_classes = kinds[0] in NAMES_CLASSES
         if names_classes and self.label is not None:
             raise ValueError(f"label does not go with {kinds[0]}, which names its classes itself: remove label")
         if names_classes and self.votes_partially:

@@ -21,6 +21,8 @@ class JobReason(StrEnum):
     LOOKUP_INVALID = "LookupInvalid"  # conflicting keys, unknown class, missing column
     SOURCE_NOT_FOUND = "SourceNotFound"  # no such claim folder, file, ConfigMap or key
     SOURCE_UNREADABLE = "SourceUnreadable"  # wrong format, truncated file
+    HASH_KEY_INVALID = "HashKeyInvalid"  # the Secret or its key is missing, or has too few bytes
+    HASH_KEY_CHANGED = "HashKeyChanged"  # it is not the key that values were hashed with
     PIN_BROKEN = "PinBroken"  # the pinned version is gone or its content changed
     SCHEMA_BROKEN = "SchemaBroken"
     FUNCTIONS_FAILING = "FunctionsFailing"  # over limits.maxErrorRate
@@ -31,6 +33,10 @@ class JobReason(StrEnum):
     OUTPUT_CONFLICT = "OutputConflict"  # the output table belongs to another LabelJob, or is not a table
     OUTPUT_NOT_WRITABLE = "OutputNotWritable"  # permission denied, read-only
     VOLUME_FULL = "VolumeFull"
+    SECRET_INVALID = "SecretInvalid"  # noqa: S105 a Secret that secretRef names, or a key in it, is not there
+    STORAGE_DENIED = "StorageDenied"  # an object store refuses the key, the region, or what is asked
+    STORAGE_UNSAFE = "StorageUnsafe"  # an object store ignores If-None-Match: commits would be lost
+    STORAGE_UNAVAILABLE = "StorageUnavailable"  # an object store answers 5xx, or not at all, after retries
     CONFIG_INVALID = "ConfigInvalid"  # the job's own configuration was edited
     IMAGE_CHANGED = "ImageChanged"  # the pod's build is not the pinned one
     INPUT_MISMATCH = "InputMismatch"  # an input model has classes or reads columns that do not fit
@@ -53,6 +59,8 @@ EXIT_CODES: dict[JobReason, ExitCode] = {
     JobReason.CONFIG_INVALID: ExitCode.BAD_SPEC,
     JobReason.INPUT_MISMATCH: ExitCode.BAD_SPEC,
     JobReason.VOLUME_FULL: ExitCode.NO_ROOM,
+    JobReason.SECRET_INVALID: ExitCode.BAD_SPEC,
+    JobReason.STORAGE_UNAVAILABLE: ExitCode.TRANSIENT,
     JobReason.INTERNAL_ERROR: ExitCode.TRANSIENT,
 }
 

@@ -9,6 +9,7 @@ from labeljob.contract.calibration import CalibrationRecord, Interval
 from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.drift import Shift
 from labeljob.contract.inputs import ModelInput
+from labeljob.contract.privacy import HashKeyPin, PrivacyFinding
 from labeljob.contract.reasons import JobReason
 
 MESSAGE_BYTES = 4096
@@ -72,6 +73,8 @@ class ModelVersion(Wire):
     start: StartPin | None = None  # the version that it started from
     inputs: list[ModelInput] = []  # the chain of model versions that it was fitted with, first tiers first
     calibration: CalibrationRecord | None = None  # absent from versions of before there was one
+    hash_key: HashKeyPin | None = None  # of the set's hashed columns
+    privacy: list[PrivacyFinding] = []  # columns of the training data that look like personal data; at most FINDINGS
 
 
 class VersionLine(Wire):
@@ -100,6 +103,7 @@ class Commit(Wire):
     image: str
     metrics: dict[str, float | None]
     label_distribution: dict[str, float]
+    privacy: list[PrivacyFinding] = []  # columns of the data that look like personal data; at most FINDINGS
     drift: list[Shift] = []  # what has moved since the model version was fitted, at most DRIFT_LIMIT
 
 
@@ -117,6 +121,7 @@ class ResolveResult(Wire):
     data: DatasetPin
     gold: DatasetPin | None = None
     function_set_digest: str | None = None
+    hash_key: HashKeyPin | None = None  # of the set's hashed columns
     inputs: list[ModelInput] = []  # the chain behind the queries
     versions: list[VersionLine] = []  # newest first, at most 10
     current: ModelVersion | None = None  # the pinned version, or the newest; its own chain is left out beside `inputs`

@@ -85,12 +85,13 @@ def _cut_notes(wired: Wired) -> None:
     if "versions" in wired.get("resolve", {}):
         wired["resolve"]["versions"] = wired["resolve"]["versions"][:5]
     for commit in _commits(wired):
-        commit["drift"] = commit.get("drift", [])[:3]
+        commit["drift"], commit["privacy"] = commit.get("drift", [])[:3], commit.get("privacy", [])[:2]
     for version in (wired.get("fit", {}).get("version"), wired.get("resolve", {}).get("current")):
         if version:
             version["why"] = version["why"][:120]
             version["notes"] = [text[:120] for text in version.get("notes", [])[:1]]
             version["dependent"] = version.get("dependent", [])[:2]
+            version["privacy"] = version.get("privacy", [])[:2]
             if "calibration" in version:
                 version["calibration"]["why"] = version["calibration"]["why"][:120]
 

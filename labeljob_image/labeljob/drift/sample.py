@@ -25,7 +25,7 @@ def compared_columns(function_set: FunctionSet) -> dict[str, ColumnType]:
     return {
         column.name: column.type
         for column in function_set.schema_.columns
-        if column.name != function_set.id_column and column.sensitive is None and column.availability != "later" and column.type != "timestamp"
+        if column.name != function_set.id_column and column.is_plain and column.availability != "later" and column.type != "timestamp"
     }
 
 

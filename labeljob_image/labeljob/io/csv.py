@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -12,7 +11,8 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io import typed
 from labeljob.io.content import verified
-from labeljob.io.source import BATCH_ROWS, ReadType, Rows, rebatch
+from labeljob.io.places import Place
+from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, rebatch
 
 BLOCK_BYTES = 8 << 20  # the longest line that can be read
 
@@ -20,7 +20,7 @@ BLOCK_BYTES = 8 << 20  # the longest line that can be read
 class CsvSource:
     """One CSV file."""
 
-    def __init__(self, path: Path, uri: str, digest: str | None = None) -> None:
+    def __init__(self, path: Place, uri: str, digest: str | None = None) -> None:
         self._path, self._uri, self._digest = path, uri, digest
 
     def types(self) -> Mapping[str, pa.DataType | None]:
@@ -28,12 +28,13 @@ class CsvSource:
             names = self._open(file).schema.names
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
-            raise _unreadable(self._uri, f"column {repeated[0]!r} appears more than once: rename one")
+            places = [str(place) for place, name in enumerate(names, start=1) if name == repeated[0]]  # in a file without a header, names are values
+            raise _unreadable(self._uri, f"columns {' and '.join(places)} have one name, which appears more than once: rename one, or give the file a header")
         return dict.fromkeys(names)
 
     def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
         with verified(self._path, self._digest, self._uri) as file:
-            for batch in rebatch(self._text(file, list(columns)), batch_rows):
+            for batch in rebatch(self._text(file, list(columns)), batch_rows, BATCH_BYTES):
                 yield typed.rows({name: typed.parse(batch.column(name), kind) for name, kind in columns.items()})
 
     def table(self) -> pa.Table:

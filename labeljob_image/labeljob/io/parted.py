@@ -50,7 +50,7 @@ class Part:
 def shards_for(pin: DatasetPin, wanted: int | Literal["auto"], locations: Locations) -> int:
     """How many shards a run over the pinned data is to have."""
     dataset = _parted(pin, locations)
-    return 1 if dataset is None or wanted == 1 else shards_of(dataset.files(), wanted, dataset.groups)
+    return 1 if dataset is None else shards_of(dataset.files(), wanted, dataset.groups)
 
 
 def open_part(pin: DatasetPin, shards: int, index: int, locations: Locations) -> Part:

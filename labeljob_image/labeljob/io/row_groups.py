@@ -1,31 +1,55 @@
 """Rows of Parquet files, a row group or a file at a time, with memory that does not grow with the size of row groups."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from labeljob.io.object_path import READ_AHEAD, ObjectFile
 from labeljob.io.parts import WHOLE
+from labeljob.io.places import Place
+from labeljob.resources import BATCH_BYTES
 
 BUFFER_BYTES = 1 << 20  # of a column that are read ahead; without it, a column's whole row group would be
 
 
-def open_streaming(file: BinaryIO | Path, buffer_bytes: int = BUFFER_BYTES) -> pq.ParquetFile:
-    """A file whose columns are read bit by bit."""
-    return pq.ParquetFile(file, buffer_size=buffer_bytes, pre_buffer=False)
+def open_streaming(file: BinaryIO, buffer_bytes: int | None = None) -> pq.ParquetFile:
+    """A file whose columns are read bit by bit, `buffer_bytes` at a time; old timestamps of 96 bits are microseconds, as in the types that a contract declares.
+
+    Of an object nothing beside these columns is fetched, and by default more at a time.
+    """
+    raw = getattr(file, "raw", None)
+    source, usual = (raw, READ_AHEAD) if isinstance(raw, ObjectFile) else (file, BUFFER_BYTES)
+    return pq.ParquetFile(source, buffer_size=buffer_bytes or usual, pre_buffer=False, coerce_int96_timestamp_unit="us")
 
 
 def batches_of(file: pq.ParquetFile, groups: Sequence[int], columns: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
-    """The rows of some row groups, [WHOLE] for all, in batches of at most `batch_rows`; the file's columns among `columns`, in that order."""
-    chosen = None if WHOLE in groups else list(groups)
+    """The rows of some row groups, [WHOLE] for all, in batches of at most `batch_rows`, fewer where rows are long; the file's columns among `columns`, in that order."""
     there = [name for name in columns if name in file.schema_arrow.names]
-    for batch in file.iter_batches(batch_rows, row_groups=chosen, columns=there, use_threads=False):
-        yield batch.select(there)
+    for group in range(file.num_row_groups) if WHOLE in groups else groups:
+        rows = _rows_at_a_time(file.metadata.row_group(group), batch_rows)
+        for batch in file.iter_batches(rows, row_groups=[group], columns=there, use_threads=False):
+            yield batch.select(there)
 
 
-def sizes_of(path: Path) -> list[int]:
+def _rows_at_a_time(group: pq.RowGroupMetaData, batch_rows: int) -> int:
+    """As many rows as hold BATCH_BYTES on the average, all columns counted."""
+    return max(1, min(batch_rows, BATCH_BYTES * int(group.num_rows) // max(int(group.total_byte_size), 1)))
+
+
+def metadata_of(path: Place) -> pq.FileMetaData:
+    """The footer of a file."""
+    with path.open("rb") as file:
+        return pq.read_metadata(file)
+
+
+def rows_of(path: Place) -> int:
+    """How many rows a file has."""
+    return int(metadata_of(path).num_rows)
+
+
+def sizes_of(path: Place) -> list[int]:
     """Compressed bytes of each row group."""
-    about = pq.read_metadata(path)
+    about = metadata_of(path)
     return [sum(about.row_group(g).column(c).total_compressed_size for c in range(about.num_columns)) for g in range(about.num_row_groups)]

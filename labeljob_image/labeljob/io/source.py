@@ -7,9 +7,9 @@ from typing import Final, Literal, Protocol, TypeAlias
 import pyarrow as pa
 
 from labeljob.contract.columns import ColumnType
-from labeljob.resources import BATCH_ROWS
+from labeljob.resources import BATCH_BYTES, BATCH_ROWS
 
-__all__ = ["BATCH_ROWS", "NAMES", "ReadType", "Rows", "Source", "rebatch"]
+__all__ = ["BATCH_BYTES", "BATCH_ROWS", "NAMES", "ReadType", "Rows", "Source", "rebatch"]
 
 NAMES: Final = "names"  # a list of text, or texts in one
 ReadType: TypeAlias = ColumnType | Literal["names"]
@@ -38,19 +38,29 @@ class Source(Protocol):
         """Only `columns`, in that order; nothing else leaves the reader (F5). Row order is not promised."""
 
 
-def rebatch(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
-    """The same rows in batches of `rows` (the last may be shorter), holding at most one batch more than that."""
+def rebatch(batches: Iterable[pa.RecordBatch], rows: int, most_bytes: int | None = None) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of `rows` (the last may be shorter, and so is one that holds `most_bytes`), holding at most one batch more than that."""
     held: list[pa.RecordBatch] = []
     count = 0
-    for batch in batches:
+    for batch in batches if most_bytes is None else _cut(batches, most_bytes):
         held.append(batch)
         count += batch.num_rows
         while count >= rows:
             table = pa.Table.from_batches(held)
             yield _one(table.slice(0, rows))
             held, count = table.slice(rows).to_batches(), count - rows
+        if count and most_bytes is not None and sum(one.nbytes for one in held) >= most_bytes:
+            yield _one(pa.Table.from_batches(held))
+            held, count = [], 0
     if count:
         yield _one(pa.Table.from_batches(held))
+
+
+def _cut(batches: Iterable[pa.RecordBatch], most_bytes: int) -> Iterator[pa.RecordBatch]:
+    """Batches of more bytes in slices of about as many."""
+    for batch in batches:
+        rows = max(1, batch.num_rows * most_bytes // max(batch.nbytes, 1))
+        yield from (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
 
 
 def _one(table: pa.Table) -> pa.RecordBatch:

@@ -8,7 +8,7 @@ over members, each log-linear in hidden states that may be finer than the classe
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes, VotesError, val
 CHUNK_ROWS = 1 << 14
 COMPACT_CELLS = 1 << 20
 SMALLEST = float(np.finfo(np.float64).tiny)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,16 +47,17 @@ class Member:
 
 
 @dataclass(frozen=True, eq=False)
-class Deferred:
+class Deferred(Generic[T]):
     """A pure function's answer, computed when it is first asked for."""
 
-    compute: Callable[[], FloatArray]
+    compute: Callable[[], T]
 
     @cached_property
-    def value(self) -> FloatArray:
-        """The answer, read-only."""
+    def value(self) -> T:
+        """The answer; an array is read-only."""
         found = self.compute()
-        found.setflags(write=False)
+        if isinstance(found, np.ndarray):
+            found.setflags(write=False)
         return found
 
 
@@ -75,7 +77,7 @@ class FittedLabelModel:
         members: of a committee; empty for every other algorithm.
         discounts: float64 [n_functions] in (0, 1], how much each counts beside those that repeat it; None where nothing was discounted.
         dependent: pairs of functions (i < j) that repeat one another and their residual correlation, strongest first.
-        notes: what a person should know of this fit.
+        noted: what a person should know of this fit, or what finds it out when `notes` is first asked for.
         side: what soft and partial votes mean; see `side`. `posterior` knows only their columns in the label matrix.
         intervals: 95 % interval of each accuracy, float64 [n_functions, 2], or what computes it when `accuracy_intervals` is first asked for.
         coins: float64 [n_functions], what a vote adds to the class that it names (nats; votes for majority vote), of a model with too many classes
@@ -95,9 +97,9 @@ class FittedLabelModel:
     members: tuple[Member, ...] = ()
     discounts: FloatArray | None = None
     dependent: tuple[tuple[int, int, float], ...] = ()
-    notes: tuple[str, ...] = ()
+    noted: tuple[str, ...] | Deferred[tuple[str, ...]] = ()
     side: tuple[SideTable, ...] = ()
-    intervals: FloatArray | Deferred | None = None
+    intervals: FloatArray | Deferred[FloatArray] | None = None
     coins: FloatArray | None = None
 
     def __post_init__(self) -> None:
@@ -116,6 +118,11 @@ class FittedLabelModel:
     def accuracy_intervals(self) -> FloatArray | None:
         """95 % interval of each accuracy, float64 [n_functions, 2]; see `intervals`. None where there was nothing to compute it from."""
         return self.intervals.value if isinstance(self.intervals, Deferred) else self.intervals
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of this fit."""
+        return self.noted.value if isinstance(self.noted, Deferred) else self.noted
 
     @property
     def functions(self) -> int:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from labeljob.label_model.statistics.packing import JOINT_ROWS, TOGETHER, RowSums, one_each, unit_tables
+from labeljob.label_model.statistics.packing import JOINT_ROWS, LARGEST_LOG_ODDS, TOGETHER, RowSums, one_each, scaled_likelihoods, unit_tables
 from labeljob.label_model.statistics.vote_codes import Layout, chunk_rows, number_chunks, packed_chunks
 from labeljob.votes import FloatArray, Votes
 
+WIDE = 16  # states from which sums over them are quicker row by row
 MANY_ROWS = 2  # times the rows of a matrix above all possible rows, one look-up a row is quicker
-LARGEST_LOG_ODDS = 700.0  # exp of it is still finite
 
 
 def state_posterior(votes: Votes, log_prior: FloatArray, log_weights: FloatArray) -> FloatArray:
@@ -33,10 +33,31 @@ def state_posterior(votes: Votes, log_prior: FloatArray, log_weights: FloatArray
         largest = abs(odds) + float(np.abs(weights).max(axis=1).sum())
         for rows, sums in _chunk_sums(votes, weights):
             two_states(np.add(sums[0], odds, out=sums[0]), largest, probabilities[rows])
-    else:
+        return probabilities
+    scaled = scaled_likelihoods(unit_tables(log_weights, layout), log_prior)
+    if scaled is None:
         for rows, sums in _chunk_sums(votes, log_weights):
             probabilities[rows] = normalised(np.add(sums, log_prior[:, None], out=sums)).T
+        return probabilities
+    chunk = min(chunk_rows(layout.columns, len(log_prior)), max(votes.shape[0], 1))
+    products = RowSums(layout, len(log_prior), chunk, joint=False, combine=np.multiply).load_units(scaled[0])
+    for start, codes in packed_chunks(votes, layout, chunk):
+        shares(products.of(codes)[0], probabilities[start : start + codes.shape[1]])
     return probabilities
+
+
+def shares(likelihoods: FloatArray, out: FloatArray) -> None:
+    """Fill float64 [n_rows, n_states] with `likelihoods`, likewise, scaled to sum to 1 over states; a row's do not depend on other rows."""
+    states = likelihoods.shape[1]
+    if states >= WIDE:
+        np.divide(likelihoods, likelihoods.sum(axis=1, keepdims=True), out=out)
+        return
+    total = likelihoods[:, 0] + likelihoods[:, 1]
+    for state in range(2, states):
+        total += likelihoods[:, state]
+    inverse = np.divide(1.0, total, out=total)
+    for state in range(states):
+        np.multiply(likelihoods[:, state], inverse, out=out[:, state])
 
 
 def _from_table(votes: Votes, layout: Layout, log_prior: FloatArray, log_weights: FloatArray) -> FloatArray:
@@ -46,29 +67,33 @@ def _from_table(votes: Votes, layout: Layout, log_prior: FloatArray, log_weights
     if states == 2:
         odds, weights = log_prior[1] - log_prior[0], log_weights[:, :, 1:] - log_weights[:, :, :1]
         largest = abs(odds) + float(np.abs(weights).max(axis=1).sum())
-        two_states(every_sum(weights, layout)[0] + odds, largest, table)
+        two_states(every_sum(unit_tables(weights, layout), layout)[0] + odds, largest, table)
     else:
-        table[:] = normalised(every_sum(log_weights, layout) + log_prior[:, None]).T
+        scaled = scaled_likelihoods(unit_tables(log_weights, layout), log_prior)
+        if scaled is None:
+            table[:] = normalised(every_sum(unit_tables(log_weights, layout), layout) + log_prior[:, None]).T
+        else:
+            shares(every_sum(scaled[0], layout, np.multiply).T, table)
     probabilities = np.empty((votes.shape[0], states))
     for start, numbers in number_chunks(votes, layout):
         np.take(table, numbers, axis=0, out=probabilities[start : start + len(numbers)], mode="clip")
     return probabilities
 
 
-def every_sum(log_weights: FloatArray, layout: Layout) -> FloatArray:
-    """Sum over functions of every possible row, float64 [n_states, n_numbers], added up in the order of `packing.RowSums`."""
-    units = np.moveaxis(unit_tables(log_weights, layout), 2, 0)
+def every_sum(tables: FloatArray, layout: Layout, combine: np.ufunc = np.add) -> FloatArray:
+    """Sum (or product) over the units of every possible row, float64 [n_states, n_numbers], in the order of `packing.RowSums`; tables as of `unit_tables`."""
+    units = np.moveaxis(tables, 2, 0)
     columns = [min(layout.width, layout.columns - unit * layout.width) for unit in range(layout.units)]
     parts = [units[:, unit, :: layout.outcomes ** (layout.width - width)] for unit, width in enumerate(columns)]
     if layout.paired:  # the two units of a code come first
-        parts = [_outer(*parts[i : i + 2]) for i in range(0, len(parts), 2)]
-    return _outer(*parts)
+        parts = [_outer(combine, *parts[i : i + 2]) for i in range(0, len(parts), 2)]
+    return _outer(combine, *parts)
 
 
-def _outer(first: FloatArray, *others: FloatArray) -> FloatArray:
-    """Sums of all combinations of the entries of float64 [n_states, n], the last varying fastest."""
+def _outer(combine: np.ufunc, first: FloatArray, *others: FloatArray) -> FloatArray:
+    """Sums (or products) of all combinations of the entries of float64 [n_states, n], the last varying fastest."""
     for other in others:
-        first = (first[:, :, None] + other[:, None, :]).reshape(len(first), -1)
+        first = combine(first[:, :, None], other[:, None, :]).reshape(len(first), -1)
     return first
 
 

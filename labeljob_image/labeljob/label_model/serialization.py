@@ -88,7 +88,7 @@ def _read(data: Mapping[str, Any]) -> FittedLabelModel:
         members=tuple(_read_member(one) for one in data["members"]),
         discounts=None if data["discounts"] is None else _floats(data["discounts"]),
         dependent=tuple((int(i), int(j), float(value)) for i, j, value in data["dependent"]),
-        notes=tuple(str(note) for note in data["notes"]),
+        noted=tuple(str(note) for note in data["notes"]),
         side=tuple(_read_side(table) for table in data["side"]),
         intervals=_read_pairs(data["accuracyIntervals"]),
         coins=None if data["coins"] is None else _floats(data["coins"]),

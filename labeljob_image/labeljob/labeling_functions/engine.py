@@ -22,6 +22,8 @@ from labeljob.labeling_functions.limits import DEFAULT_LIMITS, TimeLimits
 from labeljob.labeling_functions.lookups import with_key_type
 from labeljob.labeling_functions.marks import Marker, settle
 from labeljob.labeling_functions.problem import summarise
+from labeljob.labeling_functions.python_functions import python_functions
+from labeljob.labeling_functions.python_runtime import DEFAULT_RUNTIME, PythonRuntime
 from labeljob.labeling_functions.quoting import identifier
 from labeljob.labeling_functions.scope import ERROR_VOTE, RESERVED_PREFIX, ROW_NUMBER, Scope
 from labeljob.labeling_functions.statement import CompiledFunction, compile_function, numbered, select, vote_name
@@ -42,6 +44,7 @@ def compile_functions(
     threads: int = 1,
     memory_limit: str = "512MB",
     limits: TimeLimits = DEFAULT_LIMITS,
+    python: PythonRuntime = DEFAULT_RUNTIME,
 ) -> "CompiledFunctions":
     """The enabled functions of a set, ready to vote.
 
@@ -50,8 +53,9 @@ def compile_functions(
         lookups: the table of each `lookup` function, by function name.
         threads, memory_limit: what DuckDB may use.
         limits: for one statement over a batch; a function that alone takes longer is an error there.
+        python: where `python` functions come from, and what they may use.
     Raises:
-        JobError: FUNCTIONS_INVALID with every problem (bounded), or LOOKUP_INVALID when a table is not given.
+        JobError: FUNCTIONS_INVALID with every problem (bounded), a module that cannot be imported included, or LOOKUP_INVALID when a table is not given.
     """
     found = validation.problems(function_set)
     if found:
@@ -59,7 +63,7 @@ def compile_functions(
     connection = open_locked(threads=threads, memory_limit=memory_limit)
     try:
         _create_lookups(connection, function_set, lookups)
-        return CompiledFunctions(function_set, connection, threads, limits)
+        return CompiledFunctions(function_set, connection, threads, limits, python)
     except BaseException:
         connection.close()
         raise
@@ -86,9 +90,10 @@ class CompiledFunctions:
         names: the enabled functions, in vote order.
         input_columns: the columns that `apply` reads, in schema order.
         fallback: per function, whether it is a fallback.
+        python: the `python` functions among them.
     """
 
-    def __init__(self, function_set: FunctionSet, connection: Any, threads: int, limits: TimeLimits) -> None:
+    def __init__(self, function_set: FunctionSet, connection: Any, threads: int, limits: TimeLimits, python: PythonRuntime) -> None:
         functions, scope = function_set.enabled_functions, Scope(function_set, connection)
         self.names: tuple[str, ...] = tuple(function.name for function in functions)
         self.fallback: tuple[bool, ...] = tuple(function.is_fallback for function in functions)
@@ -96,7 +101,7 @@ class CompiledFunctions:
         self._marker = Marker(self._functions)
         self._columns = [function.columns for function in self._functions]
         read = {column for columns in self._columns for column in columns}
-        self._types = {column.name: ARROW_TYPES[column.type] for column in function_set.schema_.columns if column.name in read}
+        self._types = {column.name: ARROW_TYPES[column.seen_as] for column in function_set.schema_.columns if column.name in read}
         self.input_columns: tuple[str, ...] = tuple(self._types)
         self._connection = connection
         self._threads = threads
@@ -105,6 +110,7 @@ class CompiledFunctions:
         self._soft = {i: one.votes.probabilities for i, one in enumerate(functions) if one.votes is not None and one.votes.probabilities is not None}
         self._levels = sum(len(given) if self._multi_label else 1 for given in self._soft.values())
         self._max_error_rate = function_set.max_error_rate
+        self.python = python_functions(function_set, python, threads)
 
     def apply(self, batch: Any, *, error_allowance: int | None = None) -> VoteBatch:
         """The votes on a batch; any split of the rows into batches gives the same votes.
@@ -126,6 +132,7 @@ class CompiledFunctions:
         rows = self._typed(batch)
         allowance = max(MIN_ALLOWANCE, math.ceil(self._max_error_rate * n_rows)) if error_allowance is None else error_allowance
         raw = evaluate_isolated(self._evaluate, range(len(self.names)), self._columns, rows, allowance)
+        self.python.fill(raw, rows, allowance)
         levels = self._soft_votes(raw, rows)
         errors = np.ascontiguousarray(raw.T == ERROR_VOTE)
         votes: npt.NDArray[np.int8] = np.where(errors, np.int8(ABSTAIN), raw.T)
@@ -133,8 +140,9 @@ class CompiledFunctions:
         return VoteBatch(masked, errors, levels)
 
     def cost(self, batch: Any) -> Cost:
-        """What each function costs on a batch of at least one row; DuckDB is asked for one function after the other."""
-        return cost_of(self.names, lambda: self._typed(batch), self._evaluate)
+        """What each function costs on a batch of at least one row; DuckDB is asked for one function after the other, and those in Python are left out."""
+        asked = {position: name for position, name in enumerate(self.names) if position not in self.python.paths}
+        return cost_of(asked, lambda: self._typed(batch), self._evaluate)
 
     def _soft_votes(self, raw: RawVotes, rows: Any) -> "Levels | None":
         """The level of each soft vote, int16 [n_rows, n_soft]; its likeliest class, or its failure, goes into `raw`.
@@ -152,7 +160,7 @@ class CompiledFunctions:
 
     def _typed(self, batch: Any) -> Any:
         """The input columns in their declared types, and the row numbers, in pieces that several threads can share."""
-        columns = {name: _typed_column(batch, name, arrow_type) for name, arrow_type in self._types.items()}
+        columns = {name: typed_column(batch, name, arrow_type) for name, arrow_type in self._types.items()}
         rows = pa.table({ROW_NUMBER: np.arange(batch.num_rows, dtype=np.int64), **columns})
         rows = self._marker.marked(rows, self._threads)
         piece = max(MIN_PIECE, math.ceil(batch.num_rows / (2 * self._threads)))
@@ -182,7 +190,8 @@ class CompiledFunctions:
         return raw if (np.diff(numbers) > 0).all() else raw[:, np.argsort(numbers)]
 
     def close(self) -> None:
-        """Frees DuckDB's memory."""
+        """Frees DuckDB's memory, and ends the process of `python` functions."""
+        self.python.close()
         self._connection.close()
 
     def __enter__(self) -> "CompiledFunctions":
@@ -192,7 +201,8 @@ class CompiledFunctions:
         self.close()
 
 
-def _typed_column(batch: Any, name: str, arrow_type: Any) -> Any:
+def typed_column(batch: Any, name: str, arrow_type: Any) -> Any:
+    """The column in its declared type; JobError SCHEMA_BROKEN when it is missing or cannot be read so."""
     if name not in batch.schema.names:
         raise JobError(JobReason.SCHEMA_BROKEN, f"column {name!r} is missing, a labeling function reads it: add it to the data")
     column = batch.column(name)

@@ -11,11 +11,15 @@ import pyarrow as pa
 
 from labeljob.contract.columns import Column, ColumnType
 from labeljob.contract.function_set import FunctionSet, FunctionTest
+from labeljob.hashing import Hasher
 from labeljob.labeling_functions.connection import ARROW_TYPES
 from labeljob.labeling_functions.problem import Problem
 from labeljob.labeling_functions.quoting import INT64_MAX, INT64_MIN
 from labeljob.labeling_functions.scope import undeclared
+from labeljob.privacy import withheld
 from labeljob.said import ABSTAINS, partial_text, said
+
+FAILED = "error"
 
 
 @dataclass(frozen=True)
@@ -119,26 +123,54 @@ def rows_of(tests: Sequence[FunctionTest], columns: Sequence[Column]) -> Any:
     return pa.table({column.name: pa.array(values[column.name], ARROW_TYPES[column.type]) for column in columns})
 
 
-def run_function_tests(function_set: FunctionSet, functions: Any) -> list[TestFailure]:
+def not_row_wise(function_set: FunctionSet, functions: Any) -> list[Problem]:
+    """The `python` functions whose vote on a test's row depends on the rows beside it.
+
+    Args:
+        function_set, functions: as for `run_function_tests`.
+    """
+    tests, python = function_set.tests or [], functions.python
+    if not tests or not python.paths:
+        return []
+    rows = rows_of(tests, [column for column in function_set.schema_.columns if column.name in functions.input_columns])
+
+    def votes(part: Any) -> Any:
+        raw = np.zeros((len(functions.names), part.num_rows), dtype=np.int8)
+        python.fill(raw, part, len(tests))
+        return raw
+
+    together, alone = votes(rows), np.concatenate([votes(rows.slice(index, 1)) for index in range(len(tests))], axis=1)
+    differing = {position: int(np.argmax(line)) for position, line in enumerate(together != alone) if line.any()}
+    what = "votes otherwise on the row alone than among the other tests' rows: look at each row by itself"
+    return [Problem(f"{python.paths[position]}.python.entrypoint", f"spec.tests[{test}]: {what}") for position, test in differing.items()]
+
+
+def _with_reason(answer: str, why: str | None) -> str:
+    return f"error ({why})" if answer == FAILED and why else answer
+
+
+def run_function_tests(function_set: FunctionSet, functions: Any, hasher: Hasher | None = None) -> list[TestFailure]:
     """Every expectation that is not met; expectations on disabled functions are left out.
 
     Args:
         function_set: a set without problems.
         functions: the set as CompiledFunctions.
+        hasher: of the set's hashed columns; the rows of tests hold plain values.
     """
     tests = function_set.tests or []
     if not tests:
         return []
     columns = [column for column in function_set.schema_.columns if column.name in functions.input_columns]
-    batch = functions.apply(rows_of(tests, columns), error_allowance=len(tests))
+    rows = rows_of(tests, columns).combine_chunks().to_batches()[0]
+    batch = functions.apply(withheld(rows, function_set, hasher), error_allowance=len(tests))
     enabled = function_set.enabled_functions
     answers = [
-        ["error" if failed else said(function, int(vote), function_set.classes) for function, vote, failed in zip(enabled, *row, strict=True)]
+        [FAILED if failed else said(function, int(vote), function_set.classes) for function, vote, failed in zip(enabled, *row, strict=True)]
         for row in zip(batch.votes, batch.errors, strict=True)
     ]
     place = {name: position for position, name in enumerate(functions.names)}
     return [
-        TestFailure(index, name, expected, answers[index][place[name]])
+        TestFailure(index, name, expected, _with_reason(answers[index][place[name]], functions.python.why(place[name])))
         for index, test in enumerate(tests)
         for name, expected in test.expect.items()
         if name in place and answers[index][place[name]] != expected

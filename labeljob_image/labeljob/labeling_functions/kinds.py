@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from labeljob.contract.functions import LabelingFunction
-from labeljob.labeling_functions import keywords, lookup, regex, sql, threshold, votes_column
+from labeljob.labeling_functions import keywords, lookup, python_kind, regex, sql, threshold, votes_column
 from labeljob.labeling_functions.problem import Problem
 from labeljob.labeling_functions.scope import Scope
 
@@ -29,6 +29,7 @@ KINDS: Mapping[str, Kind] = {
     "sql": sql,
     "lookup": lookup,
     "votes": votes_column,
+    "python": python_kind,
 }
 
 

@@ -19,7 +19,7 @@ def declared(function: LabelingFunction) -> Lookup:
 
 def problems(function: LabelingFunction, path: str, scope: Scope) -> Iterator[Problem]:
     lookup = declared(function)
-    yield from scope.input_problems(lookup.column, f"{path}.lookup.column", TYPES)
+    yield from scope.input_problems(lookup.column, f"{path}.lookup.column", TYPES, as_key=True)
     if lookup.key_column == lookup.label_column:
         yield Problem(f"{path}.lookup.labelColumn", "is the key column too: name the column that holds the class")
 

@@ -42,18 +42,19 @@ class Scope:
         return tuple(column for name, column in by_name.items() if refusal(column) is None and not name.startswith(RESERVED_PREFIX))
 
     def column_type(self, name: str) -> ColumnType:
+        """The type of the values that a function sees."""
         column = self.function_set.schema_.column(name)
         if column is None:
             raise KeyError(name)
-        return column.type
+        return column.seen_as
 
-    def input_problems(self, name: str, path: str, types: tuple[ColumnType, ...]) -> Iterator[Problem]:
-        """Why the column cannot be the input: not declared, sensitive, known only later, or of another type."""
+    def input_problems(self, name: str, path: str, types: tuple[ColumnType, ...], *, as_key: bool = False) -> Iterator[Problem]:
+        """Why the column cannot be the input: not declared, sensitive, known only later, or of another type. `as_key`: it is only looked up."""
         column = self.function_set.schema_.column(name)
         if column is None:
             yield Problem(path, undeclared(name))
             return
-        refused = refusal(column)
+        refused = refusal(column, as_key=as_key)
         if refused:
             yield Problem(path, refused)
         if column.type not in types:
@@ -72,9 +73,11 @@ def undeclared(name: str) -> str:
     return f"column {name!r} is not declared: add it to spec.schema.columns"
 
 
-def refusal(column: Column) -> str | None:
-    """Why no labeling function may read this column, or None."""
-    if column.sensitive == "drop":
+def refusal(column: Column, *, as_key: bool = False) -> str | None:
+    """Why no labeling function may read this column, or None. `as_key`: it is only looked up in a table, whose keys are hashed alike."""
+    if column.is_hashed and not as_key:
+        return f"column {column.name!r} is hashed while reading, so only a lookup can use it: use a lookup, or another column"
+    if column.is_dropped:
         return f"column {column.name!r} is sensitive and dropped while reading: use another column, or remove sensitive: drop"
     if column.availability == "later":
         return f"column {column.name!r} is known only afterwards (availability: later) and would leak the answer: use another column"

@@ -68,8 +68,10 @@ def _id_problems(function_set: FunctionSet) -> Iterator[Problem]:
         yield Problem("spec.idColumn", f"column {column.name!r} is {column.type}, must be string or int64")
     if column.allows_null:
         yield Problem("spec.idColumn", f"column {column.name!r} identifies rows and cannot be null: declare it with nullable: false")
-    if column.sensitive:
-        yield Problem("spec.idColumn", f"column {column.name!r} is sensitive and every output row carries it: use another id column")
+    if column.is_dropped:
+        yield Problem("spec.idColumn", f"column {column.name!r} is sensitive and every output row carries it: use sensitive: hash, or another id column")
+    if column.availability == "later":
+        yield Problem("spec.idColumn", f"column {column.name!r} is known only afterwards (availability: later), and a row without an id has no label: use another id column")
 
 
 def _function_problems(scope: Scope) -> list[Problem]:

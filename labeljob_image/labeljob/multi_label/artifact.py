@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +19,7 @@ from labeljob.drift.reference import Reference, vote_rates
 from labeljob.label_model import FittedLabelModel, ModelFormatError, from_dict, to_dict
 from labeljob.labeling_functions.identity import LookupData, function_set_digest
 from labeljob.labelled import Voters, voters_of
-from labeljob.model_artifact import frozen_lookups, lookup_files, mismatch
+from labeljob.model_artifact import VotingSet, declared_set, frozen_code, frozen_lookups, lookup_files, mismatch
 from labeljob.multi_label.calibration import SetCalibration
 from labeljob.multi_label.calibration import from_file as calibration_from
 from labeljob.multi_label.counts import AnswerCounts
@@ -32,7 +32,8 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class SetsArtifact:
-    """The frozen functions, their lookup tables by function name, a label model and a calibration for each class, and figures of the fit."""
+    """The frozen functions, their lookup tables and the digests of their code by function name, a label model and a calibration for each class, figures, and the
+    id of the key that hashes columns."""
 
     function_set: FunctionSet
     function_set_digest: str
@@ -40,6 +41,12 @@ class SetsArtifact:
     models: tuple[FittedLabelModel, ...]
     calibration: SetCalibration
     functions: FunctionColumns
+    code: Mapping[str, str] = field(default_factory=dict)
+    key_id: str | None = None
+
+    @property
+    def voting(self) -> VotingSet:
+        return VotingSet(self.function_set, self.lookups, code=self.code, key_id=self.key_id)
 
     @cached_property
     def tasks(self) -> tuple[Task, ...]:
@@ -69,9 +76,11 @@ def to_files(
     calibration: object,
     functions: FunctionColumns,
     reference: object,
+    code: Mapping[str, str] | None = None,
+    key_id: str | None = None,
 ) -> dict[str, bytes]:
     """Relative path -> content; equal inputs give equal bytes. `calibration` and `reference` are JSON data."""
-    declared = {"digest": function_set_digest(function_set, lookups), "canonical": function_set.canonical(), "spec": function_set.wire()}
+    declared = declared_set(function_set, lookups, code or {}, key_id)
     fitted = {name: to_dict(model) for name, model in zip(function_set.classes, models, strict=True)}
     return {
         "model.json": canonical_json({"formatVersion": FORMAT_VERSION, "byClass": fitted}),
@@ -97,12 +106,14 @@ def from_files(files: Mapping[str, bytes], uri: str) -> SetsArtifact:
         calibration = calibration_from(json.loads(files["calibration.json"]), function_set.classes)
         lookups = frozen_lookups(files)
         functions = FunctionColumns.model_validate_json(files["functions.json"])
+        code = frozen_code(declared)
+        key_id = declared.get("hashKey")
+        digest = function_set_digest(function_set, lookups, code, key_id)
     except (KeyError, ValueError, ModelFormatError, CalibrationFormatError, pa.ArrowException) as error:
         raise mismatch(uri, f"cannot be read by this build ({type(error).__name__}): fit a new version") from None
-    digest = function_set_digest(function_set, lookups)
     if digest != declared["digest"]:
         raise mismatch(uri, "holds other functions or lookup tables than it was fitted with: fit a new version")
-    artifact = SetsArtifact(function_set, digest, lookups, models, calibration, functions)
+    artifact = SetsArtifact(function_set, digest, lookups, models, calibration, functions, code, key_id)
     if any((model.functions, model.cardinality) != (len(task.functions), 2) for model, task in zip(models, artifact.tasks, strict=True)):
         raise mismatch(uri, "was fitted with other functions or classes: fit a new version")
     return artifact

@@ -113,7 +113,7 @@ def _never(task: Task, total: int, seed: int) -> FittedLabelModel:
     weights = np.zeros((functions, 3, 2))
     silent = tuple(MISSING for _ in range(functions))
     return FittedLabelModel(
-        "majority-vote", "OneClassVoted", why, np.array([1 - share, share]), weights, silent, np.full(functions, np.nan), 0, True, seed, notes=(why,)
+        "majority-vote", "OneClassVoted", why, np.array([1 - share, share]), weights, silent, np.full(functions, np.nan), 0, True, seed, noted=(why,)
     )
 
 
@@ -129,5 +129,5 @@ def _alone(share: float, total: int, given: Settings) -> FittedLabelModel:
     weights[0, 1:] = np.log(joint / np.array([1 - has, has]))
     why = "one function looks for it, and nothing checks it: its accuracy is assumed, not learned"
     return FittedLabelModel(
-        "weighted-vote", "TooFewFunctions", why, np.array([1 - has, has]), weights, ("missing",), np.array([right]), 0, True, int(given.get("seed", 0)), notes=(why,)
+        "weighted-vote", "TooFewFunctions", why, np.array([1 - has, has]), weights, ("missing",), np.array([right]), 0, True, int(given.get("seed", 0)), noted=(why,)
     )

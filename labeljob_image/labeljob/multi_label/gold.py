@@ -15,7 +15,8 @@ from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
-from labeljob.gold import check_columns, invalid, weights_of
+from labeljob.gold import check_columns, invalid, seen_ids, weights_of
+from labeljob.hashing import Hasher, hasher_of
 from labeljob.io.datasets import open_pinned
 from labeljob.io.locations import Locations
 from labeljob.io.source import NAMES, ReadType, Source
@@ -62,17 +63,25 @@ class SetGold:
         return MatchedSets(known, self.labels[index] & known[:, None], np.where(known, self.weights[index], 1.0))
 
 
-def set_gold_of(pin: DatasetPin | None, label_column: str | None, probability_column: str | None, function_set: FunctionSet, locations: Locations) -> SetGold:
-    """The known label sets of a task, none when it has no gold."""
+def set_gold_of(
+    pin: DatasetPin | None,
+    label_column: str | None,
+    probability_column: str | None,
+    function_set: FunctionSet,
+    locations: Locations,
+    key_id: str | None = None,
+) -> SetGold:
+    """The known label sets of a task, none when it has no gold; key_id: of the key that ids are hashed with, where one is pinned."""
     if pin is None:
-        return SetGold(pa.array([], ARROW_TYPES[privacy.id_type(function_set)]), np.empty((0, len(function_set.classes)), dtype=bool), np.empty(0))
+        return SetGold(pa.array([], ARROW_TYPES[privacy.seen_id_type(function_set)]), np.empty((0, len(function_set.classes)), dtype=bool), np.empty(0))
     if label_column is None:
         raise JobError(JobReason.CONFIG_INVALID, "the job's configuration has gold without a label column")
-    return read_set_gold(open_pinned(pin, locations), function_set, label_column, probability_column)
+    hasher = hasher_of(function_set.schema_, locations, key_id)
+    return read_set_gold(open_pinned(pin, locations), function_set, label_column, probability_column, hasher)
 
 
-def read_set_gold(source: Source, function_set: FunctionSet, label_column: str, probability_column: str | None = None) -> SetGold:
-    """Read and check the known label sets; rows with a null are ignored.
+def read_set_gold(source: Source, function_set: FunctionSet, label_column: str, probability_column: str | None = None, hasher: Hasher | None = None) -> SetGold:
+    """Read and check the known label sets; rows with a null are ignored. Ids are hashed where those of the data are.
 
     Raises:
         JobError: GOLD_INVALID: a column is missing or of a wrong type, a null or duplicate id, a name that is no class, an inclusion probability
@@ -90,7 +99,7 @@ def read_set_gold(source: Source, function_set: FunctionSet, label_column: str, 
     _check_values(ids, index, unreadable, id_column, label_column, function_set)
     labels = np.zeros((len(ids), len(function_set.classes)), dtype=bool)
     labels[rows.to_numpy(zero_copy_only=False), index.to_numpy(zero_copy_only=False)] = True
-    return SetGold(ids, labels, weights_of(drawn[0], str(probability_column)) if drawn else np.ones(len(ids)))
+    return SetGold(seen_ids(ids, function_set, hasher), labels, weights_of(drawn[0], str(probability_column)) if drawn else np.ones(len(ids)))
 
 
 def _check_values(ids: pa.Array, index: pa.Array, unreadable: dict[str, int], id_column: str, label_column: str, function_set: FunctionSet) -> None:

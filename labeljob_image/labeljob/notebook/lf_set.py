@@ -1,5 +1,7 @@
 """`LFSet`: the labeling functions of a manifest, in a notebook, by the same pass that the cluster runs."""
 
+import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -12,12 +14,15 @@ from labeljob.ballots import partial_sets
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
+from labeljob.hashing import LEAST_BYTES, Hasher
 from labeljob.io.datasets import read_table
 from labeljob.label_model import PartialClasses
 from labeljob.label_model.multi_label import BinaryVotes
 from labeljob.labeling_functions import soft_column
-from labeljob.labeling_functions.engine import compile_functions
+from labeljob.labeling_functions.connection import ARROW_TYPES
+from labeljob.labeling_functions.engine import compile_functions, typed_column
 from labeljob.labeling_functions.identity import LookupData, read_lookups
+from labeljob.labeling_functions.python_runtime import DEFAULT_RUNTIME, PythonRuntime, folders_of
 from labeljob.multi_label.tasks import tasks_of
 from labeljob.notebook.appliers import warn_of
 from labeljob.notebook.manifest import ManifestFiles, read_function_set
@@ -38,9 +43,13 @@ class LFSet:
             out of a fit, as the LabelModel resource does: `L[:, ~functions.fallback]`.
     """
 
-    def __init__(self, function_set: FunctionSet, lookups: Mapping[str, LookupData]) -> None:
-        self._set, self._lookups = function_set, dict(lookups)
-        with compile_functions(function_set, self._lookups) as compiled:
+    def __init__(
+        self, function_set: FunctionSet, lookups: Mapping[str, LookupData], python: PythonRuntime = DEFAULT_RUNTIME, hasher: Hasher | None = None
+    ) -> None:
+        self._set, self._lookups, self._python, self._hasher = function_set, dict(lookups), python, hasher
+        if function_set.schema_.hashed and hasher is None:
+            raise ValueError(f"column {function_set.schema_.hashed[0]} is hashed: use from_yaml, or give the hasher that the lookup tables were hashed with")
+        with compile_functions(function_set, self._lookups, python=python) as compiled:
             self.names: tuple[str, ...] = compiled.names
             self.fallback: BoolArray = np.array(compiled.fallback, dtype=np.bool_)
             self.input_columns: tuple[str, ...] = compiled.input_columns
@@ -52,7 +61,7 @@ class LFSet:
 
     @classmethod
     def from_yaml(cls, path: str | Path, name: str | None = None, tables: Mapping[str, str | Path] | None = None) -> "LFSet":
-        """Read a manifest and check it, lookup tables included.
+        """Read a manifest and check it, lookup tables included. `python` functions are imported from its folder, and run in a process of their own.
 
         Args:
             path: a YAML file with a LabelingFunctionSet. name: its metadata.name, when the file has several.
@@ -63,7 +72,9 @@ class LFSet:
             compiled, or a lookup table is missing or wrong.
         """
         function_set, files = read_function_set(Path(path), name), ManifestFiles(Path(path), tables or {})
-        return cls(function_set, read_lookups(function_set, lambda table: read_table(table, files)))
+        hasher = Hasher(secrets.token_bytes(LEAST_BYTES)) if function_set.schema_.hashed else None  # votes are the same with any key
+        beside = PythonRuntime((str(Path(path).absolute().parent), *folders_of(os.environ)))
+        return cls(function_set, read_lookups(function_set, lambda table: read_table(table, files), hasher), beside, hasher)
 
     @property
     def cardinality(self) -> int:
@@ -137,14 +148,22 @@ class LFSet:
         rows = _as_arrow(df, self.input_columns)
         allowance = max(LEAST_ALLOWANCE, int(np.ceil(self._set.max_error_rate * len(df))))
         parts: list[VoteBatch] = []
-        with compile_functions(self._set, self._lookups) as compiled, Progress("labeling functions", len(df), progress) as shown:
+        with compile_functions(self._set, self._lookups, python=self._python) as compiled, Progress("labeling functions", len(df), progress) as shown:
             for start in range(0, max(len(df), 1), BATCH_ROWS):
-                parts.append(compiled.apply(rows.slice(start, BATCH_ROWS), error_allowance=allowance))
+                parts.append(compiled.apply(self._seen(rows.slice(start, BATCH_ROWS)), error_allowance=allowance))
                 shown.at(min(start + BATCH_ROWS, len(df)))
         levels = [part.levels for part in parts if part.levels is not None]
         return VoteBatch(
             np.concatenate([part.votes for part in parts]), np.concatenate([part.errors for part in parts]), np.concatenate(levels) if levels else None
         )
+
+    def _seen(self, rows: Any) -> Any:
+        """The rows as functions see them: hashes in the place of values that are declared so."""
+        for column in self._set.schema_.columns:
+            if column.is_hashed and self._hasher is not None and column.name in rows.column_names:
+                values = typed_column(rows, column.name, ARROW_TYPES[column.type])
+                rows = rows.set_column(rows.column_names.index(column.name), column.name, self._hasher.hashed(values))
+        return rows
 
     def soft_votes(self, df: pd.DataFrame) -> FloatArray:
         """What functions with `probabilities` say, float64 [n_rows, n_soft, n_classes] in function order, NaN where one abstains or fails.

@@ -5,7 +5,6 @@ after, and is shown after.
 """
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,24 +17,25 @@ from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io.content import pin_broken
+from labeljob.io.places import Place, open_table
 from labeljob.label_model import FittedLabelModel, contributions, estimated_accuracy, weights
 from labeljob.label_model.side.side_model import side_contributions
 from labeljob.label_model.side.side_tables import Outcomes
 from labeljob.label_model.side.soft_votes import Grid, Levels
 from labeljob.labelled import Voters, label_votes, voters_of
 from labeljob.model_artifact import ModelArtifact
-from labeljob.privacy import id_type
+from labeljob.privacy import seen_id_type
 from labeljob.said import said
 from labeljob.votes import ABSTAIN, FloatArray, Votes
 
 
-def explain(table: Path, artifact: ModelArtifact, row_id: str, uri: str, version: int | None = None) -> dict[str, Any]:
+def explain(table: Place, artifact: ModelArtifact, row_id: str, uri: str, version: int | None = None) -> dict[str, Any]:
     """The provenance of one labelled row, as JSON data.
 
     Raises:
         JobError: SOURCE_NOT_FOUND: no such row; PIN_BROKEN: the row was labelled by another model version than `artifact`.
     """
-    row = row_of(DeltaTable(table, version=version), artifact.function_set, row_id, uri)
+    row = row_of(open_table(table, version), artifact.function_set, row_id, uri)
     votes = np.array([row["votes"]], dtype=np.int8)
     voters, classes = voters_of(artifact.function_set), artifact.function_set.classes
     if votes.shape[1] != len(voters.names):
@@ -84,8 +84,9 @@ def added_by(model: FittedLabelModel, votes: Votes, side: Outcomes) -> FloatArra
 
 def row_of(table: DeltaTable, function_set: FunctionSet, row_id: str, uri: str) -> dict[str, Any]:
     """One row of the output. JobError SOURCE_NOT_FOUND."""
-    column, kind = function_set.id_column, id_type(function_set)
-    missing = JobError(JobReason.SOURCE_NOT_FOUND, f"{uri}: it has no row with {column} {row_id}")
+    column, kind = function_set.id_column, seen_id_type(function_set)
+    hint = ": ids are hashed, so give the hash as the output has it" if column in function_set.schema_.hashed else ""
+    missing = JobError(JobReason.SOURCE_NOT_FOUND, f"{uri}: it has no row with {column} {row_id}{hint}")
     value = _literal(row_id, kind)
     if value is None:
         raise missing

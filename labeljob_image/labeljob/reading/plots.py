@@ -3,22 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-import altair as alt
 import numpy as np
-import pandas as pd
-import vl_convert
 
 from labeljob.contract.function_set import FunctionSet
+from labeljob.reading.charts import COLOURS, nominal, quantitative, svg
 from labeljob.reading.labels import BINS, Labels
 from labeljob.scores import Reliability, wilson_interval
 from labeljob.votes import FloatArray, IntArray
 
-COLOURS = ["#3b6fb6", "#d1603d", "#4b9a73", "#a05fa8", "#c9a227", "#5a6b7b", "#8c564b", "#e07ba0"]
 MOST_FUNCTIONS = 40  # a plot with more is not read
-INK = "#3e4c59"
 CONFLICT = ["#ffffff", "#f4a261", "#9c3311"]  # no conflict is white, as nothing
 PLOT_HEIGHT = 230
-FONT = "Helvetica, Arial, sans-serif"
 
 
 def coverage_plot(labels: Labels, function_set: FunctionSet) -> str:
@@ -34,12 +29,12 @@ def coverage_bars(names: Sequence[str], shares: FloatArray, classes: list[str]) 
     """Shares of rows, float64 [n_functions, n_classes], as stacked bars; `classes` name the parts."""
     shown = np.argsort(-shares.sum(axis=1), kind="stable")[:MOST_FUNCTIONS]
     rows = [{"function": names[i], "class": classes[k], "share": shares[i, k]} for i in shown for k in range(len(classes)) if shares[i, k]]
-    chart = alt.Chart(_frame(rows, ["function", "class", "share"])).mark_bar(size=13).encode(
-        x=alt.X("share:Q", title="share of rows it votes on", axis=alt.Axis(format="%", tickCount=6)),
-        y=alt.Y("function:N", title=None, sort=[names[i] for i in shown]),
-        color=_by_class("class", classes),
-    )  # fmt: skip
-    return svg(chart, width=430, height={"step": 20})
+    encoding = {
+        "x": quantitative("share", title="share of rows it votes on", axis={"format": "%", "tickCount": 6}),
+        "y": nominal("function", title=None, sort=[names[i] for i in shown]),
+        "color": _by_class("class", classes),
+    }
+    return svg({"data": {"values": rows}, "mark": {"type": "bar", "size": 13}, "encoding": encoding}, width=430, height={"step": 20})
 
 
 def confidence_plot(labels: Labels, function_set: FunctionSet) -> str:
@@ -57,14 +52,14 @@ def confidence_bars(counts: IntArray, classes: list[str], least: float, title: s
     ]  # fmt: skip
     for row in rows:
         row["top"] = int(row["base"]) + int(row["rows"])
-    chart = alt.Chart(_frame(rows, ["from", "to", "label", "base", "top"])).mark_bar().encode(
-        x=alt.X("from:Q", title=title, scale=alt.Scale(domain=[edges[0], 1], nice=False)),
-        x2="to:Q",
-        y=alt.Y("base:Q", title="rows"),
-        y2="top:Q",
-        color=_by_class("label", classes),
-    )  # fmt: skip
-    return svg(chart, width=430, height=PLOT_HEIGHT)
+    encoding = {
+        "x": quantitative("from", title=title, scale={"domain": [edges[0], 1], "nice": False}),
+        "x2": {"field": "to"},
+        "y": quantitative("base", title="rows"),
+        "y2": {"field": "top"},
+        "color": _by_class("label", classes),
+    }
+    return svg({"data": {"values": rows}, "mark": {"type": "bar"}, "encoding": encoding}, width=430, height=PLOT_HEIGHT)
 
 
 def conflict_plot(labels: Labels) -> str:
@@ -79,27 +74,35 @@ def conflict_cells(names: Sequence[str], conflicts: IntArray, total: int) -> str
     shown = sorted(int(i) for i in most)
     cells = [{"a": names[i], "b": names[j], "share": conflicts[i, j] / rows} for i in shown for j in shown if i != j]
     order = [names[i] for i in shown]
-    chart = alt.Chart(_frame(cells, ["a", "b", "share"])).mark_rect(stroke="white", strokeWidth=0.5).encode(
-        x=alt.X("a:N", title=None, sort=order, axis=alt.Axis(labelAngle=-60)),
-        y=alt.Y("b:N", title=None, sort=order),
-        color=alt.Color("share:Q", title="rows in conflict", scale=alt.Scale(range=CONFLICT, domainMin=0, interpolate="rgb"), legend=alt.Legend(format=".1%")),
-    )  # fmt: skip
-    return svg(chart, width={"step": 21}, height={"step": 21})
+    scale = {"range": CONFLICT, "domainMin": 0, "interpolate": "rgb"}
+    encoding = {
+        "x": nominal("a", title=None, sort=order, axis={"labelAngle": -60}),
+        "y": nominal("b", title=None, sort=order),
+        "color": quantitative("share", title="rows in conflict", scale=scale, legend={"format": ".1%"}),
+    }
+    mark = {"type": "rect", "stroke": "white", "strokeWidth": 0.5}
+    return svg({"data": {"values": cells}, "mark": mark, "encoding": encoding}, width={"step": 21}, height={"step": 21})
 
 
 def reliability_plot(curve: Reliability, classes: int, rows: str = "gold rows") -> str:
     """Confidence against accuracy on gold; a point's size is its rows (`rows` names them), its bar the 95 % Wilson interval."""
     low, high = wilson_interval(curve.accuracy, curve.rows)
-    frame = pd.DataFrame({"confidence": curve.confidence, "accuracy": curve.accuracy, "low": low, "high": high, "rows": curve.rows})
+    columns = {"confidence": curve.confidence, "accuracy": curve.accuracy, "low": low, "high": high, "rows": curve.rows}
+    bins = {"values": [dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)]}
     start = 1 / classes
-    scale = alt.Scale(domain=[min(start, float(low.min(initial=1.0))), 1.0], nice=False)
-    honest = pd.DataFrame({"confidence": [start, 1.0], "accuracy": [start, 1.0]})
-    x, y = alt.X("confidence:Q", scale=alt.Scale(domain=[start, 1.0], nice=False)), alt.Y("accuracy:Q", scale=scale, title="accuracy on gold")
-    ideal = alt.Chart(honest).mark_line(strokeDash=[4, 4], color="#9aa5b1").encode(x=x, y=y)
-    bars = alt.Chart(frame).mark_rule(color=COLOURS[0], opacity=0.5, strokeWidth=2).encode(x=x, y=alt.Y("low:Q", scale=scale, title="accuracy on gold"), y2="high:Q")
-    size = alt.Size("rows:Q", title=rows, scale=alt.Scale(range=[30, 300]), legend=alt.Legend(values=_legend_values(curve.rows)))
-    points = alt.Chart(frame).mark_circle(color=COLOURS[0], opacity=1).encode(x=x, y=y, size=size)
-    return svg(ideal + bars + points, width=430, height=260)
+    scale = {"domain": [min(start, float(low.min(initial=1.0))), 1.0], "nice": False}
+    x = quantitative("confidence", scale={"domain": [start, 1.0], "nice": False})
+    y, span = (quantitative(field, scale=scale, title="accuracy on gold") for field in ("accuracy", "low"))
+    size = quantitative("rows", title=rows, scale={"range": [30, 300]}, legend={"values": _legend_values(curve.rows)})
+    ideal = {
+        "data": {"values": [{"confidence": at, "accuracy": at} for at in (start, 1.0)]},
+        "mark": {"type": "line", "color": "#9aa5b1", "strokeDash": [4, 4]},
+        "encoding": {"x": x, "y": y},
+    }
+    rule = {"type": "rule", "color": COLOURS[0], "opacity": 0.5, "strokeWidth": 2}
+    bars = {"data": bins, "mark": rule, "encoding": {"x": x, "y": span, "y2": {"field": "high"}}}
+    points = {"data": bins, "mark": {"type": "circle", "color": COLOURS[0], "opacity": 1}, "encoding": {"x": x, "y": y, "size": size}}
+    return svg({"layer": [ideal, bars, points]}, width=430, height=260)
 
 
 def distribution_plot(labels: Labels, function_set: FunctionSet) -> str:
@@ -112,35 +115,23 @@ def distribution_bars(classes: list[str], counts: list[int], others: list[str]) 
     """Rows with each class, and of the kinds of rows in `others`, which are grey."""
     names = [*classes, *others]
     step = max(26, min(66, PLOT_HEIGHT // len(names)))  # a few classes fill the height of the plot beside it
-    chart = alt.Chart(pd.DataFrame({"label": names, "rows": counts})).mark_bar(size=round(0.7 * step)).encode(
-        x=alt.X("rows:Q", title="rows", axis=alt.Axis(tickMinStep=1, tickCount=5)),
-        y=alt.Y("label:N", title=None, sort=names),
-        color=alt.Color("label:N", legend=None, scale=alt.Scale(domain=names, range=[*_colours(classes), *["#c4cbd3"] * len(others)])),
-    )  # fmt: skip
-    return svg(chart, width=430, height={"step": step})
+    rows = [{"label": name, "rows": count} for name, count in zip(names, counts, strict=True)]
+    encoding = {
+        "x": quantitative("rows", title="rows", axis={"tickMinStep": 1, "tickCount": 5}),
+        "y": nominal("label", title=None, sort=names),
+        "color": nominal("label", legend=None, scale={"domain": names, "range": [*_colours(classes), *["#c4cbd3"] * len(others)]}),
+    }
+    return svg({"data": {"values": rows}, "mark": {"type": "bar", "size": round(0.7 * step)}, "encoding": encoding}, width=430, height={"step": step})
 
 
-def _by_class(field: str, classes: list[str]) -> alt.Color:
-    return alt.Color(f"{field}:N", title=None, scale=alt.Scale(domain=classes, range=_colours(classes)), legend=alt.Legend(orient="top", columns=4))
+def _by_class(field: str, classes: list[str]) -> dict[str, Any]:
+    return nominal(field, title=None, scale={"domain": classes, "range": _colours(classes)}, legend={"orient": "top", "columns": 4})
 
 
 def _colours(classes: list[str]) -> list[str]:
     return [COLOURS[k % len(COLOURS)] for k in range(len(classes))]
 
 
-def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=columns)
-
-
 def _legend_values(rows: IntArray | FloatArray) -> list[int]:
     """The smallest and the largest number of rows that a point stands for."""
     return sorted({int(rows.min(initial=1)), int(rows.max(initial=1))})
-
-
-def svg(chart: Any, **size: Any) -> str:
-    """The chart in the style of the page."""
-    words = {"labelFont": FONT, "titleFont": FONT, "titleFontWeight": "normal"}
-    axis = words | {"labelFontSize": 11, "titleFontSize": 11, "labelColor": INK, "titleColor": INK, "gridColor": "#e8ecf0", "labelLimit": 240}
-    view = {"stroke": None}
-    styled = chart.properties(**size).configure(background="transparent", axis=axis, legend=words | {"labelLimit": 200}, view=view)
-    return str(vl_convert.vegalite_to_svg(styled.to_json(), vl_version="v6.1"))

@@ -11,9 +11,13 @@ import pyarrow as pa
 from labeljob import privacy
 from labeljob.cascade import Cascade, InputErrors, open_cascade
 from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.privacy import PrivacyFinding
+from labeljob.hashing import Hasher
 from labeljob.io.source import Source
 from labeljob.logs import Log
 from labeljob.model_artifact import VotingSet
+from labeljob.privacy_scan import PrivacyScan
+from labeljob.schema import Look, check_contract
 from labeljob.steps.context import StepContext
 from labeljob.votes import VoteBatch
 
@@ -21,25 +25,50 @@ TIMED_ROWS = 50_000  # of a run; in a smaller one the timing would take longer t
 TIMED_SECONDS = 10.0  # that the first batch may have taken
 
 
+def checked_rows(source: Source, function_set: FunctionSet, key_id: str | None, context: StepContext, look: Look) -> tuple[int, list[PrivacyFinding]]:
+    """The number of rows, after the contract check of them all, and the columns that look like personal data; `look` is shown every batch on the way.
+
+    Raises:
+        JobError: as `check_contract`; HASH_KEY_CHANGED, HASH_KEY_INVALID.
+    """
+    scan, hasher = PrivacyScan(function_set), context.hasher(function_set, key_id)
+    looks = both(look, scan.add)
+    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows, looks, hasher)
+    scan.peek(source)
+    return rows, scan.findings()
+
+
+def both(first: Look, second: Look) -> Look:
+    """Both look."""
+
+    def look(batch: pa.RecordBatch) -> None:
+        first(batch)
+        second(batch)
+
+    return look
+
+
 @dataclass(frozen=True)
 class Voting:
-    """Functions and input models at work on a dataset of `rows` rows, or on a part of it."""
+    """Functions and input models at work on a dataset of `rows` rows, or on a part of it; `hasher` of the set's hashed columns."""
 
     cascade: Cascade
     function_set: FunctionSet
     rows: int
     batch_rows: int
+    hasher: Hasher | None
     log: Log
 
     def batches(self, source: Source, progress: Callable[[int], None]) -> Iterator[tuple[pa.Array, VoteBatch]]:
         """(ids, votes) of each batch; see `vote_batches`."""
         allowance, done = math.floor(self.function_set.max_error_rate * self.rows) + 1, 0
         for part in source.batches(privacy.inputs(self.function_set, self.cascade.input_columns), self.batch_rows):
+            batch = privacy.withheld(part.batch, self.function_set, self.hasher)
             started = time.perf_counter()
-            votes = self.cascade.apply(part.batch, allowance)
-            if not done and self.rows >= TIMED_ROWS and part.batch.num_rows and time.perf_counter() - started < TIMED_SECONDS:
-                self.log.info("functions timed", **self.cascade.cost(part.batch).as_fields())
-            yield part.batch.column(self.function_set.id_column), votes
+            votes = self.cascade.apply(batch, allowance)
+            if not done and self.rows >= TIMED_ROWS and batch.num_rows and time.perf_counter() - started < TIMED_SECONDS:
+                self.log.info("functions timed", **self.cascade.cost(batch).as_fields())
+            yield batch.column(self.function_set.id_column), votes
             self.cascade.check_errors(self.rows)
             done += part.batch.num_rows
             progress(done)
@@ -53,7 +82,8 @@ class Voting:
 def open_voting(voting: VotingSet, rows: int, context: StepContext) -> Iterator[Voting]:
     """Functions and inputs, compiled."""
     with ExitStack() as stack:
-        yield Voting(open_cascade(voting, context.resources, context.limits, stack), voting.function_set, rows, context.batch_rows, context.log)
+        cascade = open_cascade(voting, context.resources, context.limits, context.python, stack)
+        yield Voting(cascade, voting.function_set, rows, context.batch_rows, context.hasher(voting.function_set, voting.key_id), context.log)
 
 
 def vote_batches(source: Source, rows: int, voting: VotingSet, context: StepContext, progress: Callable[[int], None]) -> Iterator[tuple[pa.Array, VoteBatch]]:
@@ -63,7 +93,7 @@ def vote_batches(source: Source, rows: int, voting: VotingSet, context: StepCont
     batches are cut. With one more the run stops anyway.
 
     Raises:
-        JobError: INPUT_MISMATCH; FUNCTIONS_FAILING of an input model's functions.
+        JobError: INPUT_MISMATCH; FUNCTIONS_FAILING of an input model's functions; HASH_KEY_CHANGED, HASH_KEY_INVALID.
     """
     with open_voting(voting, rows, context) as opened:
         yield from opened.batches(source, progress)

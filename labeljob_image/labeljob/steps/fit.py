@@ -18,6 +18,7 @@ from labeljob.contract.calibration import CalibrationRecord
 from labeljob.contract.config import FitTask
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import direct_inputs
+from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import DEPENDENT_LIMIT, DependentPair, FitResult, FunctionColumns, ModelVersion
 from labeljob.drift.bins import bins_of
@@ -35,14 +36,14 @@ from labeljob.io.datasets import open_pinned
 from labeljob.label_model import FittedLabelModel, VoteStatistics
 from labeljob.label_model.fitting.arguments import check_prior_accuracy
 from labeljob.label_model.side.side_model import fit_with_side
-from labeljob.labeling_functions.identity import LookupData, function_set_digest, read_lookups
+from labeljob.labeling_functions.identity import function_set_digest, read_lookups
+from labeljob.labeling_functions.python_code import code_digests
 from labeljob.labelled import Voters, label_votes, reduced_rows, reducer_of, voters_of
 from labeljob.logs import now_text
 from labeljob.model_artifact import VotingSet, reference_of, to_files
 from labeljob.row_ids import hashed_ids
-from labeljob.schema import check_contract
 from labeljob.steps.context import StepContext, gold_of
-from labeljob.steps.evaluate import vote_batches
+from labeljob.steps.evaluate import checked_rows, vote_batches
 from labeljob.votes import ABSTAIN, IntArray
 from labeljob.warm_start import start_of
 
@@ -73,7 +74,7 @@ class Evaluated:
     Attributes:
         statistics: of rows [ordinary votes of the functions that are no fallbacks, outcomes of the side columns]; see `ballots`. Where gold is
             evidence, of the rows without gold.
-        gold: the rows with gold.
+        gold: the rows with gold. privacy: columns that look like personal data.
         sample: of the rows as they were read.
     """
 
@@ -81,6 +82,7 @@ class Evaluated:
     counts: FunctionCounts
     statistics: VoteStatistics
     gold: GoldVotes
+    privacy: list[PrivacyFinding]
     sample: RowSample
 
 
@@ -89,11 +91,12 @@ def run_fit(task: FitTask, context: StepContext) -> FitResult:
     home = ArtifactHome(context.locations.path(task.artifacts), task.artifacts)
     if (standing := home.find(task.fit_digest)) is not None:
         return found_again(home, standing)
+    home.require_safe()
     prepared = _prepared(task, context)
     evaluated = _evaluate(task, prepared, context)
     start, remarks = start_of(task, home)
     fitted = _fit(task, prepared, evaluated, start)
-    fitted = replace(fitted, model=replace(fitted.model, notes=(*fitted.model.notes, *remarks)))
+    fitted = replace(fitted, model=replace(fitted.model, noted=(*fitted.model.notes, *remarks)))
     seed = int(task.parameters.get("seed", 0))
     after = calibrated(fitted, evaluated.voters, evaluated.gold, task.calibration, seed, has_gold=task.gold is not None)
     return _publish(task, context, home, prepared, evaluated, fitted, after)
@@ -102,9 +105,9 @@ def run_fit(task: FitTask, context: StepContext) -> FitResult:
 def _prepared(task: FitTask, context: StepContext) -> Prepared:
     inputs = load_inputs(context.locations, direct_inputs(task.inputs))
     taught = frozenset[str]().union(*(one.artifact.taught for one in inputs))
-    given = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context)
+    given = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context, key_of(task))
     gold = not_taught(given, taught)
-    voting = VotingSet(task.function_set, pinned_lookups(task, context), inputs)
+    voting = replace(pinned_voting(task, context), inputs=inputs)
     effective = with_inputs(task.function_set, [one.pin for one in inputs])
     return Prepared(voting, effective, gold, taught, len(given.classes) - len(gold.classes))
 
@@ -115,19 +118,29 @@ def found_again(home: ArtifactHome, version: ModelVersion) -> FitResult:
     return FitResult(version=version, functions=FunctionColumns.model_validate_json(files["functions.json"]))
 
 
-def pinned_lookups(task: FitTask, context: StepContext) -> dict[str, LookupData]:
-    """The lookup tables, when they are those that the set was pinned with; JobError PIN_BROKEN."""
-    lookups = read_lookups(task.function_set, context.open_table)
-    if function_set_digest(task.function_set, lookups) != task.function_set_digest:
-        raise pin_broken("spec.functions", "a lookup table changed after the set was pinned")
-    return lookups
+def key_of(task: FitTask) -> str | None:
+    """The id of the key that was pinned."""
+    return task.hash_key.id if task.hash_key else None
+
+
+def pinned_voting(task: FitTask, context: StepContext) -> VotingSet:
+    """The set with its lookup tables and code, when they and the key that hashes are those that it was pinned with.
+
+    Raises:
+        JobError: PIN_BROKEN, HASH_KEY_CHANGED.
+    """
+    lookups = read_lookups(task.function_set, context.open_table, context.hasher(task.function_set, key_of(task)))
+    code = code_digests(task.function_set, context.python.folders)
+    if function_set_digest(task.function_set, lookups, code, key_of(task)) != task.function_set_digest:
+        raise pin_broken("spec.functions", f"a lookup table{' or the code of a python function' if code else ''} changed after the set was pinned")
+    return VotingSet(task.function_set, lookups, code=code, key_id=key_of(task))
 
 
 def _evaluate(task: FitTask, prepared: Prepared, context: StepContext) -> Evaluated:
     """Contract check, then votes; raises before anything is written."""
     function_set, gold, source = task.function_set, prepared.gold, open_pinned(task.data, context.locations)
     sample = RowSample(function_set)
-    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows, sample.add)
+    rows, privacy = checked_rows(source, function_set, key_of(task), context, sample.add)
     if rows == 0:
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
     voters = voters_of(prepared.function_set)
@@ -145,7 +158,7 @@ def _evaluate(task: FitTask, prepared: Prepared, context: StepContext) -> Evalua
         if chosen.any():
             known.append(GoldVotes(ids.filter(pa.array(chosen)), batch.votes[chosen], of_rows(batch.levels, chosen), matched.part(chosen)))
     require_coverage(counts.cast[voters.regular])
-    return Evaluated(voters, counts, reducer.statistics(), _in_id_order(known, gold.ids.type, len(voters.names)), sample)
+    return Evaluated(voters, counts, reducer.statistics(), _in_id_order(known, gold.ids.type, len(voters.names)), privacy, sample)
 
 
 def _learns(task: FitTask) -> bool:
@@ -181,7 +194,7 @@ def _fit(task: FitTask, prepared: Prepared, evaluated: Evaluated, start: FittedL
     fitted = fit_with_gold(evaluated.statistics, rows, gold, seed, lambda statistics: _fit_statistics(task, prepared, evaluated, statistics, start))
     if fitted.taught:
         return fitted
-    return replace(fitted, model=replace(fitted.model, notes=(*fitted.model.notes, TAUGHT_NOTHING)))
+    return replace(fitted, model=replace(fitted.model, noted=(*fitted.model.notes, TAUGHT_NOTHING)))
 
 
 def _fit_statistics(
@@ -256,13 +269,18 @@ def _publish(
         dependent=_dependent(model, evaluated.voters),
         notes=[*model.notes, *([f"{prepared.left_out} {TAUGHT_AN_INPUT}"] if prepared.left_out else [])],
         inputs=task.inputs,
+        hash_key=task.hash_key,
+        privacy=evaluated.privacy,
         calibration=CalibrationRecord(method=calibration.method, gold_rows=calibration.gold_rows, why=calibration.why),
     )
     kept = to_file(calibrated.frozen, calibration, uncalibrated.gold_scores(), figures.gold_scores())
     taught = prepared.taught.union(id_hashes(evaluated.gold.ids) if fitted.taught else ())
     voting = prepared.voting
     pins = [one.pin for one in voting.inputs]
-    placed = home.publish(record, to_files(task.function_set, voting.lookups, model, kept, functions, reference.wire(), sorted(taught), pins))
+    frozen = to_files(
+        task.function_set, voting.lookups, model, kept, functions, reference.wire(), sorted(taught), pins, voting.code, voting.key_id
+    )
+    placed = home.publish(record, frozen)
     return FitResult(version=placed, functions=functions)
 
 

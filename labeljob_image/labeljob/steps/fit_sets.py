@@ -14,6 +14,7 @@ from labeljob.artifacts import ArtifactHome
 from labeljob.calibration import NONE, Calibration
 from labeljob.contract.config import FitTask
 from labeljob.contract.multi_label import BY_CLASS, refusal
+from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import DEPENDENT_LIMIT, DependentPair, FitResult, FunctionColumns, ModelVersion
 from labeljob.drift.bins import bins_of
@@ -23,7 +24,6 @@ from labeljob.gold_in_fit import NO_GOLD
 from labeljob.io.datasets import open_pinned
 from labeljob.label_model import FittedLabelModel, VoteReducer
 from labeljob.label_model.side.soft_votes import Levels
-from labeljob.labeling_functions.identity import LookupData
 from labeljob.labelled import Voters, voters_of
 from labeljob.logs import now_text
 from labeljob.model_artifact import VotingSet
@@ -36,10 +36,9 @@ from labeljob.multi_label.gold import MatchedSets, SetGold, set_gold_of
 from labeljob.multi_label.labelling import label_sets
 from labeljob.multi_label.tasks import Task, tasks_of
 from labeljob.row_ids import hashed_ids
-from labeljob.schema import check_contract
 from labeljob.steps.context import StepContext
-from labeljob.steps.evaluate import vote_batches
-from labeljob.steps.fit import found_again, pinned_lookups, require_coverage
+from labeljob.steps.evaluate import checked_rows, vote_batches
+from labeljob.steps.fit import found_again, key_of, pinned_voting, require_coverage
 from labeljob.votes import Votes
 
 Known = tuple[pa.Array, Votes, Levels | None, MatchedSets]  # rows whose classes are known
@@ -48,13 +47,14 @@ NOTES = 5
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What one pass over the data leaves; `known` are the gold rows in order of id."""
+    """What one pass over the data leaves; `known` are the gold rows in order of id, `privacy` columns that look like personal data."""
 
     voters: Voters
     tasks: tuple[Task, ...]
     counts: AnswerCounts
     rows: Reduced
     known: Known
+    privacy: list[PrivacyFinding]
     sample: RowSample
 
 
@@ -72,26 +72,27 @@ def run_fit_sets(task: FitTask, context: StepContext) -> FitResult:
     home = ArtifactHome(context.locations.path(task.artifacts), task.artifacts)
     if (standing := home.find(task.fit_digest)) is not None:
         return found_again(home, standing)
+    home.require_safe()
     if (why := refusal(task.algorithm, task.parameters)) is not None:
         raise JobError(JobReason.FUNCTIONS_INVALID, why)
-    lookups = pinned_lookups(task, context)
-    gold = set_gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context.locations)
-    evaluated = _evaluate(task, lookups, gold, context)
+    voting = pinned_voting(task, context)
+    gold = set_gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context.locations, key_of(task))
+    evaluated = _evaluate(task, voting, gold, context)
     models = fit_tasks(evaluated.rows, evaluated.tasks, task.algorithm, task.parameters)
-    return _publish(task, context, home, lookups, gold, evaluated, models, _calibrated(task, evaluated, models))
+    return _publish(task, context, home, voting, gold, evaluated, models, _calibrated(task, evaluated, models))
 
 
-def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: SetGold, context: StepContext) -> Evaluated:
+def _evaluate(task: FitTask, voting: VotingSet, gold: SetGold, context: StepContext) -> Evaluated:
     """Contract check, then votes; raises before anything is written."""
     function_set, source = task.function_set, open_pinned(task.data, context.locations)
     sample = RowSample(function_set)
-    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows, sample.add)
+    rows, privacy = checked_rows(source, function_set, key_of(task), context, sample.add)
     if rows == 0:
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
-    voters, tasks, classes = voters_of(function_set), tasks_of(function_set, lookups), len(function_set.classes)
+    voters, tasks, classes = voters_of(function_set), tasks_of(function_set, voting.lookups), len(function_set.classes)
     counts, known = AnswerCounts(voters, tasks), list[Known]()
     reducer = VoteReducer(*width(voters, _levels(task), classes))
-    for ids, batch in vote_batches(source, rows, VotingSet(function_set, lookups), context, context.log.progress("vote", rows)):
+    for ids, batch in vote_batches(source, rows, voting, context, context.log.progress("vote", rows)):
         matched = gold.match(ids)
         counts.add(batch, matched)
         counts.check_errors(function_set, rows)
@@ -99,7 +100,7 @@ def _evaluate(task: FitTask, lookups: dict[str, LookupData], gold: SetGold, cont
         chosen = matched.known
         known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], None if batch.levels is None else batch.levels[chosen], matched.part(chosen)))
     require_coverage(counts.cast[voters.regular])
-    return Evaluated(voters, tasks, counts, reduced(reducer.statistics(), voters, classes), _in_id_order(known), sample)
+    return Evaluated(voters, tasks, counts, reduced(reducer.statistics(), voters, classes), _in_id_order(known), privacy, sample)
 
 
 def _levels(task: FitTask) -> int:
@@ -135,7 +136,7 @@ def _publish(
     task: FitTask,
     context: StepContext,
     home: ArtifactHome,
-    lookups: dict[str, LookupData],
+    voting: VotingSet,
     gold: SetGold,
     evaluated: Evaluated,
     models: Sequence[FittedLabelModel],
@@ -163,10 +164,13 @@ def _publish(
         intervals=figures.intervals(),
         dependent=_dependent(evaluated, models),
         notes=[f"{name}: {note}" for name, model in zip(classes, models, strict=True) for note in model.notes][:NOTES],
+        hash_key=task.hash_key,
+        privacy=evaluated.privacy,
         calibration=record_of(calibrated.made, classes, calibrated.why),
     )
     kept = to_file(calibrated.frozen, calibrated.made, classes, before.gold_scores(), figures.gold_scores())
-    placed = home.publish(record, to_files(task.function_set, lookups, models, kept, functions, reference.wire()))
+    frozen = to_files(task.function_set, voting.lookups, models, kept, functions, reference.wire(), voting.code, voting.key_id)
+    placed = home.publish(record, frozen)
     return FitResult(version=placed, functions=functions)
 
 

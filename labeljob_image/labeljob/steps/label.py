@@ -12,10 +12,12 @@ from labeljob.contract.config import LabelTask
 from labeljob.contract.result import LabelResult
 from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_writer import DeltaWriter
+from labeljob.io.preflight import require_conditional_put
 from labeljob.io.shard_files import discard_until
 from labeljob.io.spool import Spool
 from labeljob.schema import check_contract
 from labeljob.steps.context import StepContext
+from labeljob.steps.evaluate import both
 from labeljob.steps.label_record import commit_of, result_of, standing
 from labeljob.steps.labelling import labelling_of, output_of, settled, vote
 
@@ -25,9 +27,12 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
     started, digest = context.clock(), ContentDigest()
     if (done := standing(task, context)) is not None:
         return result_of(task, done)
+    require_conditional_put(context.locations.path(task.output), task.output)
     labelling = labelling_of(task, context)
     source = open_pinned(task.data, context.locations)
-    rows = check_contract(source, labelling.declared, context.resources, context.log.progress("check", None), context.batch_rows, labelling.sample.add)
+    looks, progress = both(labelling.sample.add, labelling.scan.add), context.log.progress("check", None)
+    rows = check_contract(source, labelling.declared, context.resources, progress, context.batch_rows, looks, labelling.hasher)
+    labelling.scan.peek(source)
     writer = DeltaWriter(context.locations.path(task.output), task.output, task.app_id, task.sequence)
     with Spool(context.resources) as spool:
         vote(labelling, source, rows, spool, context)

@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from labeljob.contract.config import LabelTask
 from labeljob.contract.drift import Shift
+from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.result import FunctionColumns
 from labeljob.drift.comparison import shifts
 from labeljob.drift.reference import Reference
@@ -13,6 +14,7 @@ from labeljob.held_out import judged, not_taught
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import label_votes, voters_of
 from labeljob.model_artifact import ModelArtifact, reference_of
+from labeljob.privacy_scan import PrivacyScan
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.labelling import Tally
 from labeljob.steps.output_rows import output_rows, output_schema, said_of
@@ -28,13 +30,14 @@ class OneLabel:
         self.schema = output_schema(artifact.function_set)
         self._voters = voters_of(artifact.function_set)
         self.functions = len(self._voters.names)
-        given = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, artifact.function_set, context)
+        given = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, artifact.function_set, context, artifact.key_id)
         self._gold = not_taught(given, artifact.taught)
         self._gold_size = len(self._gold.classes) if task.gold else None
         self._left_out = len(given.classes) - len(self._gold.classes)
         self._counts = FunctionCounts(self._voters, len(self.declared.classes))
         self._figures = RunFigures(self._voters, len(self.declared.classes))
         self._reference, self.sample = reference, RowSample(self.declared)
+        self.scan, self.hasher = PrivacyScan(self.declared), context.hasher(self.declared, artifact.key_id)
 
     def count(self, ids: pa.Array, batch: VoteBatch) -> None:
         self._counts.add(batch, self._gold.match(ids))
@@ -54,12 +57,13 @@ class OneLabel:
             self._figures.add_gold(*judged(self._artifact.model, self._voters, votes, levels, known.column(0), self._artifact.calibration, self._gold))
 
     def tally(self) -> Tally:
-        return {"counts": self._counts.data(), "figures": self._figures.data(), "sample": self.sample.to_text()}
+        return {"counts": self._counts.data(), "figures": self._figures.data(), "sample": self.sample.to_text(), "scan": self.scan.to_text()}
 
     def add_tally(self, tally: Tally) -> None:
         self._counts.add_data(tally["counts"])
         self._figures.add_data(tally["figures"])
         self.sample.merge(RowSample.from_text(self.declared, tally["sample"]))
+        self.scan.merge(PrivacyScan.from_text(self.declared, tally["scan"]))
 
     def columns(self) -> FunctionColumns:
         return self._counts.columns(self._artifact.model)
@@ -70,6 +74,9 @@ class OneLabel:
 
     def drift(self) -> list[Shift]:
         return shifts(self._reference, reference_of(self._counts, self._figures, list(self.declared.classes)), self.sample)
+
+    def privacy(self) -> list[PrivacyFinding]:
+        return self.scan.findings()
 
     def label_distribution(self) -> dict[str, float]:
         return self._figures.label_distribution(list(self.declared.classes))

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from labeljob.contract.config import LabelTask
 from labeljob.contract.drift import Shift
+from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, LabelResult
 from labeljob.errors import JobError
@@ -34,6 +35,9 @@ class Outcome(Protocol):
 
     def drift(self) -> list[Shift]:
         """What has moved since the model version was fitted."""
+
+    def privacy(self) -> list[PrivacyFinding]:
+        """Columns that look like personal data."""
 
 
 def set_aside(ids: pa.Array, batch: VoteBatch) -> pa.RecordBatch:
@@ -80,6 +84,7 @@ def commit_of(task: LabelTask, outcome: Outcome, content: str, started: datetime
         metrics=metrics | timing,
         label_distribution=outcome.label_distribution(),
         drift=outcome.drift(),
+        privacy=outcome.privacy(),
     )
 
 

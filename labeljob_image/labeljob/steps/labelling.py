@@ -18,16 +18,19 @@ from labeljob.content_digest import ContentDigest
 from labeljob.contract.config import LabelTask
 from labeljob.contract.drift import Shift
 from labeljob.contract.function_set import FunctionSet
+from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.result import FunctionColumns
 from labeljob.drift.reference import reference_in
 from labeljob.drift.sample import RowSample
 from labeljob.figures import Figure
 from labeljob.frozen_models import opened
+from labeljob.hashing import Hasher
 from labeljob.io.source import Source
 from labeljob.io.spool import Spool
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.model_artifact import VotingSet
 from labeljob.multi_label.artifact import from_files, is_multi_label
+from labeljob.privacy_scan import PrivacyScan
 from labeljob.steps.context import StepContext
 from labeljob.steps.evaluate import open_voting
 from labeljob.steps.label_record import ID, VOTES, set_aside, unpacked
@@ -45,6 +48,8 @@ class Labelling(Protocol):
     voting: VotingSet
     functions: int  # columns of votes
     sample: RowSample  # of the rows as they were read
+    scan: PrivacyScan  # of the same
+    hasher: Hasher | None  # of the set's hashed columns
 
     def count(self, ids: pa.Array, batch: VoteBatch) -> None:
         """Count votes, and how right they are where the class is known."""
@@ -76,12 +81,15 @@ class Labelling(Protocol):
     def drift(self) -> list[Shift]:
         """What has moved since the model version was fitted."""
 
+    def privacy(self) -> list[PrivacyFinding]:
+        """Columns that look like personal data."""
+
 
 def labelling_of(task: LabelTask, context: StepContext) -> Labelling:
     """The pinned version, verified, and the task's gold.
 
     Raises:
-        JobError: MODEL_MISMATCH; GOLD_INVALID; FUNCTIONS_INVALID where the id column has the name of an output column.
+        JobError: MODEL_MISMATCH; GOLD_INVALID; HASH_KEY_CHANGED, HASH_KEY_INVALID; FUNCTIONS_INVALID where the id column has the name of an output column.
     """
     files = ArtifactHome(context.locations.path(task.artifacts), task.artifacts).load(task.model_version, task.model_sha256)
     if is_multi_label(files):

@@ -10,7 +10,7 @@ from labeljob.io.typed import ARROW_TYPES
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import Labelled
 from labeljob.multi_label.labelling import LabelledSets
-from labeljob.privacy import id_type
+from labeljob.privacy import seen_id_type
 from labeljob.votes import Votes
 
 COLUMNS = ("label", "confidence", "probabilities", "weight", "covered", "votes", "levels", "run")
@@ -30,7 +30,7 @@ def output_schema(function_set: FunctionSet) -> pa.Schema:
         raise JobError(JobReason.FUNCTIONS_INVALID, message)
     return pa.schema(
         [
-            (id_column, ARROW_TYPES[id_type(function_set)]),
+            (id_column, ARROW_TYPES[seen_id_type(function_set)]),
             (LABELS, pa.list_(pa.string())) if function_set.is_multi_label else ("label", pa.string()),
             ("confidence", pa.float64()),
             ("probabilities", pa.struct([(name, pa.float64()) for name in function_set.classes])),

@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from labeljob.cascade import InputErrors
 from labeljob.contract.config import ShardTask
-from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import ShardResult
 from labeljob.errors import JobError
@@ -23,10 +22,12 @@ from labeljob.io.shard_files import ShardFiles, ShardSummary
 from labeljob.io.source import Source
 from labeljob.io.spool import Spool
 from labeljob.logs import now_text
+from labeljob.privacy import withheld
 from labeljob.schema import checkable, hold
 from labeljob.steps.context import StepContext
+from labeljob.steps.evaluate import both
 from labeljob.steps.label_record import result_of, standing
-from labeljob.steps.labelling import labelling_of, output_of, vote
+from labeljob.steps.labelling import Labelling, labelling_of, output_of, vote
 
 
 def run_shard(task: ShardTask, index: int, context: StepContext) -> ShardResult:
@@ -50,11 +51,14 @@ def run_shard(task: ShardTask, index: int, context: StepContext) -> ShardResult:
 def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetime, context: StepContext) -> ShardSummary:
     labelling = labelling_of(task.label, context)
     part = open_part(task.label.data, task.shards, index, context.locations)
-    held = hold(part.source, labelling.declared, context.log.progress("check", None), context.batch_rows, look=labelling.sample.add)
+    looks = both(labelling.sample.add, labelling.scan.add)
+    held = hold(part.source, labelling.declared, context.log.progress("check", None), context.batch_rows, look=looks)
+    if index == 0:
+        labelling.scan.peek(open_part(task.label.data, task.shards, index, context.locations).source)
     data, ids, errors = tuple[DataFile, ...](), tuple[DataFile, ...](), InputErrors()
     with files.attempt_at(index) as work, Spool(context.resources) as spool:
         if held.is_broken:
-            ids = files.write_ids(work, index, _ids(part.source, labelling.declared, spool, context), labelling.schema)
+            ids = files.write_ids(work, index, _ids(part.source, labelling, spool, context), labelling.schema)
         else:
             errors = vote(labelling, part.source, part.rows, spool, context)
             data = files.write(work, index, output_of(labelling, spool, context), labelling.schema)
@@ -77,10 +81,11 @@ def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetim
     return summary
 
 
-def _ids(source: Source, function_set: FunctionSet, spool: Spool, context: StepContext) -> Iterator[pa.RecordBatch]:
+def _ids(source: Source, labelling: Labelling, spool: Spool, context: StepContext) -> Iterator[pa.RecordBatch]:
     """The ids of a part, ascending, where there are any to read: whether other parts have them, too, is part of what is broken."""
+    function_set = labelling.declared
     id_column = function_set.id_column
     if id_column in (columns := checkable(source.types(), function_set)):
         for part in source.batches({id_column: columns[id_column]}, context.batch_rows):
-            spool.add(part.batch.filter(part.batch.column(id_column).is_valid()))
+            spool.add(withheld(part.batch.filter(part.batch.column(id_column).is_valid()), function_set, labelling.hasher))
         yield from spool.ordered(id_column, context.batch_rows)

@@ -7,8 +7,9 @@ from pydantic import Field, WithJsonSchema, field_validator, model_validator
 from labeljob.contract.algorithms import AlgorithmChoice
 from labeljob.contract.base import Wire
 from labeljob.contract.calibration import CalibrationChoice, CalibrationRecord, Interval
-from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
+from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, Located, SecretOfUri, VolumeUri
 from labeljob.contract.inputs import MOST_CHAIN, MOST_INPUTS, ModelInput
+from labeljob.contract.privacy import FINDINGS, HashKeyPin, PrivacyFinding
 from labeljob.contract.result import DependentPair, StartPin
 from labelplane.api.conditions import Conditions
 from labelplane.api.metadata import Metadata
@@ -32,10 +33,11 @@ class InputRef(Wire):
     version: Annotated[int | None, Field(ge=1, description="Hold this version. When left out: the one that the model serves; a newly promoted one is a new fit here.")] = None
 
 
-class Artifacts(Wire):
+class Artifacts(Located):
     """The home of every version."""
 
     uri: VolumeUri
+    secret_ref: SecretOfUri = None
 
 
 ClassBalance = Annotated[
@@ -193,6 +195,7 @@ class CurrentVersion(Wire):
     start: Annotated[StartPin | None, Field(description="The version that the fit started from.")] = None
     inputs: Annotated[list[ModelInput], Field(max_length=MOST_CHAIN, description="The chain of model versions that it was fitted with, first tiers first.")] = []
     calibration: CalibrationRecord | None = None
+    privacy: Annotated[list[PrivacyFinding], Field(max_length=FINDINGS, description="Columns of the training data that look like personal data.")] = []
     fitted_at: str
 
 
@@ -231,6 +234,7 @@ class ModelPins(Wire):
     start: StartPin | None = None
     inputs: Annotated[list[ModelInput], Field(max_length=MOST_CHAIN)] = []
     function_set_digest: str
+    hash_key: Annotated[HashKeyPin | None, Field(description="The key that the set's columns are hashed with; a fit with another one stops.")] = None
     image: str
     build: str
     fit_digest: str

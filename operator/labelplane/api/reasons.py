@@ -21,6 +21,7 @@ class ConditionType(StrEnum):
     FUNCTIONS_DEPENDENT = "FunctionsDependent"
     VOTES_ADVERSARIAL = "VotesAdversarial"
     DRIFTED = "Drifted"
+    PRIVACY_SUSPECTED = "PrivacySuspected"
 
 
 class ControlReason(StrEnum):
@@ -61,6 +62,7 @@ class ControlReason(StrEnum):
     FUNCTIONS_DEPENDENT = "FunctionsDependent"
     VOTES_ADVERSARIAL = "VotesAdversarial"
     DRIFTED = "Drifted"
+    PRIVACY_SUSPECTED = "PrivacySuspected"
 
 
 REASONS: frozenset[str] = frozenset(ControlReason) | frozenset(JobReason)

@@ -5,8 +5,12 @@ Every rule is tested at maximum size against a real API server: the cost budget 
 
 Rule = dict[str, str]
 
-_ONE_KIND = "[has(self.keywords), has(self.regex), has(self.threshold), has(self.sql), has(self.lookup), has(self.votes)].exists_one(k, k)"
-_NAMES_CLASSES = "has(self.lookup) || has(self.votes)"
+_ONE_KIND = "[has(self.keywords), has(self.regex), has(self.threshold), has(self.sql), has(self.lookup), has(self.votes), has(self.python)].exists_one(k, k)"
+_SECRET: Rule = {
+    "rule": "!has(self.secretRef) || self.uri.startsWith('s3://')",
+    "message": "secretRef goes with an s3:// uri: remove it, or correct the uri",
+}
+_NAMES_CLASSES = "has(self.lookup) || has(self.votes) || has(self.python)"
 
 RULES: dict[str, list[Rule]] = {
     "FunctionSetSpec": [
@@ -54,11 +58,12 @@ RULES: dict[str, list[Rule]] = {
     "LabelingFunction": [
         {
             "rule": _ONE_KIND,
-            "message": "needs exactly one of keywords, regex, threshold, sql, lookup, votes: keep one",
+            "message": "needs exactly one of keywords, regex, threshold, sql, lookup, votes, python: keep one",
         },
         {
             "rule": f"[has(self.label), has(self.labels), has(self.notLabel)].filter(n, n).size() == ({_NAMES_CLASSES} ? 0 : 1)",
-            "message": "label is required with keywords, regex, threshold and sql (or labels or notLabel in its place), and does not go with lookup and votes: keep one, or none",
+            "message": "label is required with keywords, regex, threshold and sql (or labels or notLabel in its place),"
+            " and does not go with lookup, votes and python: keep one, or none",
         },
         {
             "rule": "!(has(self.fallback) && self.fallback) || !(has(self.labels) || has(self.notLabel) || (has(self.votes) && has(self.votes.probabilities)))",
@@ -67,6 +72,19 @@ RULES: dict[str, list[Rule]] = {
         {
             "rule": "!has(self.accuracy) || (has(self.fallback) && self.fallback)",
             "message": "accuracy is for fallbacks only, others are estimated: remove it or set fallback: true",
+        },
+    ],
+    "Column": [
+        {
+            "rule": "!has(self.sensitive) || self.sensitive != 'hash' || self.type in ['string', 'int64']",
+            "message": "sensitive: hash is for string and int64 columns: use drop",
+            "fieldPath": ".sensitive",
+        },
+    ],
+    "Schema": [
+        {
+            "rule": "has(self.hashKeyRef) || !self.columns.exists(c, has(c.sensitive) && c.sensitive == 'hash')",
+            "message": "hashKeyRef is required where a column has sensitive: hash: name the Secret and its key",
         },
     ],
     "Threshold": [
@@ -101,7 +119,12 @@ RULES: dict[str, list[Rule]] = {
             " remove useGold, or use another algorithm",
         },
     ],
+    "Dataset": [_SECRET],
+    "GoldDataset": [_SECRET],
+    "LookupTable": [_SECRET],
+    "Artifacts": [_SECRET],
     "Output": [
+        _SECRET,
         {
             "rule": "self.uri == oldSelf.uri && self.format == oldSelf.format",
             "message": "output.uri and output.format cannot change: make a new LabelJob for another table",
@@ -112,6 +135,14 @@ RULES: dict[str, list[Rule]] = {
             "rule": "(has(self.mode) ? self.mode : 'once') == (has(oldSelf.mode) ? oldSelf.mode : 'once')",
             "message": "mode cannot change: make a new LabelJob",
             "fieldPath": ".mode",
+        },
+        {
+            "rule": "(has(self.mode) && self.mode == 'scheduled') == has(self.schedule)",
+            "message": "mode scheduled and schedule go together: give both, or neither",
+        },
+        {
+            "rule": "has(self.schedule) || !(has(self.timeZone) || has(self.startingDeadlineSeconds))",
+            "message": "timeZone and startingDeadlineSeconds go with a schedule: add spec.schedule, or remove them",
         },
     ],
 }

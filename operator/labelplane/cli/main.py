@@ -31,6 +31,7 @@ Directory = Annotated[Path, typer.Argument(help="Folder of manifests, or one fil
 Paths = Annotated[list[str], typer.Argument(help="Files or folders; - for stdin.")]
 State = Annotated[Path | None, typer.Option(help="State folder (default: .labelplane beside the manifests).")]
 Volumes = Annotated[list[str], typer.Option("--volume", help="claim=FOLDER: where pvc://claim is. May be repeated.")]
+Secrets = Annotated[list[str], typer.Option("--secret", help="name=FOLDER: where the keys of Secret name are, a file each. May be repeated.")]
 Row = Annotated[str, typer.Argument(metavar="ID", help="Id of the row.")]
 JobName = Annotated[str | None, typer.Option("--job", help="Name of the LabelJob, where there are several.")]
 ReportFile = Annotated[Path | None, typer.Option("--file", "-f", help="The page to write (default: reports/NAME.html in the state folder).")]
@@ -38,12 +39,15 @@ Before = Annotated[int, typer.Argument(metavar="V1", min=0, help="The earlier ve
 After = Annotated[int, typer.Argument(metavar="V2", min=0, help="The later one.")]
 Restored = Annotated[int, typer.Argument(metavar="VERSION", min=0, help="The version of the output table to restore.")]
 Output = Annotated[str, typer.Option("--output", "-o", help="table or json.")]
+Drawn = Annotated[bool, typer.Option("--report/--no-report", help="Draw a report of what has been labelled, unless it is there.")]
 
 
 @app.command()
-def run(directory: Directory, state: State = None, volume: Volumes = [], output: Output = "table") -> None:  # noqa: B006 typer's way
+def run(
+    directory: Directory, state: State = None, volume: Volumes = [], secret: Secrets = [], output: Output = "table", report: Drawn = True  # noqa: B006 typer's way
+) -> None:
     """Run the manifests with no cluster: check, fit, label; again only what has changed."""
-    raise typer.Exit(run_manifests(directory, state, volume, as_json=_is_json(output)))
+    raise typer.Exit(run_manifests(directory, state, volume, secret, as_json=_is_json(output), draw=report))
 
 
 @app.command()

@@ -5,6 +5,7 @@ import json
 import math
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from rich.progress import Progress
 from labelplane.api.groups import Key
 from labelplane.cli.manifests import ManifestError, load
 from labelplane.cli.progress import bars, show
+from labelplane.cli.python_modules import code_digest
 from labelplane.cli.reading import report
 from labelplane.cli.tables import conditions_table, quality_table
 from labelplane.cli.workspace import open_cluster, resources, state_folder
@@ -28,20 +30,20 @@ LOOK_SECONDS = 0.05
 STALLED = 1
 
 
-def run(directory: Path, state: Path | None, volumes: Iterable[str], *, as_json: bool) -> int:
-    """Run the manifests of a folder; returns the exit code. Raises ManifestError."""
+def run(directory: Path, state: Path | None, volumes: Iterable[str], secrets: Iterable[str] = (), *, as_json: bool, draw: bool) -> int:
+    """Run the manifests of a folder, and with `draw` a report of each LabelJob; returns the exit code. Raises ManifestError."""
     progress = Console(stderr=True, highlight=False)
     loaded = load([str(directory)])
     for note in loaded.ignored:
         progress.print(f"note: {note}")
-    cluster, keys = open_cluster(directory, state, loaded, volumes)
+    cluster, keys = open_cluster(directory, state, loaded, volumes, secrets)
     try:
         with bars(progress) as shown:
-            asyncio.run(_settle(cluster, keys, shown))
+            asyncio.run(_settle(cluster, keys, shown, replace(SETTINGS, code=code_digest(loaded.resources, loaded.folder))))
     finally:
         cluster.jobs.stop()
     found = resources(cluster, keys)
-    pages = _reports(found, state_folder(directory, state), progress)
+    pages = _reports(found, state_folder(directory, state), progress) if draw else []
     if as_json:
         print(json.dumps({"apiVersion": "v1", "kind": "List", "items": found}, indent=2))
     else:
@@ -51,13 +53,13 @@ def run(directory: Path, state: Path | None, volumes: Iterable[str], *, as_json:
     return STALLED if any(_settled(resource) == "stalled" for resource in found) else 0
 
 
-async def _settle(cluster: LocalCluster, keys: list[Key], progress: Progress) -> None:
+async def _settle(cluster: LocalCluster, keys: list[Key], progress: Progress, settings: Settings) -> None:
     """One pass after the other, until nothing changes, nothing runs and every result is read."""
     seen: dict[Key, str] = {}
     while True:
         ran, busy, due = cluster.jobs.running(), False, math.inf  # what ends during a pass may be read only by the next
         for key in keys:
-            done = await reconcile(cluster, key, now=datetime.now(UTC), settings=SETTINGS)
+            done = await reconcile(cluster, key, now=datetime.now(UTC), settings=settings)
             busy |= done.changed or done.requeue_after == 0
             due = min(due, math.inf if done.requeue_after is None else done.requeue_after)
             _tell(cluster, key, seen, progress.console)
@@ -125,7 +127,7 @@ def _show(found: list[dict[str, Any]], cluster: LocalCluster) -> None:
 
 
 def _path(cluster: LocalCluster, uri: str) -> str:
-    if uri.startswith("file:"):
+    if uri.startswith(("file:", "s3://")):
         return uri
     claim, _, rest = uri.removeprefix("pvc://").partition("/")
     return str(cluster.jobs.folders[f"pvc://{claim}"] / rest)

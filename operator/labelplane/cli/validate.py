@@ -1,5 +1,6 @@
 """`labelplane validate` and `labelplane test`: offline, all that the API server and the check Job would say."""
 
+import secrets
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,14 +20,18 @@ from labelplane.api.label_model import LabelModel
 from labelplane.api.named import input_cycle, input_names
 from labelplane.api.parse import parse_function_set, parse_label_model, problems_of
 from labelplane.cli.manifests import Loaded, Manifest
+from labelplane.cli.python_modules import is_at_hand
 from labelplane.cli.workspace import uris_in
 from labelplane.cluster.local_jobs import prefix_of, run_once
+from labelplane.plan.access import access_to_lookups
 from labelplane.plan.function_set import functions_of
 from labelplane.plan.inputs import cycle_text
 from labelplane.plan.multi_label import multi_label_problem
+from labelplane.plan.privacy import secrets_of
 
 MODELS: dict[str, type[BaseModel]] = {FUNCTION_SET.kind: LabelingFunctionSet, LABEL_MODEL.kind: LabelModel, LABEL_JOB.kind: LabelJob}
 MOST_BYTES = 3 << 19  # 1.5 MiB: etcd refuses a larger request, and the API server passes that on
+KEY_BYTES = 32
 LAPTOP_ONLY = "file: uris work with labelplane run only; a cluster refuses them"
 
 
@@ -88,28 +93,37 @@ def _too_large(manifest: Manifest) -> list[str]:
 
 
 def _check(manifest: Manifest, loaded: Loaded, volumes: Mapping[str, Path]) -> Verdict:
-    """What the check Job says of a set. A lookup table that is not at hand stops neither its checks nor the other functions' tests."""
+    """What the check Job says of a set. A lookup table or module that is not at hand stops neither its checks nor the other functions' tests."""
     functions = functions_of(parse_function_set(manifest))
     with tempfile.TemporaryDirectory() as scratch:
-        mounts = tuple(_mounts(Path(scratch), loaded, volumes))
+        mounts = (*_mounts(Path(scratch), loaded, volumes), *_any_key(Path(scratch), functions))
         there = {mount.prefix for mount in mounts}
         away = {f.name: f.lookup.table.uri for f in functions.enabled_functions if f.lookup and prefix_of(f.lookup.table.uri) not in there}
-        result = _run(manifest, functions, mounts, Path(scratch) / "job")
-        missing = away and result.failure is not None and result.failure.reason is JobReason.SOURCE_NOT_FOUND
+        elsewhere = {f.name: f.python.entrypoint for f in functions.enabled_functions if f.python and not is_at_hand(f.python.entrypoint, loaded.folder)}
+        if elsewhere and (functions.is_multi_label or all(f.is_fallback or f.name in elsewhere for f in functions.enabled_functions)):
+            return Verdict(notes=tuple(_elsewhere(elsewhere)))  # what is left would be no set
+        functions = _without(functions, elsewhere)
+        result = _run(manifest, functions, mounts, Path(scratch) / "job", loaded.folder)
+        missing = away and result.failure is not None and result.failure.reason in (JobReason.SOURCE_NOT_FOUND, JobReason.SECRET_INVALID)
         if missing and len(away) < len(functions.enabled_functions):
-            result = _run(manifest, _without(functions, away), mounts, Path(scratch) / "rest")
+            result = _run(manifest, _without(functions, away), mounts, Path(scratch) / "rest", loaded.folder)
         elif missing:
             result = JobResult(build=result.build)
-    notes = tuple(f"the table {uri} of function {name} is not at hand: it is checked in the cluster" for name, uri in away.items())
+    notes = (*(f"the table {uri} of function {name} is not at hand: it is checked in the cluster" for name, uri in away.items()), *_elsewhere(elsewhere))
     if result.failure is not None:
         return Verdict((f"{result.failure.reason}: {result.failure.message}",), notes)
     return Verdict(notes=notes, checked=result.check)
 
 
-def _run(manifest: Manifest, functions: FunctionSet, mounts: tuple[Mount, ...], folder: Path) -> JobResult:
+def _elsewhere(functions: Mapping[str, str]) -> Iterable[str]:
+    return (f"the module of {entrypoint} of function {name} is not at hand: it is checked in the cluster" for name, entrypoint in functions.items())
+
+
+def _run(manifest: Manifest, functions: FunctionSet, mounts: tuple[Mount, ...], folder: Path, at: Path) -> JobResult:
     metadata = manifest["metadata"]
     owner = Owner(kind=FUNCTION_SET.kind, namespace=metadata.get("namespace", "default"), name=metadata["name"])
-    return run_once(JobConfig(step="check", owner=owner, mounts=mounts, check=CheckTask(function_set=functions)), folder)
+    access = tuple(access_to_lookups(functions))
+    return run_once(JobConfig(step="check", owner=owner, mounts=mounts, access=access, check=CheckTask(function_set=functions)), folder, at)
 
 
 def _without(functions: FunctionSet, names: Iterable[str]) -> FunctionSet:
@@ -128,3 +142,12 @@ def _mounts(scratch: Path, loaded: Loaded, volumes: Mapping[str, Path]) -> Itera
     for prefix, path in volumes.items():
         yield Mount(prefix=prefix, path=str(path))
     yield Mount(prefix="file:", path=str(loaded.folder.absolute()))
+
+
+def _any_key(scratch: Path, functions: FunctionSet) -> Iterable[Mount]:
+    """A key for hashed columns that is used once: tables and tests are hashed alike, so functions vote the same with any key."""
+    for ref in secrets_of(functions):
+        folder = scratch / "secret"
+        folder.mkdir()
+        (folder / ref.key).write_bytes(secrets.token_bytes(KEY_BYTES))
+        yield Mount(prefix=f"secret://{ref.name}", path=str(folder))

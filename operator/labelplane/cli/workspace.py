@@ -20,13 +20,13 @@ def state_folder(directory: Path, state: Path | None) -> Path:
     return (state or folder_of(directory) / ".labelplane").absolute()
 
 
-def open_cluster(directory: Path, state: Path | None, loaded: Loaded, volumes: Iterable[str]) -> tuple[LocalCluster, list[Key]]:
+def open_cluster(directory: Path, state: Path | None, loaded: Loaded, volumes: Iterable[str], secrets: Iterable[str] = ()) -> tuple[LocalCluster, list[Key]]:
     """The local cluster with the manifests applied, and their keys in order of dependence."""
     root = state_folder(directory, state)
     store = LocalStore(root)
     for name, content in loaded.config_maps.items():
         _materialise(root / "configmaps" / name, content)
-    folders = _folders(root, directory, loaded, volumes)
+    folders = _folders(root, directory, loaded, volumes) | _known_secrets(root) | secret_folders(secrets)
     _remember(root, folders)
     keys = [store.apply(resource) for resource in loaded.resources]
     return LocalCluster(store, LocalJobs(root / "jobs", folders)), sorted(keys, key=in_order)
@@ -43,6 +43,11 @@ def known_folders(root: Path) -> dict[str, Path]:
     if not file.exists():
         raise ManifestError(f"{root}: nothing has been run here: labelplane run the manifests first")
     return {prefix: Path(path) for prefix, path in json.loads(file.read_text()).items()}
+
+
+def _known_secrets(root: Path) -> dict[str, Path]:
+    """Folders of Secrets that an earlier command was given: what was hashed with them is read with them."""
+    return {prefix: path for prefix, path in known_folders(root).items() if prefix.startswith("secret://")} if (root / FOLDERS).exists() else {}
 
 
 def _remember(root: Path, folders: dict[str, Path]) -> None:
@@ -79,12 +84,25 @@ def _folders(root: Path, directory: Path, loaded: Loaded, volumes: Iterable[str]
 
 def claims(volumes: Iterable[str]) -> dict[str, Path]:
     """`--volume claim=FOLDER`, as prefix of a URI -> folder. Raises ManifestError."""
+    return _given(volumes, "volume", "claim", "pvc://")
+
+
+def secret_folders(secrets: Iterable[str]) -> dict[str, Path]:
+    """`--secret name=FOLDER`, as prefix of a URI -> folder with a file for each key. Raises ManifestError."""
+    found = _given(secrets, "secret", "name", "secret://")
+    for prefix, folder in found.items():
+        if not folder.is_dir():
+            raise ManifestError(f"--secret {prefix.removeprefix('secret://')}={folder}: there is no such folder: make it, with a file for each key")
+    return found
+
+
+def _given(options: Iterable[str], option: str, what: str, scheme: str) -> dict[str, Path]:
     found = {}
-    for volume in volumes:
-        claim, equals, folder = volume.partition("=")
-        if not claim or not equals or not folder:
-            raise ManifestError(f"--volume {volume}: write it as claim=FOLDER")
-        found[f"pvc://{claim}"] = Path(folder).absolute()
+    for given in options:
+        name, equals, folder = given.partition("=")
+        if not name or not equals or not folder:
+            raise ManifestError(f"--{option} {given}: write it as {what}=FOLDER")
+        found[f"{scheme}{name}"] = Path(folder).absolute()
     return found
 
 

@@ -54,7 +54,7 @@ def _start_next(processes: Processes, name: str, record: Record, running: int) -
     free = (index for index in range(record["completions"]) if index not in started)
     for index, _ in zip(free, range(record["atOnce"] - running), strict=False):
         child = {"uid": record["uid"], "owner": record["owner"], "step": record["step"], "created": now()}
-        processes.start(f"{name}/{index}", processes.root / name / "config.json", child, index)
+        processes.start(f"{name}/{index}", processes.root / name / "config.json", child, index, record["atOnce"])
 
 
 def _started(processes: Processes, name: str) -> set[int]:

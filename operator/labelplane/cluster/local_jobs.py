@@ -16,7 +16,7 @@ from labeljob.contract.config import JobConfig, Mount
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.result import JobResult
 from labelplane.cluster.local_indexes import following, observed_indexes
-from labelplane.cluster.local_processes import Processes, now, read_record, write_record
+from labelplane.cluster.local_processes import Processes, environment_of, now, read_record, write_record
 from labelplane.plan.actions import JobIntent
 from labelplane.plan.observed import ObservedJob
 
@@ -42,7 +42,7 @@ class LocalJobs:
     processes: Processes = field(init=False)
 
     def __post_init__(self) -> None:
-        self.processes = Processes(self.root)
+        self.processes = Processes(self.root, functions=self.folders.get("file:"))
 
     def start(self, owner_uid: str, intent: JobIntent) -> None:
         """Start the job unless it is there already; of an Indexed Job's children, as many as may run at once."""
@@ -56,8 +56,7 @@ class LocalJobs:
         if intent.completions is None:
             self.processes.start(intent.name, folder / "config.json", record)
             return
-        at_once = min(intent.parallelism, os.cpu_count() or 1)
-        write_record(folder, record | {"completions": intent.completions, "atOnce": at_once, "parts": {}, "exit": None})
+        write_record(folder, record | {"completions": intent.completions, "atOnce": _at_once(intent.parallelism), "parts": {}, "exit": None})
         following(self.processes, intent.name)
 
     def observed(self, owner_uid: str) -> tuple[ObservedJob, ...]:
@@ -90,7 +89,8 @@ class LocalJobs:
         return self.root / name / "log"
 
     def _mounts(self, intent: JobIntent) -> tuple[Mount, ...]:
-        prefixes = dict.fromkeys(prefix_of(uri) for uri in (*intent.writes, *intent.reads))
+        secrets = (f"secret://{one.secret}" for one in intent.config.access if one.secret)
+        prefixes = dict.fromkeys(prefix_of(uri) for uri in (*intent.writes, *intent.reads, *secrets, *(ref.uri for ref in intent.secrets)) if not uri.startswith("s3://"))
         return tuple(Mount(prefix=prefix, path=str(self._folder(prefix))) for prefix in prefixes)
 
     def _folder(self, prefix: str) -> Path:
@@ -126,24 +126,30 @@ class LocalJobs:
         return JobProgress(job, f"{len(record['parts'])}/{record['completions']} shards", rows, None)
 
 
+def _at_once(parallelism: int) -> int:
+    """No more than there are CPUs, and GiB of memory: pods have theirs, children share the machine."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(parallelism, os.cpu_count() or 1, memory >> 30))
+
+
 def _job_of(child: str) -> str:
     return child.partition("/")[0]
 
 
 def prefix_of(uri: str) -> str:
-    """`pvc://claim`, `configmap://name` or `file:`."""
+    """`pvc://claim`, `configmap://name`, `secret://name` or `file:`."""
     if uri.startswith("file:"):
         return "file:"
     scheme, rest = uri.split("://", 1)
     return f"{scheme}://{rest.split('/', 1)[0]}"
 
 
-def run_once(config: JobConfig, folder: Path) -> JobResult:
-    """Run one job to its end and return what it reports. Raises OSError when it left nothing."""
+def run_once(config: JobConfig, folder: Path, functions: Path) -> JobResult:
+    """Run one job to its end and return what it reports; `functions`: the folder of modules. Raises OSError when it left nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_bytes(canonical_json(config.wire()))
     command = [sys.executable, "-m", "labeljob.run", "--config", str(folder / "config.json"), "--result", str(folder / "result.json")]
-    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=environment_of(functions))
     return JobResult.model_validate_json((folder / "result.json").read_text())
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from labeljob.contract.config import INDEX_VARIABLE
+from labeljob.contract.config import FUNCTIONS_VARIABLE, INDEX_VARIABLE, SHARERS_VARIABLE
 from labeljob.contract.reasons import ExitCode
 from labeljob.contract.result import JobResult
 
@@ -22,15 +22,16 @@ Record = dict[str, Any]
 
 @dataclass
 class Processes:
-    """Children by name: the folder below `root` that holds a child's record, log and result."""
+    """Children by name: the folder below `root` that holds a child's record, log and result. `functions`: where modules of `python` functions are."""
 
     root: Path
+    functions: Path | None = None  # the folder beside the manifests, with modules of `python` functions
     children: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
-    def start(self, name: str, config: Path, record: Record, index: int | None = None) -> None:
-        """Run the configuration; `index` is the child's among those of one Job."""
+    def start(self, name: str, config: Path, record: Record, index: int | None = None, sharers: int = 1) -> None:
+        """Run the configuration; `index` is the child's among those of one Job, `sharers` of which run at once."""
         (self.root / name).mkdir(parents=True, exist_ok=True)
-        self._launch(name, record | {"config": str(config), "index": index, "attempts": 0, "seconds": 0.0, "exit": None})
+        self._launch(name, record | {"config": str(config), "index": index, "sharers": sharers, "attempts": 0, "seconds": 0.0, "exit": None})
 
     def followed(self, name: str) -> Record:
         """The record, brought up to date: an ended child's exit code, or a new attempt where one can help."""
@@ -79,12 +80,19 @@ class Processes:
         config = record.get("config") or str(folder / "config.json")
         command = [sys.executable, "-m", "labeljob.run", "--config", config, "--result", str(folder / "result.json")]
         index = record.get("index")
-        environment = os.environ if index is None else os.environ | {INDEX_VARIABLE: str(index)}
+        environment = environment_of(self.functions) | ({} if index is None else {INDEX_VARIABLE: str(index), SHARERS_VARIABLE: str(record["sharers"])})
         with (folder / "log").open("ab") as log:
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment)
         self.children[name] = child
         started = {"pid": child.pid, "birth": _birth(child.pid), "launched": now(), "attempts": record["attempts"] + 1, "exit": None}
         write_record(folder, record | started)
+
+
+def environment_of(functions: Path | None) -> dict[str, str]:
+    """Of a job: modules of `python` functions are first looked for beside the manifests."""
+    folders = [str(functions.absolute())] if functions is not None else []
+    named = os.pathsep.join([*folders, *filter(None, [os.environ.get(FUNCTIONS_VARIABLE)])])
+    return {**os.environ, **({FUNCTIONS_VARIABLE: named} if named else {})}
 
 
 def read_record(folder: Path) -> Record:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from labeljob.contract.base import Wire
 from labeljob.contract.config import JobConfig
+from labeljob.contract.privacy import SecretKeyRef
 from labelplane.api.reasons import ConditionType
 from labelplane.api.runtime import Runtime
 
@@ -25,6 +26,7 @@ class JobIntent:
     deadline_seconds: int | None = None
     completions: int | None = None
     parallelism: int = 1
+    secrets: tuple[SecretKeyRef, ...] = ()  # mounted read-only, each with its one key
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class DomainCondition:
     message: str
 
 
-Situation = Literal["ready", "reconciling", "running", "waiting", "stalled"]
+Situation = Literal["ready", "reconciling", "running", "waiting", "failed", "stalled"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Outcome:
     reconciling  first run or a new generation under way: Ready=Unknown
     running      a rerun under way while a good version serves: Ready=True, Running=True
     waiting      another resource must change first: Ready=False, Reconciling=True
+    failed       a scheduled run failed and is tried again at the next tick: Ready=False
     stalled      a person must act: Ready=False, Stalled=True
     """
 

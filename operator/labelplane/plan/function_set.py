@@ -8,10 +8,12 @@ from labeljob.contract.function_set import FunctionSet
 from labelplane.api.function_set import FunctionSetStatus, LabelingFunctionSet
 from labelplane.api.names import child_name
 from labelplane.api.reasons import ControlReason
+from labelplane.plan.access import access_to_lookups
 from labelplane.plan.actions import JobIntent, Outcome, Plan
 from labelplane.plan.job_progress import progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
 from labelplane.plan.observed import Observed
+from labelplane.plan.privacy import secrets_of
 from labelplane.plan.runtime import image_of, merged
 from labelplane.plan.sources import lookup_uris, refuse_files
 from labelplane.settings import Settings
@@ -63,6 +65,8 @@ def _request(resource: LabelingFunctionSet, settings: Settings) -> str:
         "image": image_of(merged(resource.spec.runtime), settings),
         "reconcileAt": resource.metadata.reconcile_at,
     }
+    if settings.code is not None and any(function.python for function in functions.enabled_functions):
+        asked["code"] = settings.code
     return digest_of(asked)
 
 
@@ -71,8 +75,9 @@ def _intent(resource: LabelingFunctionSet, request: str) -> JobIntent:
     owner = Owner(kind="LabelingFunctionSet", namespace=resource.metadata.namespace, name=resource.metadata.name)
     return JobIntent(
         name=child_name(resource.metadata.name, "check", request[:10]),
-        config=JobConfig(step="check", owner=owner, check=CheckTask(function_set=functions)),
+        config=JobConfig(step="check", owner=owner, access=tuple(access_to_lookups(functions)), check=CheckTask(function_set=functions)),
         reads=lookup_uris(functions),
         writes=(),
         runtime=merged(resource.spec.runtime),
+        secrets=secrets_of(functions),
     )

@@ -18,7 +18,9 @@ from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
 from labelplane.plan.objectives import missed_objectives
 from labelplane.plan.observed import Observed
+from labelplane.plan.privacy import suspected
 from labelplane.plan.runs import pod_seconds, with_commit
+from labelplane.plan.schedule import on_schedule
 from labelplane.plan.shards import sharded, with_progress
 from labelplane.plan.situation import beside_what_serves
 from labelplane.plan.sources import refuse_files
@@ -41,14 +43,15 @@ def plan_label_job(resource: LabelJob, observed: Observed, *, now: datetime, set
     ttl = seconds(resource.spec.run_ttl) if resource.spec.run_ttl else DEFAULT_SECONDS
     deletions, due = expired(observed, needed=held, seconds=ttl, now=now)
     soonest = min((wait for wait in (plan.requeue_after, due) if wait is not None), default=None)
-    return replace(plan, actions=(*plan.actions, *deletions), requeue_after=soonest)
+    return on_schedule(replace(plan, actions=(*plan.actions, *deletions), requeue_after=soonest), resource, now)
 
 
 def _suspended(resource: LabelJob, observed: Observed) -> Plan:
     """The running Jobs go, none is made, and what stands goes on standing."""
     running = tuple(DeleteJob(job.name, job.uid) for job in observed.jobs if not job.finished and not job.deleting)
     text = "spec.suspend: nothing runs until it is removed or false"
-    return Plan(Outcome("reconciling", ControlReason.SUSPENDED, text, suspended=text), without_progress(resource), running)
+    status = without_progress(resource).model_copy(update={"next_schedule_time": None})
+    return Plan(Outcome("reconciling", ControlReason.SUSPENDED, text, suspended=text), status, running)
 
 
 def _refuse(resource: LabelJob, settings: Settings) -> None:
@@ -104,4 +107,5 @@ def _ready(context: JobContext, status: LabelJobStatus) -> Outcome:
     run, metrics = status.run, status.metrics
     rows = metrics.rows if metrics else None
     text = f"{rows} rows labelled in version {run.output.version} of {run.output.uri}" if run else "labelled"
-    return Outcome("ready", ControlReason.LABELED, text, (*missed_objectives(context.resource.spec, metrics), *drifted(context.resource.spec, run)))
+    conditions = (*missed_objectives(context.resource.spec, metrics), *drifted(context.resource.spec, run), *suspected(run.privacy if run else ()))
+    return Outcome("ready", ControlReason.LABELED, text, conditions)

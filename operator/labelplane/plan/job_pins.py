@@ -32,9 +32,9 @@ def job_pins(context: JobContext, job: ObservedJob, result: JobResult, found: Re
     }
     previous = context.status.pins.sequence if context.status.pins else 0
     return JobPins(
-        request=context.request, scope=context.scope, input=found.data, gold_data=found.gold,
+        request=context.request, scope=context.scope, scheduled_for=context.tick, input=found.data, gold_data=found.gold,
         model=ModelPin(name=model.metadata.name, version=version.version, digest=version.sha256),
-        model_artifacts=model.spec.artifacts.uri, inputs=version.inputs,
+        model_artifacts=model.spec.artifacts.uri, inputs=version.inputs, hash_key=version.hash_key,
         function_set=FunctionSetPin(name=model.spec.function_set_ref.name, digest=version.function_set_digest),
         image=image, build=result.build, run_digest=digest_of(run),
         sequence=max(previous, found.commit.sequence if found.commit else 0) + 1, shards=found.shards or 1,

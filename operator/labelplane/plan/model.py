@@ -4,12 +4,13 @@
                             (pinned: the version stands in the index already)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from labeljob.contract.config import FitTask, JobConfig, Owner, ResolveTask
+from labeljob.contract.config import Access, FitTask, JobConfig, Owner, ResolveTask
 from labeljob.contract.digests import digest_of
-from labeljob.contract.inputs import direct_inputs
+from labeljob.contract.inputs import InputQuery, ModelInput, direct_inputs
 from labeljob.contract.result import JobResult, ModelVersion, ResolveResult, StartPin, VersionLine
 from labelplane.api.function_set import LabelingFunctionSet
 from labelplane.api.label_model import LabelModel, LabelModelStatus, ModelPins
@@ -17,6 +18,7 @@ from labelplane.api.names import child_name
 from labelplane.api.reasons import ControlReason
 from labelplane.api.runtime import Runtime
 from labelplane.errors import Stalled
+from labelplane.plan.access import access_to, access_to_inputs, access_to_lookups
 from labelplane.plan.actions import JobIntent, Outcome, Plan
 from labelplane.plan.dependence import repeating
 from labelplane.plan.fit_notes import adversarial, remarks
@@ -26,6 +28,7 @@ from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
 from labelplane.plan.multi_label import refuse_multi_label
 from labelplane.plan.observed import Observed
+from labelplane.plan.privacy import secrets_of, suspected
 from labelplane.plan.references import ready_function_set
 from labelplane.plan.runtime import at_pinned_image, image_of, merged, pinned_image
 from labelplane.plan.situation import beside_what_serves
@@ -149,6 +152,7 @@ def _pins(context: ModelContext, result: JobResult, found: ResolveResult, image:
         fit["inputs"] = [[one.name, one.version, one.sha256] for one in direct_inputs(found.inputs)]
     return ModelPins(
         request=context.request, training_data=found.data, gold_data=found.gold, start=start, inputs=found.inputs, function_set_digest=digest,
+        hash_key=found.hash_key,
         image=image, build=result.build, fit_digest=digest_of(fit), version=newest + 1,
     )  # fmt: skip
 
@@ -192,7 +196,7 @@ def _served(context: ModelContext, version: ModelVersion, lines: list[VersionLin
 def _ready(status: LabelModelStatus) -> Outcome:
     current = status.current
     text = f"version {current.version} ({current.algorithm}) serves" if current else "a version serves"
-    return Outcome("ready", ControlReason.FITTED, text + remarks(current), (*repeating(current), *adversarial(current)))
+    return Outcome("ready", ControlReason.FITTED, text + remarks(current), (*repeating(current), *adversarial(current), *suspected(current.privacy if current else ())))
 
 
 def _parameters(resource: LabelModel) -> dict[str, object]:
@@ -207,6 +211,12 @@ def _owner(resource: LabelModel) -> Owner:
     return Owner(kind="LabelModel", namespace=resource.metadata.namespace, name=resource.metadata.name)
 
 
+def _access(context: ModelContext, inputs: Sequence[InputQuery | ModelInput]) -> tuple[Access, ...]:
+    spec = context.resource.spec
+    more = (*access_to_inputs(inputs), *access_to_lookups(functions_of(context.function_set)))
+    return access_to(("spec.artifacts", spec.artifacts), ("spec.trainingData", spec.training_data), ("spec.goldData", spec.gold_data), more=more)
+
+
 def _resolve_intent(context: ModelContext) -> JobIntent:
     spec, functions = context.resource.spec, functions_of(context.function_set)
     queries = tuple(one.query for one in context.inputs)
@@ -214,10 +224,11 @@ def _resolve_intent(context: ModelContext) -> JobIntent:
     gold = (spec.gold_data.uri,) if spec.gold_data else ()
     return JobIntent(
         name=child_name(context.resource.metadata.name, "resolve", context.request[:10]),
-        config=JobConfig(step="resolve", owner=_owner(context.resource), resolve=task),
+        config=JobConfig(step="resolve", owner=_owner(context.resource), access=_access(context, queries), resolve=task),
         reads=(spec.training_data.uri, *gold, spec.artifacts.uri, *(one.artifacts for one in queries), *lookup_uris(functions)),
         writes=(),
         runtime=context.runtime,
+        secrets=secrets_of(functions),
     )
 
 
@@ -227,15 +238,16 @@ def _fit_intent(context: ModelContext, pins: ModelPins) -> JobIntent:
     task = FitTask(
         function_set=functions, function_set_digest=pins.function_set_digest, data=pins.training_data, gold=pins.gold_data,
         gold_label_column=gold.label_column if gold else None, gold_probability_column=gold.inclusion_probability_column if gold else None,
-        inputs=pins.inputs, algorithm=spec.algorithm or "auto", parameters=_parameters(context.resource), start=pins.start,
+        hash_key=pins.hash_key, inputs=pins.inputs, algorithm=spec.algorithm or "auto", parameters=_parameters(context.resource), start=pins.start,
         calibration=spec.calibration or "auto",
         artifacts=spec.artifacts.uri, version=pins.version, fit_digest=pins.fit_digest, image=pins.image,
     )  # fmt: skip
     attempt = digest_of([pins.request, pins.fit_digest])
     return JobIntent(
         name=child_name(context.resource.metadata.name, "fit", attempt[:10], str(pins.version)),
-        config=JobConfig(step="fit", owner=_owner(context.resource), expected_build=pins.build, fit=task),
+        config=JobConfig(step="fit", owner=_owner(context.resource), access=_access(context, pins.inputs), expected_build=pins.build, fit=task),
         reads=(spec.training_data.uri, *((gold.uri,) if gold else ()), *(one.artifacts for one in pins.inputs), *lookup_uris(functions)),
         writes=(spec.artifacts.uri,),
         runtime=at_pinned_image(context.runtime, pins.image),
+        secrets=secrets_of(functions),
     )

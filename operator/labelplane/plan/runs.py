@@ -29,6 +29,7 @@ def with_commit(resource: LabelJob, pins: JobPins, commit: Commit, spent: int | 
         image=commit.image,
         output=output,
         drift=commit.drift,
+        privacy=commit.privacy,
         pod_seconds=spent,
     )
     metrics = metrics_of(commit)

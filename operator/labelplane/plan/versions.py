@@ -29,6 +29,7 @@ def current_version(version: ModelVersion, *, artifacts: str, function_set: str)
         start=version.start,
         inputs=version.inputs,
         calibration=version.calibration,
+        privacy=version.privacy,
         fitted_at=version.fitted_at,
     )
 

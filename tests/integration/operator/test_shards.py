@@ -1,9 +1,12 @@
 """A run in shards on the real API server and its Job controller; the tests play the node."""
 
+import time
+
 import pytest
 
 from labeljob.contract.config import JobConfig
 from labelplane.cluster.paths import JOBS, LABEL_JOBS
+from labelplane.plan.shards import WRITE_SECONDS
 from tests.integration.operator.objects import Raw
 from tests.integration.operator.player import World
 from tests.integration.operator.process import OperatorProcess
@@ -89,3 +92,24 @@ async def test_more_pods_at_once_is_nobodys_business_but_the_users(operator: Ope
 async def answers(ns: Namespace, name: str) -> bool:
     """The status speaks of the Job."""
     return f"(Job {name})" in message(await ns.get(LABEL_JOBS))
+
+
+async def test_many_shards_are_a_few_writes(operator: OperatorProcess, ns: Namespace, world: World) -> None:
+    """F7, X8: however many shards end, status is written a few times, and then once in WRITE_SECONDS."""
+    shards = 60
+    world.hold = lambda config: config.step == "shard"
+    await create(ns, shards)
+    await ns.until(lambda found: found["status"].get("progress"))
+    before, began = await status_writes(operator), time.monotonic()
+    world.hold = lambda config: False
+    await ns.ready()
+    assert world.ran.count("shard") == shards
+    written, seconds = await status_writes(operator) - before, time.monotonic() - began
+    print(f"{shards} shards in {seconds:.1f} s: {written:.0f} status writes")
+    assert written <= seconds / WRITE_SECONDS + 5
+
+
+async def status_writes(operator: OperatorProcess) -> float:
+    """Status is what the operator replaces, and nothing else."""
+    _, text = await operator.probe("/metrics")
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("labelplane_api_requests_total") and 'verb="PUT"' in line)

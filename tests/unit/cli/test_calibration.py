@@ -26,7 +26,7 @@ SCORES = ("precision", "recall", "brier", "ece")
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict[str, Any]]]:
     """A run over 1,200 events, 500 of them gold for model and job alike; the crash loop rule is there five times, so that it is trusted too much."""
     folder = tmp_path_factory.mktemp("run")
-    return folder, run(prepared(folder, calibration="temperature"))
+    return folder, run(prepared(folder, calibration="temperature"), draw=True)
 
 
 def prepared(folder: Path, *, gold: pd.DataFrame | None = None, job_gold: bool = True, **spec: Any) -> Path:
@@ -167,7 +167,7 @@ def test_an_example_with_gold(tmp_path: Path) -> None:
     """M8: the mail example: a second run changes nothing, and the digest of the labels is that of the first."""
     folder = tmp_path / "mail"
     shutil.copytree(ROOT / "examples/mail-triage", folder)
-    calls = [command("run", str(folder), "--volume", f"mail={folder}", "--state", str(tmp_path / state), "-o", "json") for state in ("one", "one", "two")]
+    calls = [command("run", str(folder), "--volume", f"mail={folder}", "--state", str(tmp_path / state), "-o", "json", "--no-report") for state in ("one", "one", "two")]
     found = [{item["kind"]: item["status"] for item in json.loads(call.stdout)["items"]} for call in calls]
     assert found[0] == found[1]
     current = found[0]["LabelModel"]["current"]

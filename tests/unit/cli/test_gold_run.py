@@ -48,7 +48,7 @@ def run(folder: Path, parameters: dict[str, object], **spec: Any) -> dict[str, A
     for kind, body in specs.items():
         manifest = {"apiVersion": "labelplane.dev/v1alpha1", "kind": kind, "metadata": {"name": "rows"}, "spec": body}
         (folder / f"{kind}.yaml").write_text(yaml.safe_dump(manifest))
-    ran = command("run", str(folder), "-o", "json")
+    ran = command("run", str(folder), "-o", "json", "--no-report")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return {item["kind"]: item["status"] for item in json.loads(ran.stdout)["items"]}
 

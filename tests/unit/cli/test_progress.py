@@ -77,7 +77,7 @@ def test_a_run_on_a_terminal_shows_rows(tmp_path: Path) -> None:
     events(tmp_path, 500, seed=0)
     events(tmp_path, 400_000, seed=0)
     here, there = pty.openpty()
-    command = [sys.executable, "-m", "labelplane.cli.main", "run", str(tmp_path), "--volume", f"lake={tmp_path}/lake"]
+    command = [sys.executable, "-m", "labelplane.cli.main", "run", str(tmp_path), "--volume", f"lake={tmp_path}/lake", "--no-report"]
     child = subprocess.Popen(command, stderr=there, stdout=subprocess.DEVNULL, env=os.environ | {"TERM": "xterm", "COLUMNS": "160"})
     os.close(there)
     shown = _all_of(here)

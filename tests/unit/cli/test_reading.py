@@ -11,7 +11,7 @@ import pytest
 import yaml
 from deltalake import DeltaTable, write_deltalake
 
-from labeljob.reading.plots import FONT
+from labeljob.reading.charts import FONT
 from tests.e2e import rollouts
 from tests.unit.cli.test_run import command
 

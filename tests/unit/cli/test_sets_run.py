@@ -12,15 +12,15 @@ import yaml
 from deltalake import DeltaTable
 
 from tests.cluster_fixtures import ROOT
-from tests.unit.cli.test_run import command
+from tests.unit.cli.test_run import command, drawn
 
 TAGS = ["billing", "bug", "account", "performance", "urgent"]
 TABLE = ".labelplane/volumes/tickets/labels/ticket-tags"
 
 
-def run(folder: Path) -> dict:
+def run(folder: Path, *, draw: bool = False) -> dict:
     """Resources by kind after a run that ended well."""
-    ran = command("run", str(folder), "-o", "json")
+    ran = command("run", str(folder), "-o", "json", *drawn(draw))
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return {item["kind"]: item for item in json.loads(ran.stdout)["items"]}
 
@@ -29,7 +29,7 @@ def run(folder: Path) -> dict:
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     folder = tmp_path_factory.mktemp("tags") / "ticket-tags"
     shutil.copytree(ROOT / "examples/ticket-tags", folder, ignore=shutil.ignore_patterns(".labelplane"))
-    return folder, run(folder)
+    return folder, run(folder, draw=True)
 
 
 @pytest.fixture(scope="module")

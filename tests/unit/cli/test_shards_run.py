@@ -89,6 +89,8 @@ def test_so_many_children_at_once_as_was_asked(tmp_path: Path) -> None:
     jobs = LocalJobs(tmp_path, {})
     jobs.start("o", intent(3, 1))
     assert jobs.running() == {"run/0"}
+    environment = Path(f"/proc/{jobs.processes.children['run/0'].pid}/environ").read_text().split("\0")
+    assert {"JOB_COMPLETION_INDEX=0", "LABELJOB_SHARERS=1"} <= set(environment)
     assert jobs.progress() == [JobProgress("run", "0/3 shards", 0, None)]
     job, most = to_the_end(jobs)
     assert job.indexes is not None

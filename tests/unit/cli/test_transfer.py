@@ -19,7 +19,7 @@ MADE = runpy.run_path(str(EXAMPLE / "make_data.py"))
 
 def run(folder: Path) -> tuple[dict, np.ndarray]:
     """(status of the model, labels by ticket)."""
-    ran = command("run", str(folder), "-o", "json")
+    ran = command("run", str(folder), "-o", "json", "--no-report")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     rows = DeltaTable(str(folder / ".labelplane/volumes/tickets/labels/ticket-transfer")).to_pandas().sort_values("ticket")
     return next(item for item in json.loads(ran.stdout)["items"] if item["kind"] == "LabelModel")["status"], rows["label"].to_numpy()

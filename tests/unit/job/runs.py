@@ -65,7 +65,7 @@ def label_task(
 
 def label(folder: Path, task: LabelTask, shards: int, surroundings: StepContext | None = None) -> LabelResult:
     """The run in one pod, or in shards and a commit."""
-    used = surroundings or context(folder, batch_rows=100)
+    used = surroundings or context(folder, batch_rows=300)
     if shards == 1:
         return run_label(task, used)
     for index in reversed(range(shards)):
@@ -75,7 +75,7 @@ def label(folder: Path, task: LabelTask, shards: int, surroundings: StepContext 
 
 def visible(folder: Path, output: str = "labels") -> list[dict[str, Any]]:
     """The rows of the output by id."""
-    return sorted(DeltaTable(folder / output).to_pyarrow_table().to_pylist(), key=lambda row: row["id"])
+    return sorted(DeltaTable(folder / output).to_pyarrow_table().to_pylist(), key=lambda row: next(iter(row.values())))
 
 
 def left(folder: Path, output: str = "labels") -> list[str]:
@@ -90,6 +90,7 @@ def same_but_time(one: LabelResult, other: LabelResult) -> None:
     assert one.functions == other.functions
     assert one.commit.content_digest == other.commit.content_digest
     assert one.commit.drift == other.commit.drift
+    assert (one.commit.drift, one.commit.privacy) == (other.commit.drift, other.commit.privacy)
     assert one.commit.metrics.keys() == other.commit.metrics.keys()
     for name in one.commit.metrics.keys() - MEASURED:
         a, b = one.commit.metrics[name], other.commit.metrics[name]

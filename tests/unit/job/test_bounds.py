@@ -11,13 +11,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from labeljob.contract.config import CheckTask, JobConfig, Owner
+from labeljob.contract.config import SHARERS_VARIABLE, CheckTask, JobConfig, Owner
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.reasons import ExitCode, JobReason
 from labeljob.contract.result import JobResult
 from labeljob.labeling_functions.limits import TimeLimits
 from labeljob.model_artifact import VotingSet
-from labeljob.resources import CGROUP, PROCESS_SHARE, _memory, bound_memory, machine_memory
+from labeljob.resources import CGROUP, PROCESS_SHARE, _memory, available, bound_memory, machine_memory
 from labeljob.run import HUNG
 from labeljob.steps.check import run_check
 from labeljob.steps.evaluate import vote_batches
@@ -103,6 +103,14 @@ def test_memory_beyond_duckdbs_count_is_bounded(how: str, said: str) -> None:
     """X20: an expression that builds more than the process may have fails alone, and the connection lives; unbounded it takes it."""
     done = subprocess.run([sys.executable, "-c", GREEDY, how], capture_output=True, text=True, check=True, env=_environment())
     assert done.stdout.strip() == said
+
+
+def test_jobs_that_run_side_by_side_divide_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """X8: shards on a laptop; one thread is the least."""
+    alone = available(tmp_path)
+    monkeypatch.setenv(SHARERS_VARIABLE, "1000")
+    many = available(tmp_path)
+    assert (many.threads, many.memory_bytes) == (1, alone.memory_bytes // 1000)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts what a process may fill")

@@ -329,3 +329,22 @@ def test_lookup_tables_are_read_whole(tmp_path: Path, kind: str) -> None:
     table = read_table(LookupTable(uri=dataset.uri, format=dataset.format), locations(tmp_path))
     assert set(table.column_names) == set(COLUMNS)
     assert table.column("n").to_pylist() == (["1", "2", "3"] if kind == "csv" else [1, 2, 3])
+
+
+def test_long_rows_are_read_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """X8: a batch is bounded in bytes, whatever its rows; the rows are the same."""
+    for name in ("parquet", "delta", "csv", "row_groups"):
+        monkeypatch.setattr(f"labeljob.io.{name}.BATCH_BYTES", 100_000)
+    rows = pa.table({"id": [str(i) for i in range(300)], "text": [f"{i:05d}" * 1000 for i in range(300)]})
+    pq.write_table(rows, tmp_path / "long.parquet", row_group_size=300, use_dictionary=False)
+    sources = [
+        Dataset(uri="pvc://lake/long.parquet", format="parquet"),
+        delta(tmp_path, "long", rows),
+        text(tmp_path, "long.csv", "id,text\n" + "".join(f"{row['id']},{row['text']}\n" for row in rows.to_pylist())),
+    ]
+    for dataset in sources:
+        _, source = pinned(dataset, tmp_path)
+        batches = [part.batch for part in source.batches({"id": "string", "text": "string"}, 256)]
+        assert [one for batch in batches for one in batch["id"].to_pylist()] == rows["id"].to_pylist()
+        assert max(batch.num_rows for batch in batches) <= (40 if dataset.format == "parquet" else 256)
+        assert len(batches) > 2

@@ -7,6 +7,7 @@ import pytest
 
 from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.drift import DRIFT_LIMIT, Shift
+from labeljob.contract.privacy import FINDINGS, PrivacyFinding
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import FUNCTION_LIMIT, MESSAGE_BYTES, Commit, Failure, FunctionColumns, JobResult, LabelResult
 from labeljob.contract.result_packing import pack
@@ -25,6 +26,7 @@ def labelled(functions: int, classes: int) -> JobResult:
         finished_at="2026-01-01T00:00:00Z", data=pin, model_version=2, model_sha256="m" * 71, function_set_digest="f" * 71, image="i" * 200,
         metrics={"rows": 1e6, "coverage": 0.987654321}, label_distribution={f"{place:03d}{'x' * 60}": 1 / classes for place in range(classes)},
         drift=[Shift(kind="column", name=f"{place}{'y' * 62}", size=0.1234) for place in range(DRIFT_LIMIT)],
+        privacy=[PrivacyFinding(column=f"{place}{'c' * 60}", pattern="payment-card", how="holds", share=0.1234, sampled=10_000) for place in range(FINDINGS)],
     )  # fmt: skip
     return JobResult(build="b" * 71, label=LabelResult(commit=commit, functions=columns(functions)))
 
@@ -38,9 +40,10 @@ def test_a_run_of_any_size_fits(functions: int, classes: int) -> None:
     back, made = JobResult.model_validate_json(packed).label, given.label
     assert back is not None
     assert made is not None
-    left_out = {"metrics", "label_distribution", "drift"}
-    assert back.commit.drift == made.commit.drift[: len(back.commit.drift)]
-    assert len(back.commit.drift) >= 3
+    left_out = {"metrics", "label_distribution", "drift", "privacy"}
+    for listed, whole, least in ((back.commit.drift, made.commit.drift, 3), (back.commit.privacy, made.commit.privacy, 2)):
+        assert listed == whole[: len(listed)]
+        assert len(listed) >= least
     assert back.commit.model_dump(exclude=left_out) == made.commit.model_dump(exclude=left_out)
     assert back.commit.metrics["coverage"] == 0.987654
     shown = back.functions

@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from labeljob.build import build_digest
-from labeljob.contract.config import CheckTask, JobConfig, Owner
+from labeljob.contract.config import INDEX_VARIABLE, CheckTask, JobConfig, LabelTask, Owner, ShardTask
+from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.reasons import ExitCode, JobReason
 from labeljob.contract.result import MESSAGE_BYTES, JobResult
@@ -89,6 +92,19 @@ def test_a_failing_function_test_ends_with_the_code_of_a_bad_spec(tmp_path: Path
     assert (code, reason) == (ExitCode.BAD_SPEC, JobReason.FUNCTION_TESTS_FAILED)
     assert "spec.tests[0].expect.told" in text
     assert SECRET not in text + subprocess.run(command(tmp_path), capture_output=True, text=True, check=False).stderr
+
+
+@pytest.mark.parametrize("given", [None, "-1"])
+def test_a_shard_without_an_index_is_refused(tmp_path: Path, given: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard is a pod of an Indexed Job, which says which one it is."""
+    monkeypatch.delenv(INDEX_VARIABLE, raising=False)
+    if given is not None:
+        monkeypatch.setenv(INDEX_VARIABLE, given)
+    pinned = DatasetPin(uri="pvc://lake/data", format="parquet", digest="d")
+    texts = dict.fromkeys(("artifacts", "model_name", "model_sha256", "output", "app_id", "run_digest", "run", "image"), "x")
+    task = ShardTask(label=LabelTask(data=pinned, model_version=1, sequence=1, **texts), shards=2)
+    code, reason, text = failed(tmp_path, JobConfig(step="shard", owner=Owner(kind="LabelJob", namespace="ns", name="job"), shard=task))
+    assert (code, reason, INDEX_VARIABLE in text) == (ExitCode.BAD_SPEC, JobReason.CONFIG_INVALID, True)
 
 
 def test_a_job_that_is_stopped_asks_to_be_tried_again(tmp_path: Path) -> None:

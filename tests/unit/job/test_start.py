@@ -12,7 +12,7 @@ from labeljob.contract.digests import canonical_json
 from tests.unit.job.builders import delta, function_set
 from tests.unit.job.test_run import config
 
-MODULES = ("numpy", "pyarrow", "duckdb", "deltalake", "labeljob.label_model")
+MODULES = ("numpy", "pyarrow", "duckdb", "deltalake", "labeljob.label_model", "pandas")
 RUN = f"import sys; from labeljob.run import main; code = main(); print([name for name in {MODULES} if name in sys.modules]); sys.exit(code)"
 
 
@@ -35,5 +35,23 @@ def test_a_delta_table_is_resolved_without_numerics(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "result").read_text())["resolve"]["data"]["version"] == 0
 
 
-def test_functions_are_checked_without_a_label_model(tmp_path: Path) -> None:
+def test_functions_are_checked_without_a_label_model_and_pandas(tmp_path: Path) -> None:
     assert loaded(tmp_path, config()) == "['numpy', 'pyarrow', 'duckdb']"
+
+
+TIMES = """
+import sys
+import pyarrow as pa
+from labeljob.without_pandas import start_arrow
+start_arrow()
+from labeljob.io.typed import parse
+assert "pandas" not in sys.modules
+values, wrong = parse(pa.array(["2026-03-01T02:00:00+02:00", None, "soon"]), "timestamp")
+print(values.cast(pa.int64()).to_pylist(), wrong)
+"""
+
+
+def test_times_are_read_after_arrow_has_not_found_pandas() -> None:
+    """pandas reads them and pyarrow takes them from it: missing ones stay missing."""
+    done = subprocess.run([sys.executable, "-c", TIMES], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == f"[{1772323200 * 10**6}, None, None] 1", done.stderr

@@ -24,7 +24,7 @@ def test_each_function_is_timed_alone_and_a_failing_one_is_left_out() -> None:
         now[0] += 8.0
         return pa.table({"v": range(4)})
 
-    found = cost_of(("a", "b", "c"), mark, evaluate, clock=lambda: now[0])
+    found = cost_of({0: "a", 1: "b", 2: "c"}, mark, evaluate, clock=lambda: now[0])
     assert (found.rows, found.marks, found.functions) == (4, 8.0, {"a": 2.0, "c": 1.0})
     assert found.as_fields() == {"rows": 4, "marks_us_per_row": 2e6, "us_per_row": {"a": 500_000.0, "c": 250_000.0}}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from labeljob.contract.functions import KINDS
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.labeling_functions.engine import compile_functions
@@ -154,3 +155,82 @@ def test_bounded() -> None:
     assert bounded(["a", "b"]) == "a; b"
     assert bounded(["x" * 50] * 4, limit=130) == "; ".join(["x" * 50] * 2 + ["and 2 more"])
     assert len(bounded(["x" * 5000], limit=100)) <= 100
+
+
+READING: dict[str, dict[str, Any]] = {
+    "keywords": risky(keywords={"column": "x", "any": ["a"]}),
+    "regex": risky(regex={"column": "x", "pattern": "a"}),
+    "threshold": risky(threshold={"column": "x", "above": 1}),
+    "sql": risky(sql="x IS NOT NULL"),
+    "lookup": a_lookup("x"),
+    "votes": {"votes": {"column": "x", "map": {"1": "risky"}}},
+    "bounds": {"votes": {"column": "x", "above": {"risky": 1}}},
+    "python": {"python": {"entrypoint": "module:function", "columns": ["x"]}},
+    "probabilities": {"votes": {"probabilities": {"risky": "x"}}},
+}
+TYPES = {"threshold": "int64", "bounds": "int64", "probabilities": "float64"}
+LATER = {"availability": "later"}
+KEY_REF = {"name": "s", "key": "k"}
+
+
+def reading(form: str, **declared: Any) -> list[tuple[str, str]]:
+    """What is wrong with a function of this form whose column is declared so, disabled or not, besides its type."""
+    columns = [{"name": "id", "type": "int64", "nullable": False}, {"name": "x", "type": TYPES.get(form, "string"), **declared}]
+    given = {"columns": columns} | ({"hashKeyRef": KEY_REF} if declared.get("sensitive") == "hash" else {})
+    return [one for enabled in (True, False) for one in found(READING[form] | {"enabled": enabled}, risky(sql="true"), schema=given)]
+
+
+def test_every_kind_is_tried() -> None:
+    """X24, F5: a new kind of labeling function has to say here how it reads a column."""
+    assert set(KINDS) <= set(READING)
+
+
+@pytest.mark.parametrize("form", READING)
+@pytest.mark.parametrize(
+    ("declared", "why"),
+    [
+        (LATER, "known only afterwards (availability: later) and would leak the answer"),
+        ({"sensitive": "drop"}, "is sensitive and dropped while reading"),
+    ],
+)
+def test_no_kind_reads_what_is_withheld(form: str, declared: dict[str, Any], why: str) -> None:
+    """X24, F5: whatever the function's kind, and though it is disabled."""
+    messages = [message for path, message in reading(form, **declared) if path.startswith(F)]
+    assert len(messages) == 2
+    assert all(why in message for message in messages)
+
+
+def test_a_hashed_column_that_is_known_only_later_is_not_looked_up() -> None:
+    """X24."""
+    assert "availability: later" in reading("lookup", sensitive="hash", **LATER)[0][1]
+
+
+@pytest.mark.parametrize("form", [form for form in READING if TYPES.get(form) != "float64"])
+def test_a_hashed_column_can_only_be_looked_up(form: str) -> None:
+    """F5: a hash has no words, no order and no meaning; tables are hashed alike."""
+    messages = [message for path, message in reading(form, sensitive="hash") if path.startswith(F)]
+    assert messages == [] if form == "lookup" else all("only a lookup can use it" in message for message in messages)
+    assert bool(messages) == (form != "lookup")
+
+
+@pytest.mark.parametrize("form", READING)
+def test_a_column_that_is_known_to_be_fit_for_all_is_read(form: str) -> None:
+    """F5: none withholds nothing."""
+    assert [message for path, message in reading(form, sensitive="none") if path.startswith(F)] == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "why"),
+    [
+        ({"sensitive": "hash"}, None),
+        ({"sensitive": "none"}, None),
+        ({"sensitive": "drop"}, "use sensitive: hash, or another id column"),
+        (LATER, "a row without an id has no label: use another id column"),
+    ],
+)
+def test_ids(declared: dict[str, Any], why: str | None) -> None:
+    """F5, X24: ids may be hashed; they are in every output row, and known when the row is."""
+    given = {"hashKeyRef": KEY_REF, "columns": [{"name": "id", "type": "string", "nullable": False, **declared}]}
+    messages = [message for path, message in found(risky(sql="true"), schema=given) if path == "spec.idColumn"]
+    assert len(messages) == (why is not None)
+    assert why is None or why in messages[0]

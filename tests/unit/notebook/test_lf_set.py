@@ -52,6 +52,15 @@ def test_votes_are_those_of_the_job(mails):
     np.testing.assert_array_equal(functions.apply(shuffled), L[shuffled.index])
 
 
+def test_functions_in_python_come_from_the_manifests_folder(tmp_path):
+    """C2: as on a cluster from the image; their failures are counted like all others."""
+    (tmp_path / "rules_beside.py").write_text("import pyarrow as pa\ndef f(batch):\n    return pa.array([{'x': 'low'}[t] for t in batch.column('text').to_pylist()])\n")
+    path = manifest(tmp_path, functions=[{"name": "beside", "python": {"entrypoint": "rules_beside:f", "columns": ["text"]}}, *SPEC["functions"]])
+    L, errors = LFSet.from_yaml(path).apply(pd.DataFrame({"number": [1, 20, 3], "text": ["x", "7", "x"]}), return_errors=True)
+    assert L[:, 0].tolist() == [0, -1, 0]
+    assert errors[:, :2].tolist() == [[False, False], [True, False], [False, False]]
+
+
 def test_a_manifest_means_what_the_operator_reads():
     raw = yaml.safe_load((MAILS / "functionset.yaml").read_text())
     assert read_function_set(MAILS / "functionset.yaml") == functions_of(parse_function_set(raw))
@@ -158,3 +167,17 @@ def test_a_multi_label_set_answers_for_each_class(tmp_path):
             refused(frame)
     with pytest.raises(ValueError, match="multiLabel: true"):
         LFSet.from_yaml(manifest(tmp_path)).answers(frame)
+
+
+def test_hashed_columns_are_looked_up_without_the_key(tmp_path):
+    """F5: table and rows are hashed alike with a key that is used once, and votes are the same with any."""
+    (tmp_path / "known.csv").write_text("key,verdict\n7,high\n")
+    columns = [*SPEC["schema"]["columns"][:1], {"name": "number", "type": "int64", "sensitive": "hash"}]
+    lookup = {"column": "number", "table": {"uri": "file:known.csv", "format": "csv"}, "keyColumn": "key", "labelColumn": "verdict"}
+    schema = {"columns": columns, "hashKeyRef": {"name": "s", "key": "k"}}
+    functions = LFSet.from_yaml(manifest(tmp_path, schema=schema, functions=[{"name": "known", "lookup": lookup}]))
+    assert functions.apply(pd.DataFrame({"number": [7, 8, None]})).tolist() == [[1], [-1], [-1]]
+    with pytest.raises(JobError, match="column 'number' is large_string, declared as int64"):
+        functions.apply(pd.DataFrame({"number": ["x"]}))
+    with pytest.raises(ValueError, match="number is hashed"):
+        LFSet(functions._set, functions._lookups)

@@ -11,7 +11,9 @@ from labeljob.contract.config import CommitTask, JobConfig, LabelTask, ResolveTa
 from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.digests import digest_of
 from labeljob.contract.drift import Shift
+from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import InputQuery, ModelInput, chain_of
+from labeljob.contract.privacy import HashKeyPin, PrivacyFinding
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import CheckResult, Commit, DependentPair, Failure, FitResult, FunctionColumns, JobResult, LabelResult, ModelVersion, ResolveResult, VersionLine
 from labelplane.api.groups import Key
@@ -37,6 +39,8 @@ class World:
     dependent: list[DependentPair] = field(default_factory=list)
     drift: list[Shift] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    privacy: list[PrivacyFinding] = field(default_factory=list)
+    key_id: str = "k1"  # of the key in the Secret
     failing: dict[str, JobReason] = field(default_factory=dict)  # step -> why it fails
     resources: dict[Key, dict[str, Any]] = field(default_factory=dict)
     jobs: dict[str, tuple[str, CreateJob, ObservedJob]] = field(default_factory=dict)
@@ -137,7 +141,7 @@ class World:
             reason = self.failing[config.step]
             return JobResult(build=self.build, failure=Failure(reason=reason, message=f"{reason}: column restarts: 3 values below minimum 0"))
         if config.check is not None:
-            digest = digest_of(config.check.function_set.canonical())
+            digest = self._digest(config.check.function_set)
             return JobResult(build=self.build, check=CheckResult(function_set_digest=digest, function_count=len(config.check.function_set.functions), tests_passed=1))
         if config.resolve is not None:
             return JobResult(build=self.build, resolve=self._resolve(config.resolve))
@@ -161,7 +165,8 @@ class World:
         return ResolveResult(
             data=DatasetPin(uri=task.data.uri, format=task.data.format, table_id="t", version=version, digest=f"data-{version}"),
             gold=DatasetPin(uri=task.gold.uri, format=task.gold.format, digest=f"gold-{self.gold_version}") if task.gold else None,
-            function_set_digest=digest_of(task.function_set.canonical()) if task.function_set else None,
+            function_set_digest=self._digest(task.function_set) if task.function_set else None,
+            hash_key=self._hash_key(task.function_set) if task.function_set else None,
             versions=[VersionLine(version=one.version, fit_digest=one.fit_digest, fitted_at=one.fitted_at) for one in newest],
             current=current if current is None or not task.inputs else current.model_copy(update={"inputs": []}),
             inputs=chain_of([self._input(query) for query in task.inputs]),
@@ -169,12 +174,20 @@ class World:
             shards=self.auto_shards if task.shards == "auto" else task.shards,
         )
 
+    def _hash_key(self, function_set: FunctionSet) -> HashKeyPin | None:
+        ref = function_set.schema_.hash_key_ref
+        return HashKeyPin(name=ref.name, key=ref.key, id=self.key_id) if ref and function_set.schema_.hashed else None
+
+    def _digest(self, function_set: FunctionSet) -> str:
+        key = self._hash_key(function_set)
+        return digest_of([function_set.canonical(), key.id if key else None])
+
     def _newest(self, home: str) -> list[ModelVersion]:
         return sorted(self.homes.get(home, []), key=lambda one: -one.version)
 
     def _input(self, query: InputQuery) -> tuple[ModelInput, list[ModelInput]]:
         found = next(one for one in self.homes[query.artifacts] if one.version == query.version)
-        pin = ModelInput(name=query.name, version=found.version, digest=found.fit_digest, artifacts=query.artifacts, sha256=found.sha256)
+        pin = ModelInput(name=query.name, version=found.version, digest=found.fit_digest, artifacts=query.artifacts, sha256=found.sha256, secret=query.secret)
         return pin, found.inputs
 
     def _fit(self, config: JobConfig) -> FitResult:
@@ -185,6 +198,7 @@ class World:
             version=task.version, start=task.start, fit_digest=task.fit_digest, sha256=f"sha-{task.fit_digest}", function_set_digest=task.function_set_digest, data=task.data,
             image=task.image, build=self.build, algorithm="majority-vote", why="asked for", iterations=1, converged=True, fitted_at=self._time(),
             metrics={"coverage": 0.95, "brier": 0.12345}, intervals={"brier": Interval(low=0.1, high=0.15)}, dependent=self.dependent, notes=self.notes,
+            hash_key=task.hash_key, privacy=self.privacy,
             inputs=task.inputs, calibration=CalibrationRecord(method="temperature", gold_rows=80, why=f"{task.calibration} was asked for"),
         )  # fmt: skip
         if standing is None:
@@ -199,7 +213,8 @@ class World:
             content_digest=digest_of([task.data.digest, task.model_sha256]),
             started_at=self._time(), finished_at=self._time(), data=task.data, model_version=task.model_version, model_sha256=task.model_sha256,
             function_set_digest="f",
-            image=task.image, metrics={"rows": 10, "coverage": 0.95, "conflictRate": 0.05, "precision": None}, label_distribution={"risky": 0.3}, drift=self.drift,
+            image=task.image, metrics={"rows": 10, "coverage": 0.95, "conflictRate": 0.05, "precision": None}, label_distribution={"risky": 0.3},
+            drift=self.drift, privacy=self.privacy,
         )  # fmt: skip
         if standing is None:
             self.commits.append(made)

@@ -125,6 +125,16 @@ async def test_a_run_under_way_keeps_its_number(world: World) -> None:
     assert condition(world.get("LabelJob"))["observedGeneration"] == 2
 
 
+async def test_asked_anew_it_takes_the_new_number(world: World) -> None:
+    """A run that cannot go on as it is pinned need not be waited for."""
+    first = await until(world, "shard")
+    world.apply(sharded(1))
+    world.annotate("LabelJob", reconcile_at="now")
+    await settle(world)
+    assert first.name not in world.jobs
+    assert (status_of(world)["pins"]["shards"], world.job_of("label") is not None, [one.sequence for one in world.commits]) == (1, True, [2])
+
+
 async def test_another_input_is_another_run(world: World) -> None:
     """What changes the labels stops the run under way, its parts and all."""
     first = await until(world, "shard")
@@ -179,12 +189,13 @@ async def test_a_part_given_up_is_told_before_the_job_gives_up(world: World) -> 
     assert condition(world.get("LabelJob"), "Stalled")["status"] == "True"
 
 
-async def test_a_job_cut_short_is_made_again(world: World) -> None:
+@pytest.mark.parametrize("left", [Indexes(2, 2), Indexes(3, 2)], ids=["lowered", "and-raised-again"])
+async def test_a_job_cut_short_is_made_again(world: World, left: Indexes) -> None:
     """Somebody lowered `completions`: the Job is complete, and its parts are not."""
     job = await until(world, "shard")
     owner, action, _ = world.jobs[job.name]
     world.finish_shards(job.name, 2)
-    world.jobs[job.name] = (owner, action, replace(job, state="succeeded", finished_at=world.now, indexes=Indexes(2, 2)))
+    world.jobs[job.name] = (owner, action, replace(job, state="succeeded", finished_at=world.now, indexes=left))
     await settle(world)
     assert "JobEdited" in [event.reason for _, event in world.events]
     assert (len(world.commits), world.labelled_parts) == (1, 3)

@@ -78,7 +78,7 @@ def fit(
         iterations=iterations,
         converged=converged,
         seed=seed,
-        notes=("every abstain is read as missing", *(() if majority else _notes(statistics, accuracy, votes, coins, classes))),
+        noted=("every abstain is read as missing", *(() if majority else _notes(statistics, accuracy, votes, coins, classes))),
         coins=coins,
     )
 

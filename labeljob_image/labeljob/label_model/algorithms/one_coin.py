@@ -12,29 +12,36 @@ import numpy as np
 
 from labeljob.label_model.algorithms import majority_vote
 from labeljob.label_model.algorithms.latent_class import BALANCE_ROWS, FLOOR, PROPENSITY_ROWS
-from labeljob.label_model.algorithms.weighted_vote import one_coin_log_weights, sharpened
+from labeljob.label_model.algorithms.vote_pairs import balance_of_votes
 from labeljob.label_model.em import climbing
-from labeljob.label_model.em.expectation import Expected, class_posterior
+from labeljob.label_model.em.expectation import Expected
 from labeljob.label_model.em.grid import is_dense
 from labeljob.label_model.fitting.committee import Fitted
 from labeljob.label_model.fitting.fits import COIN_VOTES, Bench
+from labeljob.label_model.fitting.notes import Judged
+from labeljob.label_model.fitting.selection import one_sided
 from labeljob.label_model.model import Member
 from labeljob.label_model.statistics.packing import outcome_counts
 from labeljob.label_model.statistics.vote_statistics import weighted_patterns
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes
 from labeljob.votes import BoolArray, FloatArray
 
-FITTED = 1 << 15  # patterns; more do not tell one accuracy a function better by enough to wait for
+FITTED = 1 << 14  # patterns; more do not tell one accuracy a function better by enough to wait for
 JUDGED = 1 << 14  # at most so many patterns, evenly spaced, are compared with majority vote
 LARGEST_LOGIT = 20.0  # of an accuracy or a rate that rounds were mixed to; FLOOR is 20.7
 
 
 @dataclass(frozen=True)
 class Coins(climbing.Parameters):
-    """Accuracies float64 [n_functions], and probabilities of voting given the class, float64 [n_functions, n_classes]."""
+    """Accuracies float64 [n_functions], probabilities of voting given the class, float64 [n_functions, n_classes].
+
+    Attributes:
+        logs: float64 [2, n_functions], of the accuracy, and of the probability of each wrong class.
+    """
 
     accuracy: FloatArray
     propensity: FloatArray
+    logs: FloatArray
 
 
 @dataclass(frozen=True)
@@ -80,19 +87,20 @@ class Problem:
 
     def log_density(self, parameters: Coins) -> float:
         """Beta priors of accuracies and rates, Dirichlet of the class balance, up to a constant, in nats."""
-        accuracy, rate, classes = parameters.accuracy, parameters.propensity, len(parameters.log_balance)
-        value = float((self.right * np.log(accuracy) + self.wrong * np.log((1 - accuracy) / (classes - 1))).sum())
+        value = float(np.array([self.right, self.wrong]) @ parameters.logs.sum(axis=1))
         if self.any_evidence:
+            rate = parameters.propensity
             part = self.voting * np.log(rate) + self.abstaining * np.log1p(-rate)
             value += float(part[self.evidence].sum())
         return value if self.balance_is_given else value + BALANCE_ROWS * float(parameters.log_balance.sum())
 
     def vector(self, parameters: Coins) -> FloatArray:
         """Log balance and log-odds side by side."""
-        shares = parameters.accuracy
-        if self.any_evidence:
-            shares = np.concatenate([shares, parameters.propensity[self.evidence].ravel()])
-        return np.concatenate([parameters.log_balance, np.log(shares / (1 - shares))])
+        accuracy = parameters.logs[0] - parameters.logs[1] - np.log(len(parameters.log_balance) - 1)
+        if not self.any_evidence:
+            return np.concatenate([parameters.log_balance, accuracy])
+        rates = parameters.propensity[self.evidence].ravel()
+        return np.concatenate([parameters.log_balance, accuracy, np.log(rates / (1 - rates))])
 
     def parameters(self, vector: FloatArray) -> Coins:
         """The coins of a mixture."""
@@ -107,41 +115,49 @@ class Problem:
         return np.log(self.first[1] if self.balance_is_given else rows / rows.sum())
 
     def _coins(self, log_balance: FloatArray, accuracy: FloatArray, rate: FloatArray) -> Coins:
+        classes = len(log_balance)
         accuracy = np.minimum(np.maximum(accuracy, FLOOR), 1 - FLOOR)
-        weights = one_coin_log_weights(accuracy, len(log_balance))
+        logs = np.log([accuracy, (1 - accuracy) / (classes - 1)])
+        weights = np.empty((len(accuracy), 1 + classes, classes))
+        weights[:] = logs[1][:, None, None]
+        weights[:, 0] = 0.0
+        np.einsum("jkk->jk", weights[:, 1:])[:] = logs[0][:, None]
         if self.any_evidence:
             rate = np.minimum(np.maximum(rate, FLOOR), 1 - FLOOR)
             weights[self.evidence, 0] = np.log1p(-rate[self.evidence])
             weights[self.evidence, 1:] += np.log(rate[self.evidence])[:, None, :]
-        return Coins(log_balance, weights, accuracy, rate)
+        return Coins(log_balance, weights, accuracy, rate, logs)
 
 
 def fit(bench: Bench) -> Fitted:
-    """The model, from the functions' agreement with one another, or from what an earlier model says."""
+    """The model, from how often votes agree with one another, or from what an earlier model says."""
     rows = weighted_patterns(bench.statistics, 1 + bench.classes)
-    asked, part = rows if is_dense(rows.packed, bench.classes) else rows.spaced(FITTED), rows.part
-    if not bench.evidence.any():
-        asked, part = asked.covered(), part.covered()
-    problem = _problem(bench, part)
+    asked = sample_of(rows)
+    asked = asked if bench.evidence.any() else asked.covered()
+    problem = _problem(bench, rows)
     if bench.warm is not None:
-        said = bench.begin(np.ones(len(bench.evidence))) * bench.observed.counts
+        said = bench.begin(np.ones(len(bench.evidence))) * rows.counts
         begun = problem.maximise(Expected(outcome_counts(rows.packed, said), said.sum(axis=1)))
         problem = replace(problem, begun=begun)
-    ended = climbing.run_em(asked, asked.counts, problem, bench.max_iterations, bench.tolerance, part)
-    log_prior, weights = ended.parameters.log_balance, ended.parameters.log_confusion
+    ended = climbing.run_em(asked, asked.counts, problem, bench.max_iterations, bench.tolerance)
     assert ended.expected is not None  # noqa: S101 at least one iteration
-    votes, every = ended.expected.outcomes[:, 1:], -(-rows.packed.rows // JUDGED)
+    votes, every = ended.expected.outcomes[:, 1:], slice(None, None, -(-rows.packed.rows // JUDGED))
     right = np.einsum("jkk->j", votes) * bench.votes / np.maximum(votes.sum(axis=(1, 2)), FLOOR)  # of all rows, where only some were fitted
-    judged = rows.packed if every == 1 else rows.packed.take(slice(None, None, every))
-    member = Member("coin", 1.0, log_prior, weights, np.arange(bench.classes))
-    return Fitted(member, class_posterior(judged, log_prior, weights), ended.iterations, ended.converged, right, every)
+    member = Member("coin", 1.0, ended.parameters.log_balance, ended.parameters.log_confusion, np.arange(bench.classes))
+    return Fitted(member, None, ended.iterations, ended.converged, right, Judged(rows.packed.take(every), rows.counts[every].copy()))
+
+
+def sample_of(rows: WeightedVotes) -> WeightedVotes:
+    """The rows that are fitted: all of them, or evenly spaced ones that stand for all."""
+    return rows if is_dense(rows.packed, rows.packed.outcomes - 1) else rows.spaced(FITTED)
 
 
 def _problem(bench: Bench, rows: WeightedVotes) -> Problem:
     """The priors of `latent_class.coin_structure`."""
-    balance = majority_vote.class_shares(rows.packed, rows.counts, bench.classes) if bench.balance is None else bench.balance
-    voting = np.repeat(bench.observed.vote_rates[:, None] * PROPENSITY_ROWS, bench.classes, axis=1)
+    balance = balance_of_votes(bench.vote_counts, bench.accuracies, one_sided(bench.vote_counts)) if bench.balance is None else bench.balance
+    if balance is None:
+        balance = majority_vote.class_shares(rows.packed, rows.counts, bench.classes)
+    voting = np.repeat((bench.votes / rows.total * PROPENSITY_ROWS)[:, None], bench.classes, axis=1)
     right = COIN_VOTES * bench.pooled
-    told = sharpened(bench.accuracies, bench.votes, rows.packed.tallies, rows.counts)
-    accuracies = np.where(bench.votes > 0, told, bench.pooled)  # where a function that never votes also ends
+    accuracies = np.where(bench.votes > 0, bench.accuracies, bench.pooled)  # where a function that never votes also ends
     return Problem(bench.evidence, right, COIN_VOTES - right, voting, PROPENSITY_ROWS - voting, (accuracies, balance), bench.balance is not None)

@@ -37,6 +37,9 @@ class Anderson:
         scale = np.diagonal(gram)
         if not (scale > 0).all():
             return None
+        wanted = turns @ self._residuals[-1]
+        if len(wanted) == 1:
+            return np.asarray(after - wanted / (scale * (1 + RIDGE)) * (after - self._after[0]))
         gram[np.diag_indices(len(gram))] = scale * (1 + RIDGE)
-        share = np.linalg.solve(gram, turns @ self._residuals[-1])
+        share = np.linalg.solve(gram, wanted)
         return np.asarray(after - share @ (after - np.array(self._after[:-1])))

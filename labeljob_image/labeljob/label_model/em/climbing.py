@@ -85,7 +85,7 @@ def run_em(
     part: WeightedVotes | None = None,
     known: Expected | None = None,
 ) -> EmResult[P]:
-    """EM until a round raises the (expected) objective by at most `tolerance` nats a row, or `max_iterations`; with 0 it takes them all.
+    """EM until a further round is expected to raise the objective by at most `tolerance` nats a row (`next_rise`), or `max_iterations`; with 0 it takes them all.
 
     Many patterns are first fitted by a part of them, to start near the end; what is reported is of the rounds over all. Inputs are not
     changed.
@@ -96,8 +96,8 @@ def run_em(
     """
     start = problem.start
     rows = weigh(patterns, counts, start.log_confusion.shape[1])
-    part = rows.part if part is None else part
-    if part.packed.rows < rows.packed.rows and not is_dense(rows.packed, len(start.log_balance)):
+    part = rows if is_dense(rows.packed, len(start.log_balance)) else rows.part if part is None else part
+    if part.packed.rows < rows.packed.rows:
         start = _climb(part, start, problem, max_iterations, max(tolerance, PART_TOLERANCE), known).parameters
     return _climb(rows, start, problem, max_iterations, tolerance, known)
 
@@ -105,7 +105,7 @@ def run_em(
 def _climb(rows: WeightedVotes, start: P, problem: Problem[P], max_iterations: int, tolerance: float, known: Expected | None) -> EmResult[P]:
     """Rounds of EM, mixed with earlier ones (`acceleration`); a mixture that lowers the objective is dropped for the plain step."""
     here, plain, mixer, found = start, None, Anderson(), None
-    trace, converged, iterations = list[float](), False, 0
+    trace, converged, iterations, rise = list[float](), False, 0, 0.0
     states, least = len(start.log_balance), tolerance * (rows.total + (0.0 if known is None else float(known.rows.sum())))
     expectation = GridExpectation(rows) if is_dense(rows.packed, states) else Expectation(rows, states)
     while not converged and iterations < max_iterations:
@@ -120,11 +120,20 @@ def _climb(rows: WeightedVotes, start: P, problem: Problem[P], max_iterations: i
             mixer.forget()
             continue
         step, found = problem.maximise(expected), among
-        converged = tolerance > 0 and expected_rise(here, step, expected) + problem.log_density(step) - density <= least
+        rise, before = expected_rise(here, step, expected) + problem.log_density(step) - density, rise
+        converged = tolerance > 0 and next_rise(rise, before) <= least
         trace.append(likelihood + density)
         mixed = None if converged else mixer.propose(problem.vector(here), problem.vector(step))
         here, plain = (step, None) if mixed is None else (problem.parameters(mixed), step)
     return EmResult(plain or here, found, iterations, converged, tuple(trace))
+
+
+def next_rise(rise: float, before: float) -> float:
+    """What a further round can be expected to raise the objective by, in nats, after rounds that raised it by `before` and by `rise`.
+
+    Rises fall geometrically, first faster than later: the next one is taken to fall by the square root of the last fall.
+    """
+    return rise * min(rise / before, 1.0) ** 0.5 if rise > 0 and before > 0 else rise
 
 
 def log_likelihood_of_known(parameters: Parameters, known: Expected) -> float:

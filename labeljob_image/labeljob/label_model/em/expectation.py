@@ -10,8 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeljob.label_model.posteriors import LARGEST_LOG_ODDS, normalised
-from labeljob.label_model.statistics.packing import BYTE, PackedVotes, RowSums, add_histograms, bin_tables, by_function, empty_histograms, sum_tables, unit_sums
+from labeljob.label_model.posteriors import normalised
+from labeljob.label_model.statistics.packing import (
+    BYTE,
+    LARGEST_LOG_ODDS,
+    PackedVotes,
+    RowSums,
+    add_histograms,
+    bin_tables,
+    by_function,
+    empty_histograms,
+    scaled_likelihoods,
+    sum_tables,
+    unit_sums,
+)
 from labeljob.label_model.statistics.vote_codes import chunk_rows
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes
 from labeljob.votes import FloatArray
@@ -40,7 +52,6 @@ class Expectation:
         self.total, self.value = np.empty(shape), np.empty(shape)
         self.weights, self.spare = np.empty((states, self.chunk)), np.empty(self.chunk)
         self.both = np.zeros((layout.units // 2, layout.size, BYTE)) if packed.joint else np.empty(0)
-        self.occurrences: list[FloatArray] = []
 
     def of(self, log_prior: FloatArray, log_weights: FloatArray) -> tuple[Expected, float]:
         """Expected rows of each state, and the log likelihood of all rows in nats.
@@ -50,8 +61,7 @@ class Expectation:
         """
         two = self.states == 2
         likelihood = self._load_two(log_prior, log_weights) if two else self._load_many(log_prior, log_weights)
-        histograms = empty_histograms(self.rows.packed, self.states - 1)
-        later = np.zeros(self.states - 1)
+        histograms, later = empty_histograms(self.rows.packed, self.states - 1), np.zeros(self.states - 1)
         for start in range(0, self.rows.packed.rows, self.chunk):
             part = slice(start, start + self.chunk)
             weights, more = self._two(part, log_prior) if two else self._many(part) if self.tables else self._many_logs(part, log_prior)
@@ -62,23 +72,19 @@ class Expectation:
 
     def _load_two(self, log_prior: FloatArray, log_weights: FloatArray) -> float:
         """Of two states only the log-odds y of the first matter: p(row) = p(row, second state) (1 + e^y). The first factor's log, of all rows."""
-        self.tables = bin_tables(self.rows.packed, log_weights[:, :, :1] - log_weights[:, :, 1:], self.both)
+        odds, second = log_weights[:, :, :1] - log_weights[:, :, 1:], log_weights[:, :, 1]
+        self.tables = bin_tables(self.rows.packed, odds, self.both)
         self.tables[0] += log_prior[0] - log_prior[1]
-        self.largest = sum(max(float(table.max()), -float(table.min())) for table in self.tables)
-        return float((self.rows.outcomes * log_weights[:, :, 1]).sum()) + self.rows.total * float(log_prior[1])
+        self.largest = abs(float(log_prior[0] - log_prior[1])) + float(np.abs(odds).max(axis=1).sum())
+        return float(np.vdot(self.rows.outcomes, second)) + self.rows.total * float(log_prior[1])
 
     def _load_many(self, log_prior: FloatArray, log_weights: FloatArray) -> float:
-        """Tables of likelihoods, each row of them scaled by its largest, whose log is returned, of all rows; none where they might underflow."""
+        """Tables of likelihoods, scaled; the log of the scale is returned, of all rows. None where they might underflow."""
         packed, self.tables = self.rows.packed, list[FloatArray]()
-        if not packed.joint:
-            units = unit_sums(log_weights, packed.layout)
-            units[0] += log_prior
-            top = units.max(axis=2)
-            units -= top[:, :, None]
-            if float(-units.min(axis=(1, 2)).sum()) < LARGEST_LOG_ODDS:
-                self.occurrences = self.occurrences or [np.bincount(bins, self.rows.counts, packed.bin_size).astype(np.float64) for bins in self.bins]
-                self.tables = list(np.exp(units, out=units))
-                return sum(float(of_unit @ logs) for of_unit, logs in zip(self.occurrences, top, strict=True))
+        scaled = None if packed.joint else scaled_likelihoods(unit_sums(log_weights, packed.layout), log_prior)
+        if scaled is not None:
+            self.tables = list(scaled[0])
+            return self.rows.total * scaled[1]
         self.sums = RowSums(packed.layout, self.states, self.chunk, joint=False).load(log_weights)
         return 0.0
 
@@ -126,8 +132,11 @@ def expected_of(rows: WeightedVotes, later: FloatArray, of_later: FloatArray) ->
     Args:
         later: float64 [n_states - 1]; of_later: float64 [n_functions, n_outcomes, n_states - 1].
     """
-    first = np.maximum(rows.outcomes - of_later.sum(axis=2), 0.0)
-    return Expected(np.concatenate([first[:, :, None], of_later], axis=2), np.append(max(rows.total - later.sum(), 0.0), later))
+    outcomes, every = np.empty((*of_later.shape[:2], 1 + len(later))), np.empty(1 + len(later))
+    outcomes[:, :, 1:], every[1:] = of_later, later
+    np.maximum(rows.outcomes - (of_later[:, :, 0] if len(later) == 1 else of_later.sum(axis=2)), 0.0, out=outcomes[:, :, 0])
+    every[0] = max(rows.total - float(later.sum()), 0.0)
+    return Expected(outcomes, every)
 
 
 def class_posterior(packed: PackedVotes, log_prior: FloatArray, log_weights: FloatArray) -> FloatArray:

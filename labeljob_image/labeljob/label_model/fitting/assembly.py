@@ -1,24 +1,26 @@
 """From fitted members to the `FittedLabelModel` that is kept, with what a person should know of the fit."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import get_args
 
 import numpy as np
 
 from labeljob.label_model.algorithms import generative, glad, mace, one_coin, triplet
+from labeljob.label_model.em.expectation import class_posterior
 from labeljob.label_model.em.known_rows import start_at
 from labeljob.label_model.fitting.committee import Finding, Fitted, latent, with_subtypes
 from labeljob.label_model.fitting.fits import Bench, right_votes
 from labeljob.label_model.fitting.intervals import with_intervals
-from labeljob.label_model.fitting.notes import adversarial_note, no_gain_note
+from labeljob.label_model.fitting.notes import Judged, adversarial_note, no_gain_note
 from labeljob.label_model.fitting.selection import Abstain, Algorithm, Reason
-from labeljob.label_model.model import FittedLabelModel, Member, prior_of_classes
+from labeljob.label_model.model import Deferred, FittedLabelModel, Member, prior_of_classes
 from labeljob.votes import FloatArray
 
 
 def _one_coin(bench: Bench) -> Fitted:
     """Known classes are heard by the coins of `latent_class` alone."""
-    return one_coin.fit(bench) if bench.observed.known is None else latent("coin", 1.0, bench.coins(np.ones(len(bench.evidence))))
+    return one_coin.fit(bench) if bench.statistics.known is None else latent("coin", 1.0, bench.coins(np.ones(len(bench.evidence))))
 
 
 ALONE: dict[Algorithm, Callable[[Bench], Fitted]] = {
@@ -46,12 +48,18 @@ def _named(member: Member) -> Algorithm:
 
 def from_finding(finding: Finding, bench: Bench, abstain: tuple[Abstain, ...]) -> FittedLabelModel:
     """A log-linear model for one member whose states are the classes; a committee for all else."""
-    posterior = sum_of(finding.members)
     only = finding.members[0] if len(finding.members) == 1 else None
-    every = 1 if only is None else only.every
-    posterior = posterior if bench.observed.known is None else start_at(posterior, bench.observed.known[::every])
+    noted: tuple[str, ...] | Deferred[tuple[str, ...]]
+    posterior = None
+    if only is not None and only.right is not None and only.judged is not None:
+        accuracies = _accuracies(bench, only.right)
+        noted = Deferred(partial(_notes_of_member, only.member, only.judged, accuracies, bench.votes))
+    else:
+        known, observed = bench.observed.known, bench.observed
+        posterior = sum_of(finding.members) if known is None else start_at(sum_of(finding.members), known)
+        accuracies = _accuracies(bench, right_votes(bench, posterior))
+        noted = notes_of(Judged(observed.packed, observed.covered), posterior, accuracies, bench.votes, known is not None)
     members = tuple(one.member for one in finding.members)
-    accuracies = _accuracies(bench, right_votes(bench, posterior) if only is None or only.right is None else only.right)
     log_linear = only is not None and len(only.member.classes) == bench.classes
     assert finding.reason in get_args(Reason)  # noqa: S101 a name of ours
     model = FittedLabelModel(
@@ -59,7 +67,7 @@ def from_finding(finding: Finding, bench: Bench, abstain: tuple[Abstain, ...]) -
         reason=finding.reason,  # type: ignore[arg-type]
         why=finding.why,
         class_balance=np.asarray(sum(one.share * prior_of_classes(one, bench.classes) for one in members)),
-        log_weights=np.asarray(sum(one.share * of_classes(one, bench.classes) for one in members)),
+        log_weights=only.member.log_weights if log_linear and only else np.asarray(sum(one.share * of_classes(one, bench.classes) for one in members)),
         abstain=abstain,
         accuracies=accuracies,
         iterations=max(one.iterations for one in finding.members),
@@ -68,16 +76,15 @@ def from_finding(finding: Finding, bench: Bench, abstain: tuple[Abstain, ...]) -
         members=() if log_linear else members,
         discounts=None if finding.dependence is None else finding.dependence.discount.copy(),
         dependent=() if finding.dependence is None else tuple(finding.dependence.named()),
-        notes=notes_of(bench, accuracies, posterior, slice(None, None, every)),
+        noted=noted,
     )
-    return with_intervals(model, bench.statistics, posterior if every == 1 else None)
+    return with_intervals(model, bench.statistics, posterior)
 
 
 def sum_of(fits: tuple[Fitted, ...]) -> FloatArray:
     """What the committee says of the patterns, float64 [n_classes, n_patterns]."""
-    if len(fits) == 1:
-        return fits[0].posterior
-    return np.asarray(sum(fit.member.share * fit.posterior for fit in fits))
+    said = [(fit.member.share, fit.posterior) for fit in fits if fit.posterior is not None]
+    return said[0][1] if len(said) == 1 else np.asarray(sum(share * posterior for share, posterior in said))
 
 
 def of_classes(member: Member, classes: int) -> FloatArray:
@@ -96,19 +103,17 @@ def _accuracies(bench: Bench, right: FloatArray) -> FloatArray:
     return np.asarray(np.divide(right, bench.votes, out=np.full(len(right), np.nan), where=bench.votes > 0))
 
 
-def notes_of(bench: Bench, accuracies: FloatArray, posterior: FloatArray, chosen: slice) -> tuple[str, ...]:
-    """What the votes cannot support. accuracies: float64 [n_functions]; posterior: of the `chosen` patterns, float64 [n_classes, n_chosen]."""
-    same = no_gain_note(_same_as_majority(bench, posterior, chosen))
-    return same if bench.observed.known is not None else (*adversarial_note(accuracies, bench.votes, bench.classes), *same)
+def _notes_of_member(member: Member, judged: Judged, accuracies: FloatArray, votes: FloatArray) -> tuple[str, ...]:
+    """`notes_of` a member whose states are the classes."""
+    covered = Judged(judged.packed, judged.counts * judged.packed.covered)
+    return notes_of(covered, class_posterior(judged.packed, member.log_prior, member.log_weights), accuracies, votes, False)
 
 
-def _same_as_majority(bench: Bench, posterior: FloatArray, chosen: slice) -> float:
-    """Share of covered rows whose likeliest class has a plurality of the votes."""
-    packed = bench.observed.packed
-    tallies, rows = (packed if chosen.step == 1 else packed.take(chosen)).tallies, bench.observed.covered[chosen]
-    best, voted, most = posterior[0].copy(), tallies[0].copy(), tallies[0].copy()  # of the likeliest class, the first of equals; of any
-    for of_class, votes in zip(posterior[1:], tallies[1:], strict=True):
-        np.copyto(voted, votes, where=of_class > best)
-        np.maximum(best, of_class, out=best)
-        np.maximum(most, votes, out=most)
-    return float((voted == most) @ rows / max(float(rows.sum()), 1.0))
+def notes_of(judged: Judged, posterior: FloatArray, accuracies: FloatArray, votes: FloatArray, taught: bool) -> tuple[str, ...]:
+    """What the votes cannot support.
+
+    Args:
+        posterior: of the patterns judged, float64 [n_classes, n_patterns]. accuracies, votes: float64 [n_functions]. taught: whether some classes are known.
+    """
+    same = no_gain_note(judged.same_as_majority(posterior))
+    return same if taught else (*adversarial_note(accuracies, votes, len(posterior)), *same)

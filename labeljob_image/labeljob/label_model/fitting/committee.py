@@ -31,6 +31,7 @@ from labeljob.label_model.algorithms.latent_class import LatentClasses
 from labeljob.label_model.fitting import dependence
 from labeljob.label_model.fitting.dependence import Dependence
 from labeljob.label_model.fitting.fits import Bench
+from labeljob.label_model.fitting.notes import Judged
 from labeljob.label_model.model import Member
 from labeljob.label_model.statistics.vote_statistics import spaced
 from labeljob.votes import ABSTAIN, FloatArray
@@ -54,15 +55,15 @@ class Fitted:
 
     Attributes:
         right: float64 [n_functions], expected right votes, where the iteration left them; else they follow from the posterior.
-        every: the posterior is that of every so manieth pattern.
+        judged: rows to compare with majority vote, where the iteration needs no posterior of the patterns: then there is none.
     """
 
     member: Member
-    posterior: FloatArray
+    posterior: FloatArray | None
     iterations: int
     converged: bool
     right: FloatArray | None = None
-    every: int = 1
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from labeljob.label_model.algorithms import compact, dawid_skene, majority_vote, weighted_vote
+from labeljob.label_model.algorithms import compact, dawid_skene, majority_vote, one_coin, weighted_vote
+from labeljob.label_model.algorithms.vote_pairs import agreed_accuracies
 from labeljob.label_model.em import climbing
 from labeljob.label_model.em.expectation import Expected
 from labeljob.label_model.em.known_rows import SMALLEST
@@ -59,7 +60,7 @@ def fit_statistics(
         algorithm: a name, or auto (see `selection`).
         abstain: one reading for each function; auto (or None for all) infers it from the votes.
         class_balance: [n_classes] positive shares that sum to 1, or None (or "auto") to learn it.
-        max_iterations, tolerance: EM stops after that many rounds, or when the objective rises by at most `tolerance` nats a row.
+        max_iterations, tolerance: EM stops after that many rounds, or when a further one is expected to raise the objective by at most `tolerance` nats a row.
         seed: of what starts at random.
         prior_accuracy: the guard "better than random on average": how often a vote is right before functions are compared. Every algorithm
             starts there and shrinks functions with few votes to it, and it decides between a solution and its mirror image. Above 1/K,
@@ -77,7 +78,7 @@ def fit_statistics(
     if compact.is_needed(statistics.functions, cardinality):
         return compact.fit(statistics, cardinality, algorithm, balance, prior_accuracy, max_iterations, seed)
     evidence = gather_counts(statistics, cardinality, abstain, balance, prior_accuracy, start, exact=algorithm in EXACT)
-    bench = _bench(statistics, evidence, max_iterations, tolerance, seed)
+    bench = _bench(algorithm, statistics, evidence, max_iterations, tolerance, seed)
     model = _model_of(algorithm, evidence, bench)
     if start is not None and worse_than_random(model.accuracies, bench.votes, cardinality):
         model = _model_of(algorithm, replace(evidence, start=None), replace(bench, warm=None))
@@ -91,19 +92,13 @@ def _model_of(algorithm: AlgorithmArgument | QuestionAlgorithm, evidence: Eviden
     return from_finding(deliberate(bench), bench, evidence.abstain) if choice is None else _fit(choice, evidence, bench)
 
 
-def _bench(statistics: VoteStatistics, evidence: Evidence, max_iterations: int, tolerance: float, seed: int) -> Bench:
-    return Bench(
-        statistics,
-        evidence.vote_counts,
-        np.array([reading == "evidence" for reading in evidence.abstain]),
-        evidence.accuracies(),
-        evidence.pooled,
-        evidence.class_balance,
-        max_iterations,
-        tolerance,
-        seed,
-        evidence.start,
-    )
+def _bench(algorithm: str, statistics: VoteStatistics, evidence: Evidence, max_iterations: int, tolerance: float, seed: int) -> Bench:
+    if algorithm == "one-coin" and evidence.known is None:
+        accuracies, pooled = agreed_accuracies(one_coin.sample_of(evidence.rows), evidence.sided, evidence.prior_accuracy)
+    else:
+        accuracies, pooled = evidence.accuracies(), evidence.pooled
+    is_evidence = np.array([reading == "evidence" for reading in evidence.abstain])
+    return Bench(statistics, evidence.vote_counts, is_evidence, accuracies, pooled, evidence.class_balance, max_iterations, tolerance, seed, evidence.start)
 
 
 def _fit(choice: Choice, evidence: Evidence, bench: Bench) -> FittedLabelModel:
@@ -293,5 +288,5 @@ def _model(
         iterations=em[0],
         converged=em[1],
         seed=seed,
-        notes=() if choice.algorithm == "majority-vote" else adversarial_note(accuracies, evidence.vote_counts.sum(axis=1), evidence.classes),
+        noted=() if choice.algorithm == "majority-vote" else adversarial_note(accuracies, evidence.vote_counts.sum(axis=1), evidence.classes),
     )

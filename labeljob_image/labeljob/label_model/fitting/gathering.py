@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import get_args
 
 import numpy as np
@@ -23,7 +24,7 @@ class Evidence:
     Attributes:
         patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns]; rows: both, packed.
         vote_counts: float64 [n_functions, n_classes].
-        agreeing, comparable: float64 [n_functions], see `weighted_vote.agreement`.
+        exact: whether `agreeing` and `comparable` are of all patterns, and not of a part of them.
         abstain: the reading of each function's abstain.
         class_balance: float64 [n_classes], when it is given.
         prior_accuracy: of a vote, before functions are compared, when it is given.
@@ -35,8 +36,7 @@ class Evidence:
     rows: WeightedVotes
     counts: FloatArray
     vote_counts: FloatArray
-    agreeing: FloatArray
-    comparable: FloatArray
+    exact: bool
     abstain: tuple[Abstain, ...]
     class_balance: FloatArray | None
     prior_accuracy: float | None
@@ -48,10 +48,36 @@ class Evidence:
         """Number of classes."""
         return int(self.vote_counts.shape[1])
 
-    @property
+    @cached_property
     def sided(self) -> BoolArray:
         """Functions that vote for one class only, bool [n_functions]."""
         return one_sided(self.vote_counts)
+
+    @property
+    def agreeing(self) -> FloatArray:
+        """Votes of each function that agree, float64 [n_functions], see `weighted_vote.agreement`."""
+        return self._agreement[0]
+
+    @property
+    def comparable(self) -> FloatArray:
+        """Votes of each function that could agree, likewise."""
+        return self._agreement[1]
+
+    @cached_property
+    def _agreement(self) -> tuple[FloatArray, FloatArray]:
+        """With the others' plurality, and with the class where it is known.
+
+        Agreement stands in for gold: beside gold it counts for SHRINKAGE votes at most, and for nothing of a one-sided function.
+        """
+        rows, known, classes = self.rows, self.known, self.classes
+        if known is None:
+            return weighted_vote.agreement(rows if self.exact else rows.part, rows.counts, classes)
+        unknown = rows.take(known == ABSTAIN)
+        agreeing, comparable = weighted_vote.agreement(unknown, unknown.counts, classes)
+        right, judged = against_known(self.patterns, rows.counts, known)
+        most = np.where(self.sided, 0.0, weighted_vote.SHRINKAGE / np.maximum(comparable, 1.0))
+        share = np.where(judged > 0, np.minimum(1.0, most), 1.0)
+        return agreeing * share + right, comparable * share + judged
 
     @property
     def pooled(self) -> float:
@@ -77,28 +103,10 @@ def gather_counts(
     exact: bool,
 ) -> Evidence:
     """Where not `exact`, how often functions agree is of a part of the patterns."""
-    patterns, counts = statistics.patterns, statistics.weights
     rows = weighted_patterns(statistics, 1 + classes)
     vote_counts = exact_vote_counts(statistics, classes).astype(np.float64)
-    agreeing, comparable = _agreement(statistics, rows, vote_counts, exact)
-    readings = _readings(statistics, counts, vote_counts, abstain)
-    return Evidence(patterns, rows, counts, vote_counts, agreeing, comparable, readings, class_balance, prior_accuracy, start, statistics.known)
-
-
-def _agreement(statistics: VoteStatistics, rows: WeightedVotes, vote_counts: FloatArray, exact: bool) -> tuple[FloatArray, FloatArray]:
-    """(agreeing, comparable) votes of each function, float64 [n_functions] each: with the others' plurality, and with the class where it is known.
-
-    Agreement stands in for gold: beside gold it counts for SHRINKAGE votes at most, and for nothing of a one-sided function.
-    """
-    known, classes = statistics.known, vote_counts.shape[1]
-    if known is None:
-        return weighted_vote.agreement(rows if exact else rows.part, rows.counts, classes)
-    unknown = rows.take(known == ABSTAIN)
-    agreeing, comparable = weighted_vote.agreement(unknown, unknown.counts, classes)
-    right, judged = against_known(statistics.patterns, rows.counts, known)
-    most = np.where(one_sided(vote_counts), 0.0, weighted_vote.SHRINKAGE / np.maximum(comparable, 1.0))
-    share = np.where(judged > 0, np.minimum(1.0, most), 1.0)
-    return agreeing * share + right, comparable * share + judged
+    readings = _readings(statistics, rows.counts, vote_counts, abstain)
+    return Evidence(statistics.patterns, rows, rows.counts, vote_counts, exact, readings, class_balance, prior_accuracy, start, statistics.known)
 
 
 def against_known(patterns: Votes, counts: FloatArray, known: IntArray) -> tuple[FloatArray, FloatArray]:

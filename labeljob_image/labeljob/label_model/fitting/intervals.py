@@ -50,23 +50,23 @@ class Sample:
     """Patterns that information is measured on.
 
     Attributes:
-        patterns: int8 [n_patterns, n_functions]. counts: float64 [n_patterns], rows they stand for.
+        patterns: int8 [n_patterns, n_functions]. counts: float64 [n_patterns], their rows, which stand for `rows`.
         known: float64 [n_patterns, n_classes], what a model says of them, where that is at hand. classes: int64 [n_patterns], of gold, else -1; None without.
     """
 
     patterns: Votes
     counts: FloatArray
     known: FloatArray | None
+    rows: float
     classes: IntArray | None = None
 
 
 def sample_of(statistics: VoteStatistics, known: FloatArray | None = None) -> Sample:
     """Evenly spaced patterns; `known` as of `with_intervals`."""
-    chosen = slice(None, None, -(-len(statistics.counts) // PATTERNS) or 1)
-    counts = np.array(statistics.weights[chosen], dtype=np.float64)
-    counts *= statistics.rows / counts.sum()
+    chosen = np.arange(0, len(statistics.counts), -(-len(statistics.counts) // PATTERNS) or 1)
+    counts = statistics.counts[chosen].astype(np.float64) if statistics.totals is None else statistics.weights[chosen]
     said = None if known is None else np.ascontiguousarray(known[:, chosen].T)
-    return Sample(statistics.patterns[chosen].copy(), counts, said, None if statistics.known is None else statistics.known[chosen].copy())
+    return Sample(statistics.patterns.take(chosen, axis=0), counts, said, statistics.rows, None if statistics.known is None else statistics.known[chosen])
 
 
 def _intervals(model: FittedLabelModel, sample: Sample) -> FloatArray:
@@ -77,7 +77,7 @@ def _intervals(model: FittedLabelModel, sample: Sample) -> FloatArray:
 
 def effective_votes(model: FittedLabelModel, sample: Sample) -> FloatArray:
     """Votes beside gold that would tell each accuracy as well, pseudo-votes included, float64 [n_functions]; NaN for one that never voted."""
-    patterns, counts = sample.patterns, sample.counts
+    patterns, counts = sample.patterns, sample.counts * (sample.rows / sample.counts.sum())
     accuracy = np.clip(np.nan_to_num(model.accuracies, nan=0.5), LEAST, 1 - LEAST)
     voted = (patterns != ABSTAIN).astype(np.float64)
     said = posterior(model, patterns).T if sample.known is None else sample.known.T

@@ -1,12 +1,33 @@
 """What the votes cannot support, in words: `<FitNote>: <text>`."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from labeljob.contract.reasons import FitNote
+from labeljob.label_model.statistics.packing import PackedVotes
 from labeljob.votes import FloatArray
 
 ADVERSARIAL = 0.4  # share of votes by functions that are worse than chance, above which no guard against a flipped solution can be trusted
 SAME = 0.995  # agreement with majority vote from which a fit says that it adds nothing
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Patterns whose labels are compared with majority vote's; counts: float64 [n_patterns], rows that each stands for."""
+
+    packed: PackedVotes
+    counts: FloatArray
+
+    def same_as_majority(self, posterior: FloatArray) -> float:
+        """Share of the rows whose likeliest class has a plurality of the votes; posterior: float64 [n_classes, n_patterns]."""
+        tallies = self.packed.tallies
+        best, voted, most = posterior[0].copy(), tallies[0].copy(), tallies[0].copy()  # of the likeliest class, the first of equals; of any
+        for of_class, votes in zip(posterior[1:], tallies[1:], strict=True):
+            np.copyto(voted, votes, where=of_class > best)
+            np.maximum(best, of_class, out=best)
+            np.maximum(most, votes, out=most)
+        return float((voted == most) @ self.counts / max(float(self.counts.sum()), 1.0))
 
 
 def adversarial_note(accuracies: FloatArray, votes: FloatArray, classes: int) -> tuple[str, ...]:

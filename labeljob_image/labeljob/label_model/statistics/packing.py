@@ -14,8 +14,9 @@ import numpy.typing as npt
 from labeljob.label_model.statistics.vote_codes import Codes, Layout, packed_chunks
 from labeljob.votes import FloatArray, Votes
 
-JOINT_ROWS = 1 << 15  # from here on one table for both units of a code costs less than a second look-up
+JOINT_ROWS = 1 << 17  # from here on one table for both units of a code costs less than a second look-up
 BYTE = 256
+LARGEST_LOG_ODDS = 700.0  # exp of it is still finite
 TOGETHER = 3  # from so many states on, a look-up gives the values of all
 BYTES_OF_A_SUM = 6  # whole bytes that are exact in float64
 SMALL_UNIT = 1 << 10  # numbers of a unit up to which sums over outcomes are products with `design`
@@ -68,9 +69,12 @@ class PackedVotes:
             sums += table.take(bins)
         return sums.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :classes].T.astype(np.float64, order="C")
 
-    def take(self, rows: npt.NDArray[np.bool_] | slice) -> "PackedVotes":
+    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> "PackedVotes":
         """Some of the rows."""
-        return PackedVotes(np.ascontiguousarray(self.codes[:, rows]), self.layout)
+        if isinstance(rows, slice):
+            return PackedVotes(np.ascontiguousarray(self.codes[:, rows]), self.layout)
+        numbers = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows  # an index of flags would be looked up once a code
+        return PackedVotes(self.codes.take(numbers, axis=1), self.layout)
 
     @property
     def bin_size(self) -> int:
@@ -125,6 +129,20 @@ def bin_tables(packed: PackedVotes, log_weights: FloatArray, both: FloatArray | 
     return [*both.reshape(even // 2, -1), *units[even:]]
 
 
+def scaled_likelihoods(units: FloatArray, log_prior: FloatArray) -> tuple[FloatArray, float] | None:
+    """(likelihoods of each unit, float64 as `units`, the first with the prior; log of what a row's product of them is scaled by); None where one might underflow.
+
+    Args:
+        units: float64 [n_units, size, n_states], logs; overwritten.
+    """
+    units[0] += log_prior
+    top, low = units.max(axis=(1, 2)), units.min(axis=(1, 2))
+    if float((top - low).sum()) >= LARGEST_LOG_ODDS:
+        return None
+    units -= top[:, None, None]
+    return np.exp(units, out=units), float(top.sum())
+
+
 def unit_tables(log_weights: FloatArray, layout: Layout) -> FloatArray:
     """float64 [n_units, size, n_states]: the sum of one outcome of each of a unit's functions, from [n_functions, n_outcomes, n_states]."""
     _, outcomes, states = log_weights.shape
@@ -138,11 +156,11 @@ def unit_tables(log_weights: FloatArray, layout: Layout) -> FloatArray:
 
 
 class RowSums:
-    """Sums of looked-up values over the codes of rows. Buffers are made once: the next call overwrites the answer of the last."""
+    """Sums (or products) of looked-up values over the codes of rows. Buffers are made once: the next call overwrites the answer of the last."""
 
-    def __init__(self, layout: Layout, states: int, rows: int, *, joint: bool) -> None:
-        """For at most `rows` rows at a time; `joint` is for less than TOGETHER states."""
-        self.layout, self.joint = layout, joint and layout.units > 1
+    def __init__(self, layout: Layout, states: int, rows: int, *, joint: bool, combine: np.ufunc = np.add) -> None:
+        """For at most `rows` rows at a time; `joint` is for less than TOGETHER states, `combine` np.add or np.multiply."""
+        self.layout, self.joint, self.combine = layout, joint and layout.units > 1, combine
         self.tables: list[list[Tables]] = []
         shape = (rows,) if states < TOGETHER else (rows, states)
         self.totals = np.empty((states if states < TOGETHER else 1, *shape))
@@ -154,7 +172,10 @@ class RowSums:
 
         There are tables for each state, or from TOGETHER states on for all at once.
         """
-        tables = unit_tables(log_weights, self.layout)
+        return self.load_units(unit_tables(log_weights, self.layout))
+
+    def load_units(self, tables: FloatArray) -> "RowSums":
+        """As `load`, of what `unit_tables` gives."""
         states = list(np.ascontiguousarray(np.moveaxis(tables, 2, 0))) if tables.shape[2] < TOGETHER else [tables]
         self.tables = [self._by_code(table, state) for state, table in enumerate(states)]
         return self
@@ -165,7 +186,7 @@ class RowSums:
         if not self.joint:
             return [tuple(tables[i : i + 2]) for i in range(0, len(tables), 2)]
         both, size, even = self.both[state], self.layout.size, len(tables) // 2 * 2
-        np.add(tables[0:even:2, None, :], tables[1:even:2, :, None], out=both[:, :, :size])
+        self.combine(tables[0:even:2, None, :], tables[1:even:2, :, None], out=both[:, :, :size])
         return [(table,) for table in (*both.reshape(even // 2, size * BYTE), *tables[even:])]
 
     def of(self, codes: npt.NDArray[Any]) -> FloatArray:
@@ -177,7 +198,7 @@ class RowSums:
             self._look_up(codes[0], tables[0], total)
             for code, parts in zip(codes[1:], tables[1:], strict=True):
                 self._look_up(code, parts, value)
-                np.add(total, value, out=total)
+                self.combine(total, value, out=total)
         return totals
 
     def _look_up(self, code: npt.NDArray[Any], parts: Tables, out: FloatArray) -> None:
@@ -193,7 +214,7 @@ class RowSums:
             second = self.second[: len(code)]
             np.right_shift(code, 8, out=index)
             np.take(parts[1], index, axis=0, out=second, mode="clip")
-            out += second
+            self.combine(out, second, out=out)
 
 
 def sum_tables(packed: PackedVotes, log_weights: FloatArray) -> FloatArray:

@@ -4,7 +4,8 @@ A digit is vote + 1 (abstain is 0) and the base b is the number of outcomes. A *
 with the first column most significant; columns beyond the last count as abstains that say nothing.
 
     columns of a unit   base      how a unit is read
-    4                   2 to 16   by one or two multiplications of 4-byte words of the int8 matrix, in which a digit is a byte
+    5                   3         by one multiplication of 8-byte words of the int8 matrix, in which a digit is a byte
+    4                   2 to 16   by one or two multiplications of 4-byte words, likewise
     2                   to 64     column by column
     1                   above     the column itself
 
@@ -25,6 +26,8 @@ from labeljob.votes import ABSTAIN, Votes
 CHUNK_ROWS, CHUNK_BYTES = 1 << 14, 1 << 20  # a pass works on few enough rows for the cache and on enough to hide the cost of a call
 PAIRED_BASE, WORD_BASE, TWO_COLUMN_BASE = 4, 16, 64
 WORD = 4  # columns of a word of 4 bytes
+TERNARY, FIVE = 3, 5  # votes of two classes: five of their digits fit a byte
+ALL_FIVE = np.uint64(sum(TERNARY ** (FIVE - 1 - i) << 8 * (7 - i) for i in range(FIVE)))
 NUMBER_ROWS, MOST_NUMBERS = 1 << 15, 1 << 16
 SLACK = 8  # bytes behind a buffer of digits, so that the words of its last row may read on
 
@@ -42,6 +45,8 @@ class Layout:
     @property
     def width(self) -> int:
         """Columns of a unit."""
+        if self.outcomes == TERNARY:
+            return FIVE
         return WORD if self.outcomes <= WORD_BASE else 2 if self.outcomes <= TWO_COLUMN_BASE else 1
 
     @property
@@ -64,12 +69,16 @@ class Layout:
         """How many numbers a unit can be."""
         return int(self.outcomes**self.width)
 
+    @property
+    def in_words(self) -> bool:
+        """Whether units of an int8 matrix are read word by word."""
+        return self.outcomes <= WORD_BASE
 
     @property
     def numbers(self) -> int:
         """How many numbers a whole row of an int8 matrix can be; 0 where rows are not read so."""
         possible = int(self.outcomes**self.columns)
-        return possible if possible <= MOST_NUMBERS and self.columns % 2 == 0 and self.width == WORD else 0
+        return possible if possible <= MOST_NUMBERS and self.columns % 2 == 0 and self.in_words else 0
 
 
 def chunk_rows(columns: int, states: int = 1) -> int:
@@ -86,7 +95,7 @@ def packed_chunks(votes: Votes, layout: Layout, rows: int | None = None) -> Iter
     rows = rows or chunk_rows(layout.columns)
     most = min(rows, votes.shape[0])
     codes = np.empty((layout.codes, most), dtype=np.uint16)
-    words = _Words(layout, most) if layout.width == WORD and votes.dtype == np.int8 else None
+    words = _Words(layout, most) if layout.in_words and votes.dtype == np.int8 else None
     for start in range(0, votes.shape[0], rows):
         chunk = votes[start : start + rows]
         part = codes[:, : chunk.shape[0]]
@@ -104,7 +113,7 @@ class _Words:
         b = layout.outcomes
         self.layout = layout
         self.digits = np.zeros(rows * layout.columns + SLACK, dtype=np.uint8)
-        self.words = np.empty(rows, dtype="<u8")
+        self.words, self.more = np.empty(rows, dtype="<u8"), np.empty(rows if layout.width == FIVE else 0, dtype="<u8")
         self.bytes = np.empty(2 * rows, dtype=np.uint8)
         self.pair, self.quad = np.uint16(1 + (b << 8)), np.uint32(1 + (b * b << 16))
         self.all_four = np.uint32(1 + (b << 8) + (b * b << 16) + (b**3 << 24)) if layout.paired else np.uint32(0)
@@ -113,12 +122,30 @@ class _Words:
         """Fill uint16 [n_codes, n_rows] from int8 [n_rows, n_functions]."""
         rows, columns = votes.shape
         np.add(votes.view(np.uint8), 1, out=self.digits[: rows * columns].reshape(rows, columns), dtype=np.uint8)  # -1 wraps to 0
+        if self.layout.width == FIVE:
+            for code, start in enumerate(range(0, columns, 2 * FIVE)):
+                self._fives(start, self.words[:rows])
+                if start + FIVE < columns:
+                    second = self.more[:rows]
+                    self._fives(start + FIVE, second)
+                    second <<= np.uint64(8)
+                    self.words[:rows] |= second
+                np.copyto(codes[code], self.words[:rows], casting="unsafe")
+            return
         for start in range(0, columns, 2 * WORD):
             units = self._units(rows, start, min(2 * WORD, columns - start))
             if self.layout.paired:
                 codes[start // (2 * WORD)] = units.view("<u2" if units.shape[1] == 2 else np.uint8)[:, 0]
             else:
                 codes[start // WORD : start // WORD + units.shape[1]] = units.T
+
+    def _fives(self, start: int, words: npt.NDArray[np.uint64]) -> None:
+        """Fill `words` with the units of the five columns from `start`."""
+        words[:] = np.ndarray(words.shape, "<u8", self.digits, start, (self.layout.columns,))
+        if start + FIVE > self.layout.columns:
+            words &= np.uint64((1 << 8 * (self.layout.columns - start)) - 1)  # what follows are digits of the next row
+        words *= ALL_FIVE  # the highest byte becomes d0 b^4 + … + d4, what is behind the five does not reach it, and no lower byte carries
+        words >>= np.uint64(56)
 
     def _units(self, rows: int, start: int, width: int) -> npt.NDArray[Any]:
         """uint8 (paired) or uint32 [n_rows, 1 or 2]: the units of the `width` columns from `start`."""

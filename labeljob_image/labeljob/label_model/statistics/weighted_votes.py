@@ -1,6 +1,6 @@
 """Vote patterns with their numbers of rows, packed and counted once: what every fit reads."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -23,8 +23,9 @@ class WeightedVotes:
     packed: PackedVotes
     counts: FloatArray
     outcomes: FloatArray
+    _spaced: "dict[int, WeightedVotes]" = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def total(self) -> float:
         """Rows, with repetition."""
         return float(self.counts.sum())
@@ -35,24 +36,34 @@ class WeightedVotes:
         return self if self.packed.rows <= MANY_PARTS * PART else self.spaced(self.packed.rows // MANY_PARTS)
 
     def spaced(self, most: int) -> "WeightedVotes":
-        """At most so many evenly spaced rows that stand for all, a repeated pattern as often as it falls on the grid."""
+        """At most so many evenly spaced rows that stand for all, a repeated pattern as often as it falls on the grid; made once."""
         if self.packed.rows <= most:
             return self
+        if most not in self._spaced:
+            self._spaced[most] = self._on_grid(most)
+        return self._spaced[most]
+
+    def _on_grid(self, most: int) -> "WeightedVotes":
         grid = np.floor(np.cumsum(self.counts) * (most / self.total) + 0.5)
         hits = np.diff(grid, prepend=0.0)
-        chosen = hits > 0
-        return self.take(chosen, hits[chosen] * (self.total / hits.sum()))
+        chosen = np.flatnonzero(hits)
+        hits = hits[chosen]
+        return self.take(chosen, hits * (self.total / hits.sum()))
 
     def covered(self) -> "WeightedVotes":
         """Without the rows nobody votes on: left out where they are many, of no weight where they are few."""
         covered = self.packed.covered
-        missing = int(np.count_nonzero(~covered))
-        if 10 * missing > len(covered):
+        missing = np.flatnonzero(~covered)
+        if 10 * len(missing) > len(covered):
             return self.take(covered)
-        outcomes = self.outcomes - np.eye(1, self.packed.outcomes) * self.counts[~covered].sum()
-        return WeightedVotes(self.packed, self.counts * covered, outcomes) if missing else self
+        if not len(missing):
+            return self
+        counts, outcomes = self.counts.copy(), self.outcomes.copy()
+        outcomes[:, 0] -= counts[missing].sum()
+        counts[missing] = 0.0
+        return WeightedVotes(self.packed, counts, outcomes)
 
-    def take(self, rows: npt.NDArray[np.bool_], counts: FloatArray | None = None) -> "WeightedVotes":
+    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp], counts: FloatArray | None = None) -> "WeightedVotes":
         """Some of the rows, with other counts (float64, of those rows) when given."""
         return weigh(self.packed.take(rows), self.counts[rows] if counts is None else counts)
 
