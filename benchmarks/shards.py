@@ -24,6 +24,7 @@ from labeljob.contract.datasets import Dataset
 from labeljob.contract.function_set import FunctionSet
 from labeljob.io.locations import Locations
 from labeljob.io.pins import pin
+from labeljob.io.source import rebatch
 from labeljob.labeling_functions.identity import function_set_digest
 from labeljob.logs import Log
 from labeljob.resources import available
@@ -58,9 +59,10 @@ def generate(folder: Path, rows: int, filler: int = 0, groups: int = 64) -> Data
     scrambled = f"(i * 7919) % {rows} AS id"  # 7919 is a prime: every id once
     connection = duckdb.connect()
     connection.execute("SET enable_progress_bar = false")
-    connection.execute(
-        f"COPY (SELECT {scrambled}, {text} AS text, {numbers}, {said} FROM range({rows}) t(i)) TO '{folder}/data.parquet' (ROW_GROUP_SIZE {max(2048, rows // groups)})"  # noqa: S608 our own
-    )
+    reader = connection.sql(f"SELECT {scrambled}, {text} AS text, {numbers}, {said} FROM range({rows}) t(i)").to_arrow_reader(1 << 14)  # noqa: S608 our own
+    with pq.ParquetWriter(folder / "data.parquet", reader.schema) as writer:  # Arrow's pages are small; DuckDB's are up to 100 MB, and a page is read whole
+        for part in rebatch(reader, max(2048, rows // groups)):
+            writer.write_table(pa.Table.from_batches([part]))
     return Dataset(uri="pvc://lake/data.parquet", format="parquet")
 
 
