@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from labeljob.contract.base import Wire
@@ -28,7 +27,10 @@ from labeljob.io.data_files import DataFile, write_data_files
 from labeljob.io.delta_commits import RUNS, never_committed
 from labeljob.io.durable import flush_folder, replace_file
 from labeljob.io.failures import writing
+from labeljob.io.object_path import ObjectPath
 from labeljob.io.parquet_parts import ReadFile
+from labeljob.io.places import Place, state_of
+from labeljob.io.row_groups import rows_of
 
 ATTEMPT_CHARACTERS = 32
 
@@ -55,37 +57,47 @@ class ShardSummary(Wire):
     input_errors: dict[str, list[int]] = {}
 
 
-def discard_until(folder: Path, app_id: str, sequence: int) -> None:
+def discard_until(folder: Place, app_id: str, sequence: int) -> None:
     """Remove what shards have left of the runs up to `sequence`, which is committed: none of them can become visible any more.
 
     What became visible stays, and so does what may have: where the log has forgotten the time of a run.
     """
     for place in (folder / RUNS).glob("*-*"):
         if place.name.partition("-")[0].isdecimal() and int(place.name.partition("-")[0]) <= sequence:
-            _discard(place, app_id)
+            _discard(folder, place, app_id)
 
 
-def _discard(place: Path, app_id: str) -> None:
-    folder, (sequence, _, attempt) = place.parents[1], place.name.partition("-")
+def _discard(folder: Place, place: Place, app_id: str) -> None:
+    sequence, _, attempt = place.name.partition("-")
     if never_committed(folder, app_id, int(sequence), attempt):
         for path in folder.glob(f"labels-{sequence}-{attempt}-*.parquet"):
             path.unlink(missing_ok=True)
-    shutil.rmtree(place, ignore_errors=True)
+    if isinstance(place, ObjectPath):
+        place.remove_below()
+        return
+    shutil.rmtree(str(place), ignore_errors=True)
     with suppress(OSError):  # other runs may be at work
-        place.parent.rmdir()
+        Path(str(folder / RUNS)).rmdir()
 
 
 class ShardFiles:
     """The places of one run in shards."""
 
-    def __init__(self, folder: Path, task: LabelTask, shards: int) -> None:
+    def __init__(self, folder: Place, task: LabelTask, shards: int) -> None:
         self.folder, self._task, self._shards = folder, task, shards
         self.attempt = digest_of([task.run_digest, task.sequence, shards])[:ATTEMPT_CHARACTERS]
         self._place = folder / RUNS / f"{task.sequence:08d}-{self.attempt}"
 
     @contextmanager
-    def attempt_at(self, shard: int) -> Iterator[Path]:
-        """A folder to write in; those of earlier attempts at this shard are removed, and so is this one in the end."""
+    def attempt_at(self, shard: int) -> Iterator[Path | None]:
+        """A folder to write in; those of earlier attempts at this shard are removed, and so is this one in the end.
+
+        None in an object store, where a file is written in its place: it is there when it is whole, and not before.
+        """
+        if not isinstance(self._place, Path):
+            with writing(self._task.output, self.folder):
+                yield None
+            return
         with writing(self._task.output):
             self._place.mkdir(parents=True, exist_ok=True)
             self._clear(shard)
@@ -97,24 +109,25 @@ class ShardFiles:
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
-    def write(self, work: Path, shard: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
+    def write(self, work: Path | None, shard: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
         """Rows as the shard's data files, put in their places once all of them are there."""
-        files = write_data_files(batches, schema, lambda n: work / f"{self._prefix}{shard:04d}-{n:05d}.parquet")
-        for file in files:
-            (work / file.name).rename(self.folder / file.name)
-        flush_folder(self.folder)
+        files = write_data_files(batches, schema, lambda n: (work or self.folder) / f"{self._prefix}{shard:04d}-{n:05d}.parquet")
+        self._put_in_place(work, self.folder, files)
         return tuple(files)
 
-    def write_ids(self, work: Path, shard: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
+    def write_ids(self, work: Path | None, shard: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
         """Ids alone, the first column of `schema`, beside the summary."""
-        files = write_data_files(batches, pa.schema([schema.field(0)]), lambda n: work / f"{shard:04d}-ids-{n:05d}.parquet")
-        for file in files:
-            (work / file.name).rename(self._place / file.name)
+        files = write_data_files(batches, pa.schema([schema.field(0)]), lambda n: (work or self._place) / f"{shard:04d}-ids-{n:05d}.parquet")
+        self._put_in_place(work, self._place, files)
         return tuple(files)
 
     def finish(self, summary: ShardSummary) -> None:
         """From here on the shard is done."""
-        replace_file(self._summary(summary.shard), canonical_json(summary.wire()))
+        place, content = self._summary(summary.shard), canonical_json(summary.wire())
+        if isinstance(place, ObjectPath):
+            place.put(content)
+        else:
+            replace_file(Path(str(place)), content)
 
     def summary(self, shard: int) -> ShardSummary | None:
         """The shard's summary when it is done; one that this build or this run did not write does not count."""
@@ -135,31 +148,37 @@ class ShardFiles:
         for shard in range(self._shards):
             yield ShardSummary.model_validate_json(self._summary(shard).read_bytes()).tally
 
-    def path(self, file: DataFile) -> Path:
+    def path(self, file: DataFile) -> Place:
         """Of a data file, or of a file of ids."""
         return (self.folder if file.name.startswith("labels-") else self._place) / file.name
 
     def rows_of(self, shard: int) -> int:
         """Rows in the data files of a shard whose summary is gone."""
-        return sum(pq.read_metadata(path).num_rows for path in self.folder.glob(f"{self._prefix}{shard:04d}-*.parquet"))
+        return sum(rows_of(path) for path in self.folder.glob(f"{self._prefix}{shard:04d}-*.parquet"))
 
     def discard(self) -> None:
         """Remove what the shards left; the data files, too, unless a version may name them."""
-        _discard(self._place, self._task.app_id)
+        _discard(self.folder, self._place, self._task.app_id)
 
     @property
     def _prefix(self) -> str:
         return f"labels-{self._task.sequence:08d}-{self.attempt}-"
 
-    def _summary(self, shard: int) -> Path:
+    def _summary(self, shard: int) -> Place:
         return self._place / f"{shard:04d}.json"
 
     def _are_there(self, summary: ShardSummary) -> bool:
         """Whether the files that a summary names are."""
         files: Sequence[DataFile] = (*summary.files, *summary.ids)
-        return all(path.is_file() and path.stat().st_size == file.size for file in files for path in [self.path(file)])
+        return all(path.is_file() and state_of(path)[0] == file.size for file in files for path in [self.path(file)])
+
+    def _put_in_place(self, work: Path | None, folder: Place, files: Iterable[DataFile]) -> None:
+        if work is not None:
+            for file in files:
+                (work / file.name).rename(Path(str(folder)) / file.name)
+            flush_folder(Path(str(folder)))
 
     def _clear(self, shard: int) -> None:
         for path in self._place.glob(f"{shard:04d}-*"):
             if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
+                shutil.rmtree(str(path), ignore_errors=True)

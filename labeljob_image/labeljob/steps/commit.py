@@ -22,6 +22,7 @@ from labeljob.contract.result import LabelResult
 from labeljob.errors import JobError
 from labeljob.io.delta_writer import DeltaWriter
 from labeljob.io.parted import check_all_read
+from labeljob.io.preflight import require_conditional_put
 from labeljob.io.shard_files import ShardFiles, ShardSummary, discard_until
 from labeljob.io.sorted_merge import chains_of, merged
 from labeljob.schema import Held, require
@@ -54,6 +55,7 @@ def _committed(task: CommitTask, files: ShardFiles, context: StepContext) -> Lab
     label = task.label
     if (record := standing(label, context)) is not None:
         return result_of(label, record)
+    require_conditional_put(files.folder, label.output)
     summaries = _all_of(files)
     check_all_read(label.data, (one.split for one in summaries), (file for one in summaries for file in one.read))
     labelling, digest = labelling_of(label, context), ContentDigest()

@@ -12,6 +12,7 @@ from labeljob.contract.config import LabelTask
 from labeljob.contract.result import LabelResult
 from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_writer import DeltaWriter
+from labeljob.io.preflight import require_conditional_put
 from labeljob.io.shard_files import discard_until
 from labeljob.io.spool import Spool
 from labeljob.schema import check_contract
@@ -26,6 +27,7 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
     started, digest = context.clock(), ContentDigest()
     if (done := standing(task, context)) is not None:
         return result_of(task, done)
+    require_conditional_put(context.locations.path(task.output), task.output)
     labelling = labelling_of(task, context)
     source = open_pinned(task.data, context.locations)
     looks, progress = both(labelling.sample.add, labelling.scan.add), context.log.progress("check", None)
