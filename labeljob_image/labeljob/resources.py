@@ -12,7 +12,7 @@ CGROUP = Path("/sys/fs/cgroup")
 SHARE = 0.25  # of the memory limit for each DuckDB instance (functions, spool); Arrow batches and Python live in the rest
 
 BATCH_ROWS = 65_536  # rows read, voted on and labelled at a time
-BATCH_BYTES = 32 << 20  # of what is read at a time: fewer rows where they are long
+BATCH_BYTES = 8 << 20  # of what is read at a time: fewer rows where they are long
 PROCESS_SHARE = 0.75  # of a machine without a cgroup: what a job may have before an allocation fails, and its neighbours suffer
 
 
