@@ -12,12 +12,14 @@ thought dead and goes on can only put the same files in their place again. Reade
 
 import shutil
 import uuid
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
@@ -25,18 +27,24 @@ from labeljob.contract.base import Wire
 from labeljob.contract.config import LabelTask
 from labeljob.contract.digests import canonical_json, digest_of
 from labeljob.io.data_files import DataFile, write_data_files
-from labeljob.io.delta_commits import RUNS, never_committed
+from labeljob.io.delta_commits import QUARANTINE, RUNS, never_committed
 from labeljob.io.durable import flush_folder, replace_file
 from labeljob.io.failures import writing
 from labeljob.io.parquet_parts import ReadFile
+from labeljob.io.parts import WHOLE
+from labeljob.io.quarantine_files import WORK, write_apart
+from labeljob.io.row_groups import batches_of, open_streaming
+from labeljob.resources import BATCH_ROWS
 
 ATTEMPT_CHARACTERS = 32
+ONCE = "-once.parquet"  # ends the name of a file that is another without the rows that share their id
 
 
 class ShardSummary(Wire):
     """What a shard has done; everything in it can be added up.
 
     `ids`: files with ids alone, in place of data files where the part breaks the contract. `violations`: (column, what, number of values).
+    `broken`: rows with such a value. `apart`: files of these rows, where they are quarantined and the others labelled.
     """
 
     format_version: int = 1
@@ -48,8 +56,10 @@ class ShardSummary(Wire):
     rows: int
     structure: tuple[str, ...] = ()
     violations: tuple[tuple[str, str, int], ...] = ()
+    broken: int = 0
     files: tuple[DataFile, ...] = ()
     ids: tuple[DataFile, ...] = ()
+    apart: tuple[DataFile, ...] = ()
     read: tuple[ReadFile, ...] = ()
     tally: dict[str, Any] = {}
     input_errors: dict[str, list[int]] = {}
@@ -70,6 +80,7 @@ def _discard(place: Path, app_id: str) -> None:
     if never_committed(folder, app_id, int(sequence), attempt):
         for path in folder.glob(f"labels-{sequence}-{attempt}-*.parquet"):
             path.unlink(missing_ok=True)
+        shutil.rmtree(folder / QUARANTINE / place.name, ignore_errors=True)
     shutil.rmtree(place, ignore_errors=True)
     with suppress(OSError):  # other runs may be at work
         place.parent.rmdir()
@@ -82,6 +93,12 @@ class ShardFiles:
         self.folder, self._task, self._shards = folder, task, shards
         self.attempt = digest_of([task.run_digest, task.sequence, shards])[:ATTEMPT_CHARACTERS]
         self._place = folder / RUNS / f"{task.sequence:08d}-{self.attempt}"
+        self._quarantine = folder / QUARANTINE / self._place.name
+
+    @property
+    def quarantine_uri(self) -> str:
+        """The folder of the rows that the run does not label."""
+        return f"{self._task.output.rstrip('/')}/{QUARANTINE}/{self._place.name}"
 
     @contextmanager
     def attempt_at(self, shard: int) -> Iterator[Path]:
@@ -111,6 +128,41 @@ class ShardFiles:
         for file in files:
             (work / file.name).rename(self._place / file.name)
         return tuple(files)
+
+    def without(self, work: Path, file: DataFile, ids: Sequence[int | str], schema: pa.Schema) -> tuple[DataFile, ...]:
+        """What a data file becomes without the rows of these ids, which ascend: itself where it has none of them."""
+        if bisect_left(ids, file.first) == bisect_right(ids, file.last):
+            return (file,)
+        gone = pa.array(ids, schema.field(0).type)
+        rows = batches_of(open_streaming(self.path(file)), [WHOLE], schema.names, BATCH_ROWS)
+        kept = (batch.filter(pc.invert(pc.is_in(batch.column(0), gone))) for batch in rows)
+        (found, *_) = [*write_data_files(kept, schema, lambda _: work / file.name.replace(".parquet", ONCE), file.rows + 1), None]
+        if found is not None and found.rows == file.rows:
+            return (file,)
+        if found is None:
+            return ()
+        (work / found.name).rename(self.folder / found.name)
+        flush_folder(self.folder)
+        return (found,)
+
+    def drop_replaced(self) -> None:
+        """After the commit: remove the files in whose place others are."""
+        for path in self.folder.glob(f"{self._prefix}*{ONCE}"):
+            path.with_name(path.name.replace(ONCE, ".parquet")).unlink(missing_ok=True)
+
+    def write_apart_alone(self, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
+        """The same where the run is one pod's, which has no place at work beside the table."""
+        with writing(self._task.output):
+            work = self._quarantine / f"{WORK}{uuid.uuid4().hex}"
+            work.mkdir(parents=True)
+            try:
+                self.write_apart(work, name, batches, schema)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+
+    def write_apart(self, work: Path, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
+        """Rows that the run does not label."""
+        return write_apart(self._quarantine, work, name, batches, schema)
 
     def finish(self, summary: ShardSummary) -> None:
         """From here on the shard is done."""
@@ -156,8 +208,11 @@ class ShardFiles:
 
     def _are_there(self, summary: ShardSummary) -> bool:
         """Whether the files that a summary names are."""
-        files: Sequence[DataFile] = (*summary.files, *summary.ids)
-        return all(path.is_file() and path.stat().st_size == file.size for file in files for path in [self.path(file)])
+        files: Sequence[tuple[Path, DataFile]] = [
+            *((self.path(file), file) for file in (*summary.files, *summary.ids)),
+            *((self._quarantine / file.name, file) for file in summary.apart),
+        ]
+        return all(path.is_file() and path.stat().st_size == file.size for path, file in files)
 
     def _clear(self, shard: int) -> None:
         for path in self._place.glob(f"{shard:04d}-*"):

@@ -9,6 +9,7 @@ import pyarrow as pa
 from labeljob.contract.config import LabelTask
 from labeljob.contract.drift import Shift
 from labeljob.contract.privacy import PrivacyFinding
+from labeljob.contract.quarantine import Quarantine
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, LabelResult
 from labeljob.errors import JobError
@@ -55,10 +56,12 @@ def unpacked(column: pa.Array, functions: int) -> tuple[Votes, Levels | None]:
     return np.ascontiguousarray(data[:, :functions]), levels
 
 
-def commit_of(task: LabelTask, outcome: Outcome, content: str, started: datetime, context: StepContext) -> Commit:
+def commit_of(task: LabelTask, outcome: Outcome, content: str, started: datetime, context: StepContext, apart: Quarantine | None) -> Commit:
     """The record as far as it is known before the commit; table id and version are the log's."""
     finished, metrics = context.clock(), outcome.metrics()
     seconds, rows = round((finished - started).total_seconds(), 3), metrics["rows"]
+    if task.quarantine is not None:
+        metrics = metrics | {"quarantinedRows": float(apart.rows if apart else 0)}
     timing = {"latencySeconds": seconds, "rowsPerSecond": round(rows / seconds, 1) if seconds > 0 and rows else None}
     return Commit(
         sequence=task.sequence,
@@ -78,6 +81,7 @@ def commit_of(task: LabelTask, outcome: Outcome, content: str, started: datetime
         label_distribution=outcome.label_distribution(),
         drift=outcome.drift(),
         privacy=outcome.privacy(),
+        quarantine=apart,
     )
 
 

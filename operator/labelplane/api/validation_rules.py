@@ -127,6 +127,11 @@ RULES: dict[str, list[Rule]] = {
             "message": "mode cannot change: make a new LabelJob",
             "fieldPath": ".mode",
         },
+        {
+            "rule": "!has(self.quarantine) || (has(self.schemaPolicy) && self.schemaPolicy == 'quarantine')",
+            "message": "quarantine has an effect only with schemaPolicy: quarantine: add it, or remove quarantine",
+            "fieldPath": ".quarantine",
+        },
     ],
 }
 
