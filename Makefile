@@ -40,7 +40,7 @@ test: setup ## the whole suite, with a real API server and a real node
 	$(BIN)/pytest -n $(WORKERS) --durations=25
 
 test-fast: setup ## what needs no cluster
-	$(BIN)/pytest -n auto -m "not cluster and not apiserver"
+	$(BIN)/pytest -n auto -m "not cluster and not apiserver and not objectstore"
 
 bench: setup ## measure, and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks

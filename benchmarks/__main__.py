@@ -1,6 +1,6 @@
-"""`python -m benchmarks [passes | labeling-functions | shards | label-models | seeds]`: the pass of the labeling functions and label-model fits beside
-a limit; applying labeling functions beside a peer and by hand, and a run from end to end; runs in shards beside one pod; label models beside
-their peers; `auto` beside majority vote, draw by draw. Without a word it runs all.
+"""`python -m benchmarks [passes | labeling-functions | end-to-end | shards | label-models | seeds]`: the pass of the labeling functions and label-model
+fits beside a limit; applying labeling functions beside a peer and by hand; a whole run beside a script by hand; runs in shards beside one pod; label
+models beside their peers; `auto` beside majority vote, draw by draw. Without a word it runs all.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import yaml
 from benchmarks import shards
 from benchmarks.label_models import command, seeds
 from benchmarks.labeling_functions import command as labeling_functions
+from benchmarks.labeling_functions import runs
 from benchmarks.page import PAGE, write_section
 from benchmarks.timing import Timing, in_turns
 from labeljob.contract.function_set import FunctionSet
@@ -104,6 +105,7 @@ def main() -> int:
     parts = parser.add_subparsers(dest="part")
     parts.add_parser("passes", help="the pass of the labeling functions, label-model fits beside a limit")
     labeling_functions.add_options(parts.add_parser("labeling-functions", help="applying functions beside peers, by hand, and the limit"))
+    runs.add_options(parts.add_parser("end-to-end", help="a whole run beside a script by hand"))
     parts.add_parser("shards", help="a run in shards beside the same run in one pod, and its memory")
     parts.add_parser("seeds", help="auto beside majority vote on fifty draws of each generated set")
     command.add_options(parts.add_parser("label-models", help="label models beside their peers"))
@@ -112,6 +114,8 @@ def main() -> int:
         passes()
     if options.part in (None, "labeling-functions"):
         labeling_functions.run(options if options.part else parser.parse_args(["labeling-functions"]))
+    if options.part in (None, "end-to-end"):
+        runs.run(options if options.part else parser.parse_args(["end-to-end"]))
     if options.part in (None, "shards"):
         shards.measure()
     if options.part in (None, "seeds"):

@@ -12,10 +12,10 @@ def make_certificates(folders: ClusterFolders, addresses: list[str]) -> None:
     pki = folders.certificates
     if (pki / "complete").exists():
         return
-    _openssl(pki, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=devcluster-ca", "-keyout", "ca.key", "-out", "ca.crt")
+    make_authority(pki)
     names = ["DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc", "DNS:localhost", *(f"IP:{ip}" for ip in addresses)]
-    _signed(pki, "apiserver", "/CN=kube-apiserver", f"subjectAltName={','.join(names)}")
-    _signed(pki, "kubelet-client", "/O=system:masters/CN=kube-apiserver-kubelet-client", "extendedKeyUsage=clientAuth")
+    make_signed(pki, "apiserver", "/CN=kube-apiserver", f"subjectAltName={','.join(names)}")
+    make_signed(pki, "kubelet-client", "/O=system:masters/CN=kube-apiserver-kubelet-client", "extendedKeyUsage=clientAuth")
     _openssl(pki, "genrsa", "-out", "sa.key", "2048")
     _openssl(pki, "rsa", "-in", "sa.key", "-pubout", "-out", "sa.pub")
     (pki / "complete").touch()
@@ -39,7 +39,13 @@ def make_tokens(folders: ClusterFolders, node: str) -> dict[str, str]:
     return {row[1]: row[0] for row in rows}
 
 
-def _signed(pki: Path, name: str, subject: str, extension: str) -> None:
+def make_authority(pki: Path) -> None:
+    """`ca.crt`, of an authority that nobody else knows, and its `ca.key`."""
+    _openssl(pki, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=devcluster-ca", "-keyout", "ca.key", "-out", "ca.crt")
+
+
+def make_signed(pki: Path, name: str, subject: str, extension: str) -> None:
+    """`<name>.crt` and `<name>.key`, signed by the authority of this folder."""
     (pki / f"{name}.ext").write_text(extension + "\n")
     _openssl(pki, "req", "-newkey", "rsa:2048", "-nodes", "-subj", subject, "-keyout", f"{name}.key", "-out", f"{name}.csr")
     _openssl(

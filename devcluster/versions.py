@@ -59,4 +59,5 @@ TOOLS = (
     ),
     Tool("runc", "v1.3.4", (("runc", "github.com/opencontainers/runc"),), tags="seccomp", cgo=True),
     Tool("helm", "v3.22.0", (("helm", "helm.sh/helm/v3/cmd/helm"),), linker_flags=_HELM_FLAGS, api_only=True),
+    Tool("versitygw", "v1.8.0", (("versitygw", "github.com/versity/versitygw/cmd/versitygw"),)),  # an S3 server, for tests
 )

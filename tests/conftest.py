@@ -9,10 +9,11 @@ from hypothesis import settings
 from xdist.remote import Producer
 
 from tests.cluster_fixtures import api_namespace, api_server, cluster, namespace, take_down, volume
+from tests.object_store import object_store
 from tests.scheduling import GroupScheduling, write_groups
 from tests.sharing import SHARED, remove_run_folder, run_folder, turn
 
-__all__ = ["api_namespace", "api_server", "cluster", "namespace", "volume"]
+__all__ = ["api_namespace", "api_server", "cluster", "namespace", "object_store", "volume"]
 
 settings.register_profile("any-machine", deadline=None)  # a busy machine is no failure
 settings.load_profile("any-machine")
@@ -22,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before the workers start, which inherit the environment."""
     run_folder()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes would each compile the whole project
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # there are as many processes as there is work for; more threads only wait for one another
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

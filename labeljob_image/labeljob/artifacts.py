@@ -1,4 +1,4 @@
-"""The home of a model's versions: a folder on a volume, one directory a version, never changed once it is there (C5, F6).
+"""The home of a model's versions: a folder on a volume or in an object store, one directory a version, never changed once it is there (C5, F6).
 
     home/v3/  model.json  calibration.json  functionset.json  functions.json  reference.json  lookups/*.parquet    content
               taught.json                                                 hashed ids of the gold rows that taught the model, if any did
@@ -7,7 +7,8 @@
               version.json                                                                                         the ModelVersion record
     home/index.json                                                                      all records, rebuilt from the directories
 
-A version is written beside its place and renamed into it: the rename is the arbiter, since it fails where a version already stands. The
+On a volume a version is written beside its place and renamed into it: the rename is the arbiter, since it fails where a version already stands.
+In an object store the record is, put only where none is; the content lies below its digest (`artifact_objects`). The
 digest of SHA256SUMS identifies the version; loading checks every file against it. Parameters are JSON and Parquet, never pickle.
 """
 
@@ -21,13 +22,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from labeljob.artifact_objects import put_content, put_index, put_record
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import ModelVersion
 from labeljob.errors import JobError
-from labeljob.io.content import file_digest
 from labeljob.io.durable import flush_folder, replace_file, write_file
 from labeljob.io.failures import writing
+from labeljob.io.object_path import ObjectPath
+from labeljob.io.places import Place
+from labeljob.io.preflight import require_conditional_put
 
 SUMS = "SHA256SUMS"
 RECORD = "version.json"
@@ -36,7 +40,7 @@ RECORD = "version.json"
 class ArtifactHome:
     """Every version of one LabelModel. The directories are the truth; index.json is made from them."""
 
-    def __init__(self, folder: Path, uri: str) -> None:
+    def __init__(self, folder: Place, uri: str) -> None:
         self._folder, self._uri = folder, uri
 
     def versions(self) -> list[ModelVersion]:
@@ -48,6 +52,10 @@ class ArtifactHome:
         """The newest version that this fit made, or None."""
         return next((record for record in self.versions() if record.fit_digest == fit_digest), None)
 
+    def require_safe(self) -> None:
+        """JobError STORAGE_UNSAFE when two writers could both believe that their version stands."""
+        require_conditional_put(self._folder, self._uri)
+
     def publish(self, record: ModelVersion, content: Mapping[str, bytes]) -> ModelVersion:
         """Put a version in place; where the same fit stands already, return its record.
 
@@ -57,10 +65,16 @@ class ArtifactHome:
         Raises:
             JobError: OUTPUT_CONFLICT when another fit has that number; VOLUME_FULL, OUTPUT_NOT_WRITABLE.
         """
-        with writing(self._uri):
-            placed = self._place(record, content)
-            self._remove_leftovers(record.version)
-            replace_file(self._folder / "index.json", canonical_json([version.wire() for version in self.versions()]))
+        sealed, files = _sealed(record, content)
+        with writing(self._uri, self._folder):
+            if isinstance(self._folder, ObjectPath):
+                placed = self._put(self._folder, sealed, files)
+                put_index(self._folder / "index.json", self._index)
+                return placed
+            home = Path(str(self._folder))
+            placed = self._place(home, sealed, files)
+            _remove_leftovers(home, record.version)
+            replace_file(home / "index.json", self._index())
         return placed
 
     def load(self, version: int, sha256: str) -> dict[str, bytes]:
@@ -70,6 +84,8 @@ class ArtifactHome:
             JobError: MODEL_MISMATCH when it is gone or is not what `sha256` says (F6).
         """
         folder = self._folder / f"v{version}"
+        if isinstance(folder, ObjectPath):
+            folder = folder / sha256
         try:
             sums = (folder / SUMS).read_bytes()
         except OSError:
@@ -82,7 +98,7 @@ class ArtifactHome:
             content[name] = self._verified(folder / name, digest, version)
         return content
 
-    def _verified(self, path: Path, digest: str, version: int) -> bytes:
+    def _verified(self, path: Place, digest: str, version: int) -> bytes:
         try:
             data = path.read_bytes()
         except OSError:
@@ -91,12 +107,20 @@ class ArtifactHome:
             raise self._mismatch(version, f"has a changed {path.name}")
         return data
 
-    def _place(self, record: ModelVersion, content: Mapping[str, bytes]) -> ModelVersion:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = self._folder / f".v{record.version}-{uuid.uuid4().hex}"
-        target = self._folder / f"v{record.version}"
+    def _index(self) -> bytes:
+        return canonical_json([version.wire() for version in self.versions()])
+
+    def _put(self, home: ObjectPath, record: ModelVersion, files: Mapping[str, bytes]) -> ModelVersion:
+        folder = home / f"v{record.version}"
+        put_content(folder, record.sha256, files)
+        return record if put_record(folder, RECORD, record, _written(record)) else self._standing(record)
+
+    def _place(self, home: Path, record: ModelVersion, files: Mapping[str, bytes]) -> ModelVersion:
+        home.mkdir(parents=True, exist_ok=True)
+        temporary = home / f".v{record.version}-{uuid.uuid4().hex}"
+        target = home / f"v{record.version}"
         try:
-            placed = _write_version(temporary, record, content)
+            _write_version(temporary, record, files)
             temporary.rename(target)
         except OSError:
             if not target.is_dir():
@@ -104,8 +128,8 @@ class ArtifactHome:
             return self._standing(record)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        flush_folder(self._folder)
-        return placed
+        flush_folder(home)
+        return record
 
     def _standing(self, record: ModelVersion) -> ModelVersion:
         """The record that stands where `record` wanted to be, when both come from the same fit."""
@@ -114,11 +138,6 @@ class ArtifactHome:
             return standing
         message = f"{self._uri}: version {record.version} is another fit: give each LabelModel its own spec.artifacts.uri"
         raise JobError(JobReason.OUTPUT_CONFLICT, message)
-
-    def _remove_leftovers(self, version: int) -> None:
-        """Unfinished directories of a version that now stands: none of them can take its place any more."""
-        for leftover in self._folder.glob(f".v{version}-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
 
     def _numbers(self) -> list[int]:
         if not self._folder.is_dir():
@@ -136,16 +155,27 @@ class ArtifactHome:
         return JobError(JobReason.MODEL_MISMATCH, message)
 
 
-def _write_version(folder: Path, record: ModelVersion, content: Mapping[str, bytes]) -> ModelVersion:
-    """All files of a version, flushed; the record with its digest."""
-    for name, data in content.items():
+def _sealed(record: ModelVersion, content: Mapping[str, bytes]) -> tuple[ModelVersion, dict[str, bytes]]:
+    """The record with its digest, and the files of the version without the record's."""
+    sums = "".join(f"{hashlib.sha256(content[name]).hexdigest()}  {name}\n" for name in sorted(content)).encode()
+    return record.model_copy(update={"sha256": hashlib.sha256(sums).hexdigest()}), {**content, SUMS: sums}
+
+
+def _written(record: ModelVersion) -> bytes:
+    return json.dumps(record.wire(), indent=1).encode()
+
+
+def _write_version(folder: Path, record: ModelVersion, files: Mapping[str, bytes]) -> None:
+    """All files of a version, flushed."""
+    for name, data in {**files, RECORD: _written(record)}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, data)
-    sums = "".join(f"{file_digest(folder / name)}  {name}\n" for name in sorted(content)).encode()
-    write_file(folder / SUMS, sums)
-    placed = record.model_copy(update={"sha256": hashlib.sha256(sums).hexdigest()})
-    write_file(folder / RECORD, json.dumps(placed.wire(), indent=1).encode())
-    for inner in sorted({(folder / name).parent for name in content} | {folder}):
+    for inner in sorted({(folder / name).parent for name in files} | {folder}):
         flush_folder(inner)
-    return placed
+
+
+def _remove_leftovers(home: Path, version: int) -> None:
+    """Unfinished directories of a version that now stands: none of them can take its place any more."""
+    for leftover in home.glob(f".v{version}-*"):
+        shutil.rmtree(leftover, ignore_errors=True)

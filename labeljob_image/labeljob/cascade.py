@@ -22,6 +22,7 @@ from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, check_error_rates
 from labeljob.gold import nothing_known
 from labeljob.label_model.side.soft_votes import Grid, Levels, levels_of, votes_of_levels
+from labeljob.labeling_functions.cost import Cost
 from labeljob.labeling_functions.engine import CompiledFunctions, compile_functions
 from labeljob.labeling_functions.fallback import mask_fallbacks
 from labeljob.labeling_functions.limits import TimeLimits
@@ -82,6 +83,10 @@ class Cascade:
         errors = np.column_stack([own.errors, np.zeros(likeliest.shape, dtype=bool)])
         together = levels if own.levels is None else np.concatenate([own.levels, levels], axis=1)
         return VoteBatch(np.ascontiguousarray(masked, dtype=np.int8), errors, np.ascontiguousarray(together))
+
+    def cost(self, batch: pa.RecordBatch) -> Cost:
+        """What each of the set's own functions costs on a batch of at least one row."""
+        return self._own.cost(batch)
 
     def check_errors(self, rows: int) -> None:
         """Raises JobError FUNCTIONS_FAILING for the inputs; the set's own functions are counted by whoever asks for the votes."""

@@ -103,6 +103,7 @@ def _read_config(file: Path, expected_sha256: str | None) -> JobConfig:
 
 def _dispatch(config: JobConfig, log: Log, build: str, hung: Callable[[], None]) -> JobResult:
     """Numerics load here, after the cheap refusals."""
+    from labeljob.io.credentials import take_ambient
     from labeljob.io.locations import Locations
     from labeljob.labeling_functions.limits import TimeLimits
     from labeljob.labeling_functions.python_runtime import PythonRuntime, folders_of
@@ -111,9 +112,10 @@ def _dispatch(config: JobConfig, log: Log, build: str, hung: Callable[[], None])
 
     if config.resolve is None:
         start_arrow()
+    locations = Locations(config.mounts, config.access, take_ambient(os.environ))
     resources = available()
     python = PythonRuntime(folders_of(os.environ), resources.memory_bytes, tell=log.info)
-    context = StepContext(Locations(config.mounts), resources, log, build, limits=TimeLimits(hung=hung), python=python)
+    context = StepContext(locations, resources, log, build, limits=TimeLimits(hung=hung), python=python)
     if config.check is not None:
         from labeljob.steps.check import run_check
 

@@ -11,7 +11,7 @@ from tests.e2e.operator import Installed, message
 from tests.e2e.rollouts import function_set, labels, three
 from tests.manifests import changed
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.cluster
 KEY = "planted-key-0123456789-abcdefghijklmnopq"
 
 

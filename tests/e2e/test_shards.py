@@ -7,7 +7,7 @@ from tests.e2e.operator import kill_container
 from tests.e2e.own_job import OwnJob
 from tests.e2e.rollouts import events, exactly_once, hand_over
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.cluster
 
 FILES, ROWS = 3, 100_000
 
@@ -21,8 +21,8 @@ def test_a_killed_shard_is_labelled_again(mine: OwnJob, another: OwnJob) -> None
     source = {"uri": f"pvc://lake/{table}", "format": "delta", "version": "latest"}
     mine.apply(input=source, shards=FILES)
     another.apply(input=source, shards=1)
-    mine.cluster.wait("a shard to kill", lambda: kill_container(mine.cluster, mine.namespace, mine.selector("shard")), timeout=240, every=0.01)
-    parts, whole = mine.ready(timeout=300)["status"], another.ready(timeout=300)["status"]
+    mine.cluster.wait("a shard to kill", lambda: kill_container(mine.cluster, mine.namespace, mine.selector("shard")), every=0.01)
+    parts, whole = mine.ready()["status"], another.ready()["status"]
     assert (parts["pins"]["shards"], whole["pins"]["shards"]) == (FILES, 1)
     assert parts["run"]["output"]["contentDigest"] == whole["run"]["output"]["contentDigest"]
     assert mine.labels().version() == 0

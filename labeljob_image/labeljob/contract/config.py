@@ -34,11 +34,22 @@ class Owner(Wire):
 class Mount(Wire):
     """Where a claim, a ConfigMap or a local folder is found: `prefix` of a URI -> folder.
 
-    `pvc://claim` and `configmap://name` name a folder; `file:` names the folder that relative paths start from.
+    `pvc://claim`, `configmap://name` and `secret://name` name a folder; `file:` names the folder that relative paths start from.
     """
 
     prefix: str
     path: str
+
+
+class Access(Wire):
+    """How an `s3://` URI is reached: by a Secret, mounted as `secret://<name>`, or (None) by AWS_* of the environment.
+
+    `field`: of the spec that names the URI, for messages.
+    """
+
+    uri: str
+    field: str
+    secret: str | None = None
 
 
 class CheckTask(Wire):
@@ -123,6 +134,7 @@ class JobConfig(Wire):
     step: Step
     owner: Owner
     mounts: tuple[Mount, ...] = ()
+    access: tuple[Access, ...] = ()
     expected_build: str | None = None  # refuse to run as any other build of the job code
     check: CheckTask | None = None
     resolve: ResolveTask | None = None

@@ -95,8 +95,8 @@ class FunctionSet(Wire):
         return self
 
     def canonical(self) -> dict[str, object]:
-        """What decides the votes: classes, id column, schema, enabled functions, limits. No owner, text or test."""
-        about = {"owner", "description", "docs", "enabled"}
+        """What decides the votes: classes, id column, schema, enabled functions, limits. No owner, text, test or Secret."""
+        about: dict[str, Any] = {"owner": True, "description": True, "docs": True, "enabled": True, "lookup": {"table": {"secret_ref"}}}
         functions = [function.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=about) for function in self.enabled_functions]
         return {
             "classes": list(self.classes),

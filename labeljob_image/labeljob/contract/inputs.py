@@ -17,6 +17,7 @@ class InputQuery(Wire):
     name: str
     artifacts: str
     version: int
+    secret: str | None = None  # that opens the home
 
 
 class ModelInput(Wire):
@@ -27,6 +28,7 @@ class ModelInput(Wire):
     digest: Annotated[str, Field(description="Of the pins that it was fitted from.")]
     artifacts: Annotated[str, Field(description="The home of the model's versions.")]
     sha256: Annotated[str, Field(description="Of the version's files.")]
+    secret: Annotated[str | None, Field(description="Name of the Secret that opens the home.")] = None
     direct: Annotated[bool, Field(description="Named in spec.inputs; otherwise an input of an input.")] = True
 
     @property

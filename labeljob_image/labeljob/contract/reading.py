@@ -3,7 +3,7 @@
 from typing import Literal
 
 from labeljob.contract.base import Wire
-from labeljob.contract.config import Mount
+from labeljob.contract.config import Access, Mount
 from labeljob.contract.datasets import DatasetPin
 
 
@@ -13,6 +13,7 @@ class ReadingRequest(Wire):
     question: Literal["explain", "report"]
     job: str  # name of the LabelJob, as shown
     mounts: tuple[Mount, ...]
+    access: tuple[Access, ...] = ()
     output: str
     output_version: int
     run: str  # what the commit wrote into every row of this run

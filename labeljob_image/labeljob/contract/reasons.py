@@ -33,6 +33,10 @@ class JobReason(StrEnum):
     OUTPUT_CONFLICT = "OutputConflict"  # the output table belongs to another LabelJob, or is not a table
     OUTPUT_NOT_WRITABLE = "OutputNotWritable"  # permission denied, read-only
     VOLUME_FULL = "VolumeFull"
+    SECRET_INVALID = "SecretInvalid"  # noqa: S105 a Secret that secretRef names, or a key in it, is not there
+    STORAGE_DENIED = "StorageDenied"  # an object store refuses the key, the region, or what is asked
+    STORAGE_UNSAFE = "StorageUnsafe"  # an object store ignores If-None-Match: commits would be lost
+    STORAGE_UNAVAILABLE = "StorageUnavailable"  # an object store answers 5xx, or not at all, after retries
     CONFIG_INVALID = "ConfigInvalid"  # the job's own configuration was edited
     IMAGE_CHANGED = "ImageChanged"  # the pod's build is not the pinned one
     INPUT_MISMATCH = "InputMismatch"  # an input model has classes or reads columns that do not fit
@@ -55,6 +59,8 @@ EXIT_CODES: dict[JobReason, ExitCode] = {
     JobReason.CONFIG_INVALID: ExitCode.BAD_SPEC,
     JobReason.INPUT_MISMATCH: ExitCode.BAD_SPEC,
     JobReason.VOLUME_FULL: ExitCode.NO_ROOM,
+    JobReason.SECRET_INVALID: ExitCode.BAD_SPEC,
+    JobReason.STORAGE_UNAVAILABLE: ExitCode.TRANSIENT,
     JobReason.INTERNAL_ERROR: ExitCode.TRANSIENT,
 }
 

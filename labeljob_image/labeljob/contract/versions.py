@@ -3,7 +3,7 @@
 from typing import Literal
 
 from labeljob.contract.base import Wire
-from labeljob.contract.config import Mount
+from labeljob.contract.config import Access, Mount
 
 
 class VersionsRequest(Wire):
@@ -12,6 +12,7 @@ class VersionsRequest(Wire):
     action: Literal["diff", "rollback"]
     job: str  # name of the LabelJob, as shown
     mounts: tuple[Mount, ...]
+    access: tuple[Access, ...] = ()
     output: str
     app_id: str
     artifacts: str

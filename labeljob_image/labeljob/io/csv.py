@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -12,6 +11,7 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io import typed
 from labeljob.io.content import verified
+from labeljob.io.places import Place
 from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, rebatch
 
 BLOCK_BYTES = 8 << 20  # the longest line that can be read
@@ -20,7 +20,7 @@ BLOCK_BYTES = 8 << 20  # the longest line that can be read
 class CsvSource:
     """One CSV file."""
 
-    def __init__(self, path: Path, uri: str, digest: str | None = None) -> None:
+    def __init__(self, path: Place, uri: str, digest: str | None = None) -> None:
         self._path, self._uri, self._digest = path, uri, digest
 
     def types(self) -> Mapping[str, pa.DataType | None]:

@@ -1,15 +1,13 @@
 """Labelled rows as Parquet files, in order of id, which is the first column."""
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from labeljob.contract.base import Wire
-from labeljob.io.durable import flush
+from labeljob.io.parquet_sink import ParquetSink
+from labeljob.io.places import Place
 
 FILE_ROWS = 4_000_000
 MOST_CHARACTERS = 64  # of an id that stands in the log as the first or last of a file
@@ -29,25 +27,22 @@ class DataFile(Wire):
 class _Open:
     """The file that is being written."""
 
-    path: Path
-    writer: pq.ParquetWriter
+    sink: ParquetSink
     first: int | str
     last: int | str
     rows: int = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
-        self.writer.write_batch(batch)
+        self.sink.write(batch)
         self.rows += batch.num_rows
         self.last = batch.column(0)[-1].as_py()
 
     def finish(self) -> DataFile:
-        """On the disk when this returns."""
-        self.writer.close()
-        flush(self.path)
-        return DataFile(name=self.path.name, rows=self.rows, size=self.path.stat().st_size, first=self.first, last=self.last)
+        """On the disk, or an object, when this returns."""
+        return DataFile(name=self.sink.place.name, rows=self.rows, size=self.sink.finish(), first=self.first, last=self.last)
 
 
-def write_data_files(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path_of: Callable[[int], Path], file_rows: int = FILE_ROWS) -> list[DataFile]:
+def write_data_files(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path_of: Callable[[int], Place], file_rows: int = FILE_ROWS) -> list[DataFile]:
     """The rows in files of about `file_rows`, `path_of` saying where each is; equal batches give equal files. No rows, no file."""
     files: list[DataFile] = []
     current: _Open | None = None
@@ -56,8 +51,8 @@ def write_data_files(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path_
             if not batch.num_rows:
                 continue
             if current is None:
-                path, first = path_of(len(files)), batch.column(0)[0].as_py()
-                current = _Open(path, pq.ParquetWriter(path, schema, compression="zstd"), first, first)
+                first = batch.column(0)[0].as_py()
+                current = _Open(ParquetSink(path_of(len(files)), schema), first, first)
             current.add(batch)
             if current.rows >= file_rows:
                 files.append(current.finish())
@@ -66,8 +61,7 @@ def write_data_files(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path_
             files.append(current.finish())
     except BaseException:
         if current is not None:
-            with suppress(OSError, pa.ArrowException):  # it will be removed; a full volume makes closing fail, too
-                current.writer.close()
+            current.sink.abandon()
         raise
     return files
 

@@ -1,7 +1,6 @@
 """Datasets by URI and format: open a state that was pinned (C1, X16); `pins` says what is there."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -12,9 +11,10 @@ from labeljob.io.csv import CsvSource
 from labeljob.io.jsonl import JsonLinesSource
 from labeljob.io.locations import Locations
 from labeljob.io.parquet import ParquetSource
+from labeljob.io.places import Place
 from labeljob.io.source import Source
 
-_FILES: dict[str, Callable[[Path, str, str | None], Source]] = {"csv": CsvSource, "jsonl": JsonLinesSource, "parquet": ParquetSource}
+_FILES: dict[str, Callable[[Place, str, str | None], Source]] = {"csv": CsvSource, "jsonl": JsonLinesSource, "parquet": ParquetSource}
 
 
 def open_pinned(pinned: DatasetPin, locations: Locations) -> Source:

@@ -4,7 +4,6 @@ A table created anew has version 0 again under another id, and log clean-up may 
 """
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -16,14 +15,15 @@ from labeljob.errors import JobError
 from labeljob.io import typed
 from labeljob.io.content import pin_broken
 from labeljob.io.delta_pins import pin_of
+from labeljob.io.places import Place, open_table, refusal
 from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, rebatch
 
 
 class DeltaSource:
     """One version of a Delta table."""
 
-    def __init__(self, table: DeltaTable, uri: str) -> None:
-        self._table, self._uri = table, uri
+    def __init__(self, table: DeltaTable, uri: str, place: Place) -> None:
+        self._table, self._uri, self._place = table, uri, place
 
     def types(self) -> Mapping[str, pa.DataType | None]:
         schema = pa.schema(self._table.schema().to_arrow())
@@ -39,18 +39,18 @@ class DeltaSource:
             for batch in reader:
                 yield batch.select(columns)
         except Exception as error:  # noqa: BLE001 the engine raises bare Exception through the C stream
-            raise reading_failed(error, self._uri) from None
+            raise refusal(self._place, error) or reading_failed(error, self._uri) from None
 
 
-def open_pinned(path: Path, pin: DatasetPin) -> DeltaSource:
+def open_pinned(path: Place, pin: DatasetPin) -> DeltaSource:
     """The pinned version; see `pinned_table`."""
-    return DeltaSource(pinned_table(path, pin), pin.uri)
+    return DeltaSource(pinned_table(path, pin), pin.uri, path)
 
 
-def pinned_table(path: Path, pin: DatasetPin) -> DeltaTable:
+def pinned_table(path: Place, pin: DatasetPin) -> DeltaTable:
     """The pinned version, after checking that it still is what was pinned; PIN_BROKEN otherwise, never another version."""
     try:
-        table = DeltaTable(path, version=pin.version)
+        table = open_table(path, pin.version)
     except DeltaError:
         raise pin_broken(pin.uri, f"version {pin.version} of the table is gone") from None
     found = pin_of(table, pin.uri)

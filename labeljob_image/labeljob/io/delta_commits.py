@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from deltalake import DeltaTable
@@ -12,6 +11,8 @@ from pydantic import ValidationError
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, FunctionColumns
 from labeljob.errors import JobError
+from labeljob.io.places import Place, open_table
+from labeljob.io.preflight import PROBE
 
 COMMIT_KEY = "labelplane"
 FUNCTIONS_KEY = "labelplaneFunctions"
@@ -32,7 +33,7 @@ class CommitRecord:
     functions: FunctionColumns
 
 
-def open_output(folder: Path, uri: str, app_id: str) -> DeltaTable | None:
+def open_output(folder: Place, uri: str, app_id: str) -> DeltaTable | None:
     """The table at `folder` when this LabelJob may write it; None when nothing is there yet.
 
     Raises:
@@ -67,12 +68,12 @@ def committed(table: DeltaTable | None, uri: str, app_id: str, sequence: int) ->
     return record
 
 
-def never_committed(folder: Path, app_id: str, sequence: int, attempt: str) -> bool:
+def never_committed(folder: Place, app_id: str, sequence: int, attempt: str) -> bool:
     """Whether the log says that an attempt at a sequence made no version, so that no version names its files: it goes back far enough to say so."""
     if not any((folder / "_delta_log").glob("*.json")):
         return True
     try:
-        table = DeltaTable(folder)
+        table = open_table(folder)
         for entry in _history(table):
             if entry.get(ATTEMPT_KEY) == attempt:
                 return False
@@ -103,17 +104,17 @@ def versions_of(table: DeltaTable, app_id: str) -> list[int]:
     return [int(entry["version"]) for entry in _history(table) if entry.get(APP_KEY) == app_id]
 
 
-def quarantines(folder: Path, app_id: str) -> list[str]:
+def quarantines(folder: Place, app_id: str) -> list[str]:
     """The folders of quarantined rows that our commits name, newest first, as far as the log goes back."""
-    found = (_record(entry, "") for entry in _history(DeltaTable(folder)) if entry.get(APP_KEY) == app_id)
+    found = (_record(entry, "") for entry in _history(open_table(folder)) if entry.get(APP_KEY) == app_id)
     return [one.commit.quarantine.uri.rpartition("/")[2] for one in found if one is not None and one.commit.quarantine is not None]
 
 
-def _opened(folder: Path, uri: str) -> DeltaTable | None:
+def _opened(folder: Place, uri: str) -> DeltaTable | None:
     """None when a log has been begun but holds no version: a writer was killed, or is at work."""
     for begun in (False, True):  # a first version may come between the look and the next line: then look again
         try:
-            return DeltaTable(folder)
+            return open_table(folder)
         except DeltaError:
             if not any((folder / "_delta_log").glob("*.json")):
                 return None
@@ -144,9 +145,9 @@ def _record(entry: dict[str, Any], table_id: str) -> CommitRecord | None:
     return CommitRecord(str(entry[APP_KEY]), str(entry.get(ATTEMPT_KEY)), commit, functions)
 
 
-def _holds_data(folder: Path) -> bool:
+def _holds_data(folder: Place) -> bool:
     """Whether someone else's files are there; our own that no version names yet do not count, nor a log that was begun a moment ago."""
-    entries = (path for path in folder.iterdir() if path.name not in ("lost+found", "_delta_log", RUNS, QUARANTINE))
+    entries = (path for path in folder.iterdir() if path.name not in ("lost+found", "_delta_log", RUNS, QUARANTINE, PROBE))
     return any(not (path.name.startswith("labels-") and path.suffix == ".parquet") for path in entries)
 
 

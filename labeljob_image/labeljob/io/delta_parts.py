@@ -6,20 +6,20 @@ Tables whose files do not say it all by themselves (deletion vectors, mapped col
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from labeljob.io import typed
 from labeljob.io.delta import DeltaSource, reading_failed
+from labeljob.io.object_path import ObjectChangedError
 from labeljob.io.parquet_parts import ReadFile
 from labeljob.io.parts import Piece, StoredFile
-from labeljob.io.row_groups import batches_of, open_streaming, sizes_of
+from labeljob.io.places import Place
+from labeljob.io.row_groups import batches_of, open_streaming, rows_of, sizes_of
 from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, rebatch
 
 PLAIN_FEATURES = {"deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
@@ -29,9 +29,9 @@ PLAIN_VERSIONS = (1, 3)  # 2 is column mapping
 class DeltaParts:
     """The data files of one version."""
 
-    def __init__(self, table: DeltaTable, folder: Path, uri: str) -> None:
+    def __init__(self, table: DeltaTable, folder: Place, uri: str) -> None:
         self._table, self._folder, self.uri = table, folder, uri
-        self._whole = DeltaSource(table, uri)
+        self._whole = DeltaSource(table, uri, folder)
 
     @cached_property
     def _added(self) -> dict[str, dict[str, Any]]:
@@ -49,12 +49,12 @@ class DeltaParts:
     def rows(self) -> int:
         """Of all files; those of which the log does not say it are asked themselves."""
         with self.reading():
-            return sum(pq.read_metadata(self.path(name)).num_rows if entry["num_records"] is None else entry["num_records"] for name, entry in self._added.items())
+            return sum(rows_of(self.path(name)) if entry["num_records"] is None else entry["num_records"] for name, entry in self._added.items())
 
     def types(self) -> Mapping[str, pa.DataType | None]:
         return self._whole.types()
 
-    def path(self, name: str) -> Path:
+    def path(self, name: str) -> Place:
         return self._folder / unquote(name)
 
     def partition(self, name: str) -> Mapping[str, Any]:
@@ -109,7 +109,7 @@ def _reading(uri: str) -> Iterator[None]:
     """Turns what goes wrong with a data file into PIN_BROKEN or SOURCE_UNREADABLE."""
     try:
         yield
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowInvalid, OSError, ObjectChangedError) as error:
         raise reading_failed(error, uri) from None
 
 

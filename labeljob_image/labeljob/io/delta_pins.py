@@ -1,7 +1,5 @@
 """Which version of a Delta table there is, and what identifies it; from its log alone, without Arrow."""
 
-from pathlib import Path
-
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
@@ -9,9 +7,10 @@ from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.digests import digest_of
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
+from labeljob.io.places import Place, open_table
 
 
-def open_latest(path: Path, uri: str, version: int | None = None) -> DeltaTable:
+def open_latest(path: Place, uri: str, version: int | None = None) -> DeltaTable:
     """The table at `version`, or at its newest one.
 
     Raises:
@@ -20,13 +19,13 @@ def open_latest(path: Path, uri: str, version: int | None = None) -> DeltaTable:
     if not (path / "_delta_log").is_dir():
         raise JobError(JobReason.SOURCE_UNREADABLE, f"{uri}: it is not a Delta table (no _delta_log): correct format or uri")
     try:
-        newest = DeltaTable(path)
+        newest = open_table(path)
         if version is None or version == newest.version():
             return newest
     except DeltaError:
         raise JobError(JobReason.SOURCE_UNREADABLE, f"{uri}: its Delta log cannot be read") from None
     try:
-        return DeltaTable(path, version=version)
+        return open_table(path, version)
     except DeltaError:
         have = f"the newest is {newest.version()}"
         raise JobError(JobReason.SOURCE_NOT_FOUND, f"{uri}: version {version} is not there, {have}: correct version") from None

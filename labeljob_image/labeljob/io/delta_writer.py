@@ -30,6 +30,7 @@ from labeljob.io.data_files import DataFile, statistics_of, write_data_files
 from labeljob.io.delta_commits import APP_KEY, ATTEMPT_KEY, COMMIT_KEY, FUNCTIONS_KEY, CommitRecord, committed, open_output
 from labeljob.io.durable import flush, flush_folder
 from labeljob.io.failures import writing
+from labeljob.io.places import Place, table_address
 
 ATTEMPTS = 50
 
@@ -37,7 +38,7 @@ ATTEMPTS = 50
 class DeltaWriter:
     """One attempt at one sequence of one output table; `written`: the files of a run in shards, and the name of its attempt."""
 
-    def __init__(self, folder: Path, uri: str, app_id: str, sequence: int, written: tuple[str, Sequence[DataFile]] | None = None) -> None:
+    def __init__(self, folder: Place, uri: str, app_id: str, sequence: int, written: tuple[str, Sequence[DataFile]] | None = None) -> None:
         self._folder, self._uri = folder, uri
         self._app_id, self._sequence = app_id, sequence
         self._attempt, files = written or (uuid.uuid4().hex, ())
@@ -49,10 +50,11 @@ class DeltaWriter:
         Another attempt that commits this sequence meanwhile takes the files away: there is nothing left to write, and `commit` finds its record.
         """
         try:
-            with writing(self._uri):
+            with writing(self._uri, self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._files = write_data_files(batches, schema, self._path)
-                flush_folder(self._folder)
+                if isinstance(self._folder, Path):
+                    flush_folder(self._folder)
         except BaseException as error:
             self.discard()
             if not (isinstance(error, FileNotFoundError) and self._overtaken()):
@@ -66,7 +68,7 @@ class DeltaWriter:
             JobError: SUPERSEDED, OUTPUT_CONFLICT, VOLUME_FULL, OUTPUT_NOT_WRITABLE. The table is as it was then.
         """
         try:
-            with writing(self._uri):
+            with writing(self._uri, self._folder):
                 record = self._commit(commit, functions, schema)
         except BaseException as error:
             landed = self._landed()
@@ -82,7 +84,7 @@ class DeltaWriter:
         for path in self._folder.glob(f"labels-*-{self._attempt}-*.parquet") if self._owns_files else ():
             path.unlink(missing_ok=True)
 
-    def _path(self, index: int) -> Path:
+    def _path(self, index: int) -> Place:
         return self._folder / f"labels-{self._sequence:08d}-{self._attempt}-{index:05d}.parquet"
 
     def _commit(self, commit: Commit, functions: FunctionColumns, schema: pa.Schema) -> CommitRecord:
@@ -101,7 +103,8 @@ class DeltaWriter:
         actions = [AddAction(file.name, file.size, {}, 0, data_change=True, stats=json.dumps(statistics_of(file, schema.names[0]))) for file in self._files]
         delta_schema = Schema.from_arrow(schema)
         if table is None:
-            create_table_with_add_actions(str(self._folder), delta_schema, actions, mode="error", commit_properties=properties)
+            address, options = table_address(self._folder)
+            create_table_with_add_actions(address, delta_schema, actions, mode="error", commit_properties=properties, **options)
         else:
             table.create_write_transaction(actions, "overwrite", delta_schema, commit_properties=properties)
 
@@ -141,6 +144,8 @@ class DeltaWriter:
 
     def _make_durable(self) -> None:
         """The commit is on the disk too when the result says so."""
+        if not isinstance(self._folder, Path):
+            return
         log = self._folder / "_delta_log"
         with suppress(OSError):
             flush(max(log.glob("*.json")))

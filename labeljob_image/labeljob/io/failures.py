@@ -9,20 +9,22 @@ from deltalake.exceptions import CommitFailedError
 
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
+from labeljob.io.places import Place, refusal
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
 
 @contextmanager
-def writing(uri: str) -> Iterator[None]:
-    """Turns errors of the file system under `uri` into VOLUME_FULL or OUTPUT_NOT_WRITABLE; others pass."""
+def writing(uri: str, place: Place | None = None) -> Iterator[None]:
+    """Turns errors of the file system under `uri` into VOLUME_FULL or OUTPUT_NOT_WRITABLE, and those of an object store into its reasons; others pass."""
     try:
         yield
     except (JobError, CommitFailedError):
         raise
     except Exception as error:
-        if (known := _known(error, uri)) is not None:
+        known = (refusal(place, error) if place is not None else None) or _known(error, uri)
+        if known is not None:
             raise known from None
         raise
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -13,13 +12,14 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io import typed
 from labeljob.io.content import verified
+from labeljob.io.places import Place
 from labeljob.io.source import BATCH_ROWS, ReadType, Rows
 
 
 class JsonLinesSource:
     """One JSON Lines file."""
 
-    def __init__(self, path: Path, uri: str, digest: str | None = None) -> None:
+    def __init__(self, path: Place, uri: str, digest: str | None = None) -> None:
         self._path, self._uri, self._digest = path, uri, digest
 
     def types(self) -> Mapping[str, pa.DataType | None]:

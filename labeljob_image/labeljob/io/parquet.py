@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,7 +11,9 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io import typed
 from labeljob.io.content import file_digest, folder_digest, pin_broken, verified
+from labeljob.io.object_path import ObjectChangedError
 from labeljob.io.parts import WHOLE
+from labeljob.io.places import Place
 from labeljob.io.row_groups import batches_of, open_streaming
 from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, rebatch
 
@@ -20,7 +21,7 @@ from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, rebatch
 class ParquetSource:
     """One Parquet file or a folder of them (names that start with _ or . are not data)."""
 
-    def __init__(self, path: Path, uri: str, digest: str | None = None) -> None:
+    def __init__(self, path: Place, uri: str, digest: str | None = None) -> None:
         self._path, self._uri, self._digest = path, uri, digest
 
     def types(self) -> Mapping[str, pa.DataType | None]:
@@ -49,7 +50,7 @@ class ParquetSource:
                 yield from batches_of(open_streaming(file), [WHOLE], columns, batch_rows)
 
     @cached_property
-    def _pinned_digests(self) -> dict[Path, str]:
+    def _pinned_digests(self) -> dict[Place, str]:
         """Digest of each file, after checking that together they are the pin; once, since each file is held against its own whenever it is read."""
         if self._digest is None:
             return {}
@@ -60,7 +61,7 @@ class ParquetSource:
             raise pin_broken(self._uri, "files in the folder changed after it was pinned")
         return digests
 
-    def _files(self) -> Sequence[Path]:
+    def _files(self) -> Sequence[Place]:
         files = data_files(self._path)
         if not files:
             raise self._unreadable("the folder holds no .parquet file")
@@ -68,15 +69,17 @@ class ParquetSource:
             raise self._unreadable("it is a Delta table: set format: delta")
         return files
 
-    def _schema(self, path: Path) -> pa.Schema:
-        with self.reading():
-            return pq.read_schema(path)
+    def _schema(self, path: Place) -> pa.Schema:
+        with self.reading(), path.open("rb") as file:
+            return pq.read_schema(file)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Turns what goes wrong with a file into SOURCE_UNREADABLE."""
         try:
             yield
+        except ObjectChangedError:
+            raise pin_broken(self._uri, "its content changed while it was read") from None
         except (pa.ArrowInvalid, OSError) as error:
             raise self._unreadable("it is not Parquet, or it is cut off: correct format, or write it again") from error
 
@@ -84,7 +87,7 @@ class ParquetSource:
         return JobError(JobReason.SOURCE_UNREADABLE, f"{self._uri}: {why}")
 
 
-def data_files(path: Path) -> Sequence[Path]:
+def data_files(path: Place) -> Sequence[Place]:
     """The file itself, or the Parquet files below a folder in order of name."""
     if path.is_file():
         return [path]
@@ -92,12 +95,12 @@ def data_files(path: Path) -> Sequence[Path]:
     return [file for parts, file in sorted(below) if not any(part.startswith(("_", ".")) for part in parts)]
 
 
-def parquet_digest(path: Path) -> str:
+def parquet_digest(path: Place) -> str:
     """Identity of a file, or of a folder: names and content of its data files."""
     if path.is_file():
         return file_digest(path)
     return _of_folder(path, {file: file_digest(file) for file in data_files(path)})
 
 
-def _of_folder(folder: Path, digests: Mapping[Path, str]) -> str:
+def _of_folder(folder: Place, digests: Mapping[Place, str]) -> str:
     return folder_digest([(file.relative_to(folder).as_posix(), digest) for file, digest in digests.items()])

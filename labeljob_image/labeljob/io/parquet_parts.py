@@ -6,10 +6,8 @@ A file that several shards read is hashed by the one that has its beginning; the
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from labeljob.contract.base import Wire
 from labeljob.contract.datasets import DatasetPin
@@ -18,7 +16,8 @@ from labeljob.io import typed
 from labeljob.io.content import file_digest, folder_digest, pin_broken
 from labeljob.io.parquet import ParquetSource, data_files
 from labeljob.io.parts import WHOLE, Piece, StoredFile
-from labeljob.io.row_groups import batches_of, open_streaming, sizes_of
+from labeljob.io.places import Place, state_of
+from labeljob.io.row_groups import batches_of, open_streaming, rows_of, sizes_of
 from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, rebatch
 
 
@@ -27,18 +26,18 @@ class ReadFile(Wire):
 
     name: str
     size: int
-    changed: int  # time of the last change, nanoseconds
+    changed: int  # time of the last change, nanoseconds; of an object, a number made of its ETag
     digest: str | None = None
 
 
 class ParquetParts:
     """The files of a dataset as they lie there now."""
 
-    def __init__(self, path: Path, uri: str) -> None:
+    def __init__(self, path: Place, uri: str) -> None:
         self._path, self.uri, self._whole = path, uri, ParquetSource(path, uri)
 
     def files(self) -> list[StoredFile]:
-        return [StoredFile(self._name(path), path.stat().st_size) for path in data_files(self._path)]
+        return [StoredFile(self._name(path), state_of(path)[0]) for path in data_files(self._path)]
 
     def groups(self, name: str) -> list[int]:
         with self.reading():
@@ -47,12 +46,12 @@ class ParquetParts:
     def rows(self) -> int:
         """Of all files."""
         with self.reading():
-            return sum(pq.read_metadata(path).num_rows for path in data_files(self._path))
+            return sum(rows_of(path) for path in data_files(self._path))
 
     def types(self) -> Mapping[str, pa.DataType | None]:
         return self._whole.types()
 
-    def path(self, name: str) -> Path:
+    def path(self, name: str) -> Place:
         return self._path / name if name else self._path
 
     def part(self, pieces: Sequence[Piece]) -> "ParquetPart":
@@ -62,7 +61,7 @@ class ParquetParts:
         """Turns what goes wrong with a file into SOURCE_UNREADABLE."""
         return self._whole.reading()
 
-    def _name(self, path: Path) -> str:
+    def _name(self, path: Place) -> str:
         return path.relative_to(self._path).as_posix() if path != self._path else ""
 
 
@@ -105,10 +104,10 @@ class ParquetPart:
     def _seen(self, name: str) -> ReadFile:
         """The state of a file, which must be the one of before."""
         try:
-            about = self._dataset.path(name).stat()
+            size, changed = state_of(self._dataset.path(name))
         except FileNotFoundError:
             raise _changed(self._dataset.uri) from None
-        now = ReadFile(name=name, size=about.st_size, changed=about.st_mtime_ns)
+        now = ReadFile(name=name, size=size, changed=changed)
         if self._states.setdefault(name, now) != now:
             raise _changed(self._dataset.uri)
         return now

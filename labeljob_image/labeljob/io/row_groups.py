@@ -1,21 +1,27 @@
 """Rows of Parquet files, a row group or a file at a time, with memory that does not grow with the size of row groups."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from labeljob.io.object_path import READ_AHEAD, ObjectFile
 from labeljob.io.parts import WHOLE
+from labeljob.io.places import Place
 from labeljob.resources import BATCH_BYTES
 
 BUFFER_BYTES = 1 << 20  # of a column that are read ahead; without it, a column's whole row group would be
 
 
-def open_streaming(file: BinaryIO | Path, buffer_bytes: int = BUFFER_BYTES) -> pq.ParquetFile:
-    """A file whose columns are read bit by bit; old timestamps of 96 bits are microseconds, as in the types that a contract declares."""
-    return pq.ParquetFile(file, buffer_size=buffer_bytes, pre_buffer=False, coerce_int96_timestamp_unit="us")
+def open_streaming(file: BinaryIO, buffer_bytes: int | None = None) -> pq.ParquetFile:
+    """A file whose columns are read bit by bit, `buffer_bytes` at a time; old timestamps of 96 bits are microseconds, as in the types that a contract declares.
+
+    Of an object nothing beside these columns is fetched, and by default more at a time.
+    """
+    raw = getattr(file, "raw", None)
+    source, usual = (raw, READ_AHEAD) if isinstance(raw, ObjectFile) else (file, BUFFER_BYTES)
+    return pq.ParquetFile(source, buffer_size=buffer_bytes or usual, pre_buffer=False, coerce_int96_timestamp_unit="us")
 
 
 def batches_of(file: pq.ParquetFile, groups: Sequence[int], columns: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
@@ -32,7 +38,18 @@ def _rows_at_a_time(group: pq.RowGroupMetaData, batch_rows: int) -> int:
     return max(1, min(batch_rows, BATCH_BYTES * int(group.num_rows) // max(int(group.total_byte_size), 1)))
 
 
-def sizes_of(path: Path) -> list[int]:
+def metadata_of(path: Place) -> pq.FileMetaData:
+    """The footer of a file."""
+    with path.open("rb") as file:
+        return pq.read_metadata(file)
+
+
+def rows_of(path: Place) -> int:
+    """How many rows a file has."""
+    return int(metadata_of(path).num_rows)
+
+
+def sizes_of(path: Place) -> list[int]:
     """Compressed bytes of each row group."""
-    about = pq.read_metadata(path)
+    about = metadata_of(path)
     return [sum(about.row_group(g).column(c).total_compressed_size for c in range(about.num_columns)) for g in range(about.num_row_groups)]

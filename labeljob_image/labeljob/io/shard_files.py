@@ -20,7 +20,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from labeljob.contract.base import Wire
@@ -30,10 +29,12 @@ from labeljob.io.data_files import DataFile, write_data_files
 from labeljob.io.delta_commits import QUARANTINE, RUNS, never_committed
 from labeljob.io.durable import flush_folder, replace_file
 from labeljob.io.failures import writing
+from labeljob.io.object_path import ObjectPath
 from labeljob.io.parquet_parts import ReadFile
 from labeljob.io.parts import WHOLE
-from labeljob.io.quarantine_files import WORK, write_apart
-from labeljob.io.row_groups import batches_of, open_streaming
+from labeljob.io.places import Place, state_of
+from labeljob.io.quarantine_files import WORK, remove_folder
+from labeljob.io.row_groups import batches_of, open_streaming, rows_of
 from labeljob.resources import BATCH_ROWS
 
 ATTEMPT_CHARACTERS = 32
@@ -65,31 +66,34 @@ class ShardSummary(Wire):
     input_errors: dict[str, list[int]] = {}
 
 
-def discard_until(folder: Path, app_id: str, sequence: int) -> None:
+def discard_until(folder: Place, app_id: str, sequence: int) -> None:
     """Remove what shards have left of the runs up to `sequence`, which is committed: none of them can become visible any more.
 
     What became visible stays, and so does what may have: where the log has forgotten the time of a run.
     """
     for place in (folder / RUNS).glob("*-*"):
         if place.name.partition("-")[0].isdecimal() and int(place.name.partition("-")[0]) <= sequence:
-            _discard(place, app_id)
+            _discard(folder, place, app_id)
 
 
-def _discard(place: Path, app_id: str) -> None:
-    folder, (sequence, _, attempt) = place.parents[1], place.name.partition("-")
+def _discard(folder: Place, place: Place, app_id: str) -> None:
+    sequence, _, attempt = place.name.partition("-")
     if never_committed(folder, app_id, int(sequence), attempt):
         for path in folder.glob(f"labels-{sequence}-{attempt}-*.parquet"):
             path.unlink(missing_ok=True)
-        shutil.rmtree(folder / QUARANTINE / place.name, ignore_errors=True)
-    shutil.rmtree(place, ignore_errors=True)
+        remove_folder(folder / QUARANTINE / place.name)
+    if isinstance(place, ObjectPath):
+        place.remove_below()
+        return
+    shutil.rmtree(str(place), ignore_errors=True)
     with suppress(OSError):  # other runs may be at work
-        place.parent.rmdir()
+        Path(str(folder / RUNS)).rmdir()
 
 
 class ShardFiles:
     """The places of one run in shards."""
 
-    def __init__(self, folder: Path, task: LabelTask, shards: int) -> None:
+    def __init__(self, folder: Place, task: LabelTask, shards: int) -> None:
         self.folder, self._task, self._shards = folder, task, shards
         self.attempt = digest_of([task.run_digest, task.sequence, shards])[:ATTEMPT_CHARACTERS]
         self._place = folder / RUNS / f"{task.sequence:08d}-{self.attempt}"
@@ -101,8 +105,15 @@ class ShardFiles:
         return f"{self._task.output.rstrip('/')}/{QUARANTINE}/{self._place.name}"
 
     @contextmanager
-    def attempt_at(self, shard: int) -> Iterator[Path]:
-        """A folder to write in; those of earlier attempts at this shard are removed, and so is this one in the end."""
+    def attempt_at(self, shard: int) -> Iterator[Path | None]:
+        """A folder to write in; those of earlier attempts at this shard are removed, and so is this one in the end.
+
+        None in an object store, where a file is written in its place: it is there when it is whole, and not before.
+        """
+        if not isinstance(self._place, Path):
+            with writing(self._task.output, self.folder):
+                yield None
+            return
         with writing(self._task.output):
             self._place.mkdir(parents=True, exist_ok=True)
             self._clear(shard)
@@ -114,45 +125,53 @@ class ShardFiles:
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
-    def write(self, work: Path, shard: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
+    def write(self, work: Path | None, shard: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
         """Rows as the shard's data files, put in their places once all of them are there."""
-        files = write_data_files(batches, schema, lambda n: work / f"{self._prefix}{shard:04d}-{n:05d}.parquet")
-        for file in files:
-            (work / file.name).rename(self.folder / file.name)
-        flush_folder(self.folder)
+        files = write_data_files(batches, schema, lambda n: (work or self.folder) / f"{self._prefix}{shard:04d}-{n:05d}.parquet")
+        self._put_in_place(work, self.folder, files)
         return tuple(files)
 
-    def write_ids(self, work: Path, shard: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
+    def write_ids(self, work: Path | None, shard: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
         """Ids alone, the first column of `schema`, beside the summary."""
-        files = write_data_files(batches, pa.schema([schema.field(0)]), lambda n: work / f"{shard:04d}-ids-{n:05d}.parquet")
-        for file in files:
-            (work / file.name).rename(self._place / file.name)
+        files = write_data_files(batches, pa.schema([schema.field(0)]), lambda n: (work or self._place) / f"{shard:04d}-ids-{n:05d}.parquet")
+        self._put_in_place(work, self._place, files)
         return tuple(files)
 
-    def without(self, work: Path, file: DataFile, ids: Sequence[int | str], schema: pa.Schema) -> tuple[DataFile, ...]:
-        """What a data file becomes without the rows of these ids, which ascend: itself where it has none of them."""
-        if bisect_left(ids, file.first) == bisect_right(ids, file.last):
-            return (file,)
+    def without(self, work: Path | None, file: DataFile, ids: Sequence[int | str], schema: pa.Schema) -> tuple[DataFile, ...]:
+        """What a data file becomes without the rows of these ids, which ascend: itself where it has none of them, and nothing where it has no other."""
         gone = pa.array(ids, schema.field(0).type)
-        rows = batches_of(open_streaming(self.path(file)), [WHOLE], schema.names, BATCH_ROWS)
-        kept = (batch.filter(pc.invert(pc.is_in(batch.column(0), gone))) for batch in rows)
-        (found, *_) = [*write_data_files(kept, schema, lambda _: work / file.name.replace(".parquet", ONCE), file.rows + 1), None]
-        if found is not None and found.rows == file.rows:
+        if bisect_left(ids, file.first) == bisect_right(ids, file.last) or not any(pc.any(flags).as_py() for _, flags in self._among(file, gone, schema.names[:1])):
             return (file,)
-        if found is None:
-            return ()
-        (work / found.name).rename(self.folder / found.name)
-        flush_folder(self.folder)
-        return (found,)
+        kept = (batch.filter(pc.invert(flags)) for batch, flags in self._among(file, gone, schema.names))
+        files = write_data_files(kept, schema, lambda _: (work or self.folder) / file.name.replace(".parquet", ONCE), file.rows)
+        self._put_in_place(work, self.folder, files)
+        return tuple(files)
+
+    def _among(self, file: DataFile, ids: pa.Array, columns: list[str]) -> Iterator[tuple[pa.RecordBatch, pa.Array]]:
+        """(rows, whether each has one of the ids) of a data file; the first column is the id."""
+        with self.path(file).open("rb") as opened:
+            for batch in batches_of(open_streaming(opened), [WHOLE], columns, BATCH_ROWS):
+                yield batch, pc.is_in(batch.column(0), ids)
 
     def drop_replaced(self) -> None:
         """After the commit: remove the files in whose place others are."""
         for path in self.folder.glob(f"{self._prefix}*{ONCE}"):
-            path.with_name(path.name.replace(ONCE, ".parquet")).unlink(missing_ok=True)
+            (self.folder / path.name.replace(ONCE, ".parquet")).unlink(missing_ok=True)
+
+    def write_apart(self, work: Path | None, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
+        """Rows that the run does not label, as files `<name>-<n>.parquet`."""
+        files = write_data_files(batches, schema, lambda n: (work or self._quarantine) / f"{name}-{n:05d}.parquet")
+        if files and work is not None:
+            self._quarantine.mkdir(parents=True, exist_ok=True)
+        self._put_in_place(work, self._quarantine, files)
+        return tuple(files)
 
     def write_apart_alone(self, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
         """The same where the run is one pod's, which has no place at work beside the table."""
-        with writing(self._task.output):
+        with writing(self._task.output, self.folder):
+            if not isinstance(self._quarantine, Path):
+                self.write_apart(None, name, batches, schema)
+                return
             work = self._quarantine / f"{WORK}{uuid.uuid4().hex}"
             work.mkdir(parents=True)
             try:
@@ -160,13 +179,13 @@ class ShardFiles:
             finally:
                 shutil.rmtree(work, ignore_errors=True)
 
-    def write_apart(self, work: Path, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
-        """Rows that the run does not label."""
-        return write_apart(self._quarantine, work, name, batches, schema)
-
     def finish(self, summary: ShardSummary) -> None:
         """From here on the shard is done."""
-        replace_file(self._summary(summary.shard), canonical_json(summary.wire()))
+        place, content = self._summary(summary.shard), canonical_json(summary.wire())
+        if isinstance(place, ObjectPath):
+            place.put(content)
+        else:
+            replace_file(Path(str(place)), content)
 
     def summary(self, shard: int) -> ShardSummary | None:
         """The shard's summary when it is done; one that this build or this run did not write does not count."""
@@ -187,34 +206,40 @@ class ShardFiles:
         for shard in range(self._shards):
             yield ShardSummary.model_validate_json(self._summary(shard).read_bytes()).tally
 
-    def path(self, file: DataFile) -> Path:
+    def path(self, file: DataFile) -> Place:
         """Of a data file, or of a file of ids."""
         return (self.folder if file.name.startswith("labels-") else self._place) / file.name
 
     def rows_of(self, shard: int) -> int:
         """Rows in the data files of a shard whose summary is gone."""
-        return sum(pq.read_metadata(path).num_rows for path in self.folder.glob(f"{self._prefix}{shard:04d}-*.parquet"))
+        return sum(rows_of(path) for path in self.folder.glob(f"{self._prefix}{shard:04d}-*.parquet"))
 
     def discard(self) -> None:
         """Remove what the shards left; the data files, too, unless a version may name them."""
-        _discard(self._place, self._task.app_id)
+        _discard(self.folder, self._place, self._task.app_id)
 
     @property
     def _prefix(self) -> str:
         return f"labels-{self._task.sequence:08d}-{self.attempt}-"
 
-    def _summary(self, shard: int) -> Path:
+    def _summary(self, shard: int) -> Place:
         return self._place / f"{shard:04d}.json"
 
     def _are_there(self, summary: ShardSummary) -> bool:
         """Whether the files that a summary names are."""
-        files: Sequence[tuple[Path, DataFile]] = [
+        files: Sequence[tuple[Place, DataFile]] = [
             *((self.path(file), file) for file in (*summary.files, *summary.ids)),
             *((self._quarantine / file.name, file) for file in summary.apart),
         ]
-        return all(path.is_file() and path.stat().st_size == file.size for path, file in files)
+        return all(path.is_file() and state_of(path)[0] == file.size for path, file in files)
+
+    def _put_in_place(self, work: Path | None, folder: Place, files: Iterable[DataFile]) -> None:
+        if work is not None:
+            for file in files:
+                (work / file.name).rename(Path(str(folder)) / file.name)
+            flush_folder(Path(str(folder)))
 
     def _clear(self, shard: int) -> None:
         for path in self._place.glob(f"{shard:04d}-*"):
             if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
+                shutil.rmtree(str(path), ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from labeljob.contract.datasets import DatasetPin
 from labeljob.io.locations import Locations
+from labeljob.io.places import state_of
 
 
 def bytes_of(pin: DatasetPin, locations: Locations) -> int:
@@ -15,5 +16,5 @@ def bytes_of(pin: DatasetPin, locations: Locations) -> int:
     if pin.format == "parquet":
         from labeljob.io.parquet import data_files
 
-        return sum(file.stat().st_size for file in data_files(path))
-    return path.stat().st_size
+        return sum(state_of(file)[0] for file in data_files(path))
+    return state_of(path)[0]

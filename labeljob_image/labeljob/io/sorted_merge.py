@@ -15,10 +15,10 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from labeljob.io.parts import WHOLE
-from labeljob.io.row_groups import batches_of, open_streaming
+from labeljob.io.places import Place
+from labeljob.io.row_groups import batches_of, metadata_of, open_streaming
 
 LEAST_ROWS = 256  # of a stream that are held at a time
 BUFFER_BYTES = 1 << 15  # of each column of each file
@@ -52,9 +52,9 @@ def chains_of(files: Iterable[Ordered]) -> list[list[Any]]:
     return chains
 
 
-def _leaves(path: Path, columns: list[str]) -> int:
+def _leaves(path: Place, columns: list[str]) -> int:
     """How many columns a Parquet file keeps for these."""
-    about = pq.read_metadata(path).schema
+    about = metadata_of(path).schema
     return sum(about.column(n).path.split(".")[0] in columns for n in range(len(about)))
 
 
@@ -63,7 +63,7 @@ def fan_in_of(columns: int, memory_bytes: int) -> int:
     return max(2, memory_bytes // (columns * COLUMN_BYTES))
 
 
-def merged(chains: Sequence[Sequence[Path]], columns: list[str], batch_rows: int, memory_bytes: int) -> Iterator[pa.RecordBatch]:
+def merged(chains: Sequence[Sequence[Place]], columns: list[str], batch_rows: int, memory_bytes: int) -> Iterator[pa.RecordBatch]:
     """The rows of all files by ascending value of the first column (text by its UTF-8 bytes), in batches that are not empty; about `memory_bytes` are used."""
     if not chains:
         return
@@ -77,10 +77,10 @@ def merged(chains: Sequence[Sequence[Path]], columns: list[str], batch_rows: int
         yield from _merged(sources, batch_rows)
 
 
-def _reader(files: Sequence[Path], columns: list[str]) -> Callable[[int], Batches]:
+def _reader(files: Sequence[Place], columns: list[str]) -> Callable[[int], Batches]:
     def read(rows: int) -> Batches:
         for path in files:
-            with open_streaming(path, BUFFER_BYTES) as file:
+            with path.open("rb") as opened, open_streaming(opened, BUFFER_BYTES) as file:
                 yield from batches_of(file, [WHOLE], columns, rows)
 
     return read

@@ -14,6 +14,7 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.labeling_functions import lookup, soft_column, validation
 from labeljob.labeling_functions.connection import ARROW_TYPES, ROWS_NAME, fetch, open_locked
+from labeljob.labeling_functions.cost import Cost, cost_of
 from labeljob.labeling_functions.fallback import mask_fallbacks
 from labeljob.labeling_functions.identity import LookupData
 from labeljob.labeling_functions.isolation import RawVotes, evaluate_isolated
@@ -137,6 +138,11 @@ class CompiledFunctions:
         votes: npt.NDArray[np.int8] = np.where(errors, np.int8(ABSTAIN), raw.T)
         masked = np.ascontiguousarray(mask_fallbacks(votes, self.fallback), dtype=np.int8)
         return VoteBatch(masked, errors, levels)
+
+    def cost(self, batch: Any) -> Cost:
+        """What each function costs on a batch of at least one row; DuckDB is asked for one function after the other, and those in Python are left out."""
+        asked = {position: name for position, name in enumerate(self.names) if position not in self.python.paths}
+        return cost_of(asked, lambda: self._typed(batch), self._evaluate)
 
     def _soft_votes(self, raw: RawVotes, rows: Any) -> "Levels | None":
         """The level of each soft vote, int16 [n_rows, n_soft]; its likeliest class, or its failure, goes into `raw`.

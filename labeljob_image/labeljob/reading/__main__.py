@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,9 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.frozen_models import opened
 from labeljob.held_out import not_taught
+from labeljob.io.credentials import take_ambient
 from labeljob.io.locations import Locations
+from labeljob.io.places import Place, refusal
 from labeljob.logs import Log, frames
 from labeljob.multi_label.artifact import SetsArtifact, is_multi_label
 from labeljob.multi_label.artifact import from_files as sets_from_files
@@ -29,9 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--request", type=Path, required=True, help="the ReadingRequest, a JSON file")
     start_arrow()
     request = ReadingRequest.model_validate_json(parser.parse_args(arguments).request.read_bytes())
-    context = StepContext(Locations(request.mounts), available(), Log("read", sys.stderr), build_digest())
+    locations = Locations(request.mounts, request.access, take_ambient(os.environ))
+    context = StepContext(locations, available(), Log("read", sys.stderr), build_digest())
     try:
-        print(json.dumps(_answer(request, context)))
+        print(json.dumps(_refused(request, context)))
     except JobError as error:
         print(json.dumps({"error": error.message, "reason": error.reason}))
         return 1
@@ -39,6 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps({"error": f"{type(error).__name__} while reading, at {'; '.join(frames(error.__traceback__)[-3:])}", "reason": JobReason.INTERNAL_ERROR}))
         return 1
     return 0
+
+
+def _refused(request: ReadingRequest, context: StepContext) -> dict[str, object]:
+    """The answer; what an object store refuses meanwhile is a JobError, too, and never its own text."""
+    try:
+        return _answer(request, context)
+    except JobError:
+        raise
+    except Exception as error:  # noqa: BLE001 it is raised again
+        raise refusal(context.locations.path(request.output), error) or error from None
 
 
 def _answer(request: ReadingRequest, context: StepContext) -> dict[str, object]:
@@ -60,7 +74,7 @@ def _answer(request: ReadingRequest, context: StepContext) -> dict[str, object]:
     return _written(request, page(request, artifact, labels, len(given.classes) - len(gold.classes)))
 
 
-def _answer_of_sets(request: ReadingRequest, artifact: SetsArtifact, table: Path, context: StepContext) -> dict[str, object]:
+def _answer_of_sets(request: ReadingRequest, artifact: SetsArtifact, table: Place, context: StepContext) -> dict[str, object]:
     """As `_answer`, of a multi-label set."""
     if request.question == "explain":
         from labeljob.reading.explain_sets import explain_sets

@@ -5,7 +5,6 @@ after, and is shown after.
 """
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io.content import pin_broken
+from labeljob.io.places import Place, open_table
 from labeljob.label_model import FittedLabelModel, contributions, estimated_accuracy, weights
 from labeljob.label_model.side.side_model import side_contributions
 from labeljob.label_model.side.side_tables import Outcomes
@@ -29,13 +29,13 @@ from labeljob.said import said
 from labeljob.votes import ABSTAIN, FloatArray, Votes
 
 
-def explain(table: Path, artifact: ModelArtifact, row_id: str, uri: str, version: int | None = None) -> dict[str, Any]:
+def explain(table: Place, artifact: ModelArtifact, row_id: str, uri: str, version: int | None = None) -> dict[str, Any]:
     """The provenance of one labelled row, as JSON data.
 
     Raises:
         JobError: SOURCE_NOT_FOUND: no such row; PIN_BROKEN: the row was labelled by another model version than `artifact`.
     """
-    row = row_of(DeltaTable(table, version=version), artifact.function_set, row_id, uri)
+    row = row_of(open_table(table, version), artifact.function_set, row_id, uri)
     votes = np.array([row["votes"]], dtype=np.int8)
     voters, classes = voters_of(artifact.function_set), artifact.function_set.classes
     if votes.shape[1] != len(voters.names):

@@ -5,13 +5,12 @@ that class. Calibration comes after, and is shown after.
 """
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from deltalake import DeltaTable
 
 from labeljob.io.content import pin_broken
+from labeljob.io.places import Place, open_table
 from labeljob.label_model import FittedLabelModel
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.multi_label.artifact import SetsArtifact
@@ -23,10 +22,10 @@ from labeljob.said import ABSTAINS, said
 from labeljob.votes import ABSTAIN, FloatArray, Votes
 
 
-def explain_sets(table: Path, artifact: SetsArtifact, row_id: str, uri: str, version: int | None = None) -> dict[str, Any]:
+def explain_sets(table: Place, artifact: SetsArtifact, row_id: str, uri: str, version: int | None = None) -> dict[str, Any]:
     """The provenance of one labelled row, as JSON data; JobErrors as of `explain`."""
     function_set, voters, classes = artifact.function_set, artifact.voters, list(artifact.function_set.classes)
-    row = row_of(DeltaTable(table, version=version), function_set, row_id, uri)
+    row = row_of(open_table(table, version), function_set, row_id, uri)
     votes = np.array([row["votes"]], dtype=np.int8)
     if votes.shape[1] != len(voters.names):
         raise pin_broken(uri, "the row was labelled with other functions than this model version has")

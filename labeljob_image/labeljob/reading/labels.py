@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.gold import Gold, Matched
 from labeljob.held_out import judged
 from labeljob.io.content import pin_broken
+from labeljob.io.places import Place, open_table
 from labeljob.label_model import VoteReducer
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import Labelled, reduced_rows, reducer_of, voters_of
@@ -54,7 +54,7 @@ class Labels:
         return self.figures.metrics(self.gold_rows or None)
 
 
-def read_labels(table: Path, request: ReadingRequest, artifact: ModelArtifact, gold: Gold) -> Labels:
+def read_labels(table: Place, request: ReadingRequest, artifact: ModelArtifact, gold: Gold) -> Labels:
     """Count a version of the output. Gold rows are scored as the run scored them: by calibrators that have not seen them.
 
     Raises:
@@ -72,7 +72,7 @@ def read_labels(table: Path, request: ReadingRequest, artifact: ModelArtifact, g
         gold_rows=len(gold.classes),
         votes=reducer_of(voters),
     )
-    for batch in batches_of(DeltaTable(table, version=request.output_version), output_schema(function_set)):
+    for batch in batches_of(open_table(table, request.output_version), output_schema(function_set)):
         votes = votes_of_batch(batch, functions, request.output)
         labelled = _labelled(batch, classes)
         ids = batch.column(function_set.id_column)

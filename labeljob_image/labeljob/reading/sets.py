@@ -1,13 +1,12 @@
 """A committed version of label sets as counts and arrays, read batch by batch: memory grows with functions and gold, not with rows."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from deltalake import DeltaTable
 
 from labeljob.contract.reading import ReadingRequest
+from labeljob.io.places import Place, open_table
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.multi_label.artifact import SetsArtifact
 from labeljob.multi_label.counts import AnswerCounts, conflict_counts
@@ -40,7 +39,7 @@ class SetLabels:
     unsure: list[tuple[float, str, str]] = field(default_factory=list)
 
 
-def read_sets(table: Path, request: ReadingRequest, artifact: SetsArtifact, gold: SetGold) -> SetLabels:
+def read_sets(table: Place, request: ReadingRequest, artifact: SetsArtifact, gold: SetGold) -> SetLabels:
     """Count a version of the output. Gold rows are scored as the run scored them: by calibrators that have not seen them.
 
     Raises:
@@ -54,7 +53,7 @@ def read_sets(table: Path, request: ReadingRequest, artifact: SetsArtifact, gold
         confidence=np.zeros((SIZES, BINS), dtype=np.int64),
         gold_rows=len(gold.labels),
     )
-    for batch in batches_of(DeltaTable(table, version=request.output_version), output_schema(artifact.function_set)):
+    for batch in batches_of(open_table(table, request.output_version), output_schema(artifact.function_set)):
         ids, votes, levels = batch.column(artifact.function_set.id_column), votes_of_batch(batch, functions, request.output), levels_of_batch(batch)
         _add(labels, artifact, batch, ids, votes, levels)
         labels.functions.add(VoteBatch(votes, np.zeros(votes.shape, dtype=bool), levels), gold.match(ids))

@@ -24,6 +24,7 @@ from labeljob.errors import JobError
 from labeljob.io.data_files import DataFile
 from labeljob.io.delta_writer import DeltaWriter
 from labeljob.io.parted import check_all_read
+from labeljob.io.preflight import require_conditional_put
 from labeljob.io.quarantine_files import REPEATED, tidy
 from labeljob.io.repeated_ids import OnceOnly, Repeated
 from labeljob.io.shard_files import ShardFiles, ShardSummary, discard_until
@@ -62,6 +63,7 @@ def _committed(task: CommitTask, files: ShardFiles, context: StepContext) -> Lab
     label = task.label
     if (record := standing(label, context)) is not None:
         return result_of(label, record)
+    require_conditional_put(files.folder, label.output)
     summaries = _all_of(files)
     check_all_read(label.data, (one.split for one in summaries), (file for one in summaries for file in one.read))
     labelling, digest = labelling_of(label, context), ContentDigest()

@@ -1,6 +1,7 @@
 """Votes of a pinned dataset, batch by batch: only the id and the columns that functions read leave the reader (C2, F5)."""
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,11 +14,15 @@ from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.privacy import PrivacyFinding
 from labeljob.hashing import Hasher
 from labeljob.io.source import Source
+from labeljob.logs import Log
 from labeljob.model_artifact import VotingSet
 from labeljob.privacy_scan import PrivacyScan
 from labeljob.schema import Look, check_contract
 from labeljob.steps.context import StepContext
 from labeljob.votes import VoteBatch
+
+TIMED_ROWS = 50_000  # of a run; in a smaller one the timing would take longer than what it tells is worth
+TIMED_SECONDS = 10.0  # that the first batch may have taken
 
 
 def checked_rows(source: Source, function_set: FunctionSet, key_id: str | None, context: StepContext, look: Look) -> tuple[int, list[PrivacyFinding]]:
@@ -52,13 +57,18 @@ class Voting:
     rows: int
     batch_rows: int
     hasher: Hasher | None
+    log: Log
 
     def batches(self, source: Source, progress: Callable[[int], None]) -> Iterator[tuple[pa.Array, VoteBatch]]:
         """(ids, votes) of each batch; see `vote_batches`."""
         allowance, done = math.floor(self.function_set.max_error_rate * self.rows) + 1, 0
         for part in source.batches(privacy.inputs(self.function_set, self.cascade.input_columns), self.batch_rows):
             batch = privacy.withheld(part.batch, self.function_set, self.hasher)
-            yield batch.column(self.function_set.id_column), self.cascade.apply(batch, allowance)
+            started = time.perf_counter()
+            votes = self.cascade.apply(batch, allowance)
+            if not done and self.rows >= TIMED_ROWS and batch.num_rows and time.perf_counter() - started < TIMED_SECONDS:
+                self.log.info("functions timed", **self.cascade.cost(batch).as_fields())
+            yield batch.column(self.function_set.id_column), votes
             self.cascade.check_errors(self.rows)
             done += part.batch.num_rows
             progress(done)
@@ -73,7 +83,7 @@ def open_voting(voting: VotingSet, rows: int, context: StepContext) -> Iterator[
     """Functions and inputs, compiled."""
     with ExitStack() as stack:
         cascade = open_cascade(voting, context.resources, context.limits, context.python, stack)
-        yield Voting(cascade, voting.function_set, rows, context.batch_rows, context.hasher(voting.function_set, voting.key_id))
+        yield Voting(cascade, voting.function_set, rows, context.batch_rows, context.hasher(voting.function_set, voting.key_id), context.log)
 
 
 def vote_batches(source: Source, rows: int, voting: VotingSet, context: StepContext, progress: Callable[[int], None]) -> Iterator[tuple[pa.Array, VoteBatch]]:

@@ -91,6 +91,7 @@ def run_fit(task: FitTask, context: StepContext) -> FitResult:
     home = ArtifactHome(context.locations.path(task.artifacts), task.artifacts)
     if (standing := home.find(task.fit_digest)) is not None:
         return found_again(home, standing)
+    home.require_safe()
     prepared = _prepared(task, context)
     evaluated = _evaluate(task, prepared, context)
     start, remarks = start_of(task, home)

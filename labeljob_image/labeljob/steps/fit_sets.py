@@ -72,6 +72,7 @@ def run_fit_sets(task: FitTask, context: StepContext) -> FitResult:
     home = ArtifactHome(context.locations.path(task.artifacts), task.artifacts)
     if (standing := home.find(task.fit_digest)) is not None:
         return found_again(home, standing)
+    home.require_safe()
     if (why := refusal(task.algorithm, task.parameters)) is not None:
         raise JobError(JobReason.FUNCTIONS_INVALID, why)
     voting = pinned_voting(task, context)

@@ -15,6 +15,7 @@ from labeljob.contract.quarantine import Quarantine
 from labeljob.contract.result import LabelResult
 from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_writer import DeltaWriter
+from labeljob.io.preflight import require_conditional_put
 from labeljob.io.quarantine_files import REPEATED, tidy
 from labeljob.io.repeated_ids import OnceOnly
 from labeljob.io.shard_files import ShardFiles, discard_until
@@ -33,6 +34,7 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
     started, digest = context.clock(), ContentDigest()
     if (done := standing(task, context)) is not None:
         return result_of(task, done)
+    require_conditional_put(context.locations.path(task.output), task.output)
     labelling = labelling_of(task, context)
     source = open_pinned(task.data, context.locations)
     accepted = accept(source, task, labelling, both(labelling.sample.add, labelling.scan.add), context)

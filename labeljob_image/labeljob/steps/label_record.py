@@ -51,9 +51,16 @@ def set_aside(ids: pa.Array, batch: VoteBatch) -> pa.RecordBatch:
 
 def unpacked(column: pa.Array, functions: int) -> tuple[Votes, Levels | None]:
     """(votes int8 [n_rows, n_functions], levels) of a batch that `set_aside` made."""
-    data = np.frombuffer(b"".join(column.to_pylist()), dtype=np.int8).reshape(len(column), -1)
+    data = np.frombuffer(_content(column), dtype=np.int8).reshape(len(column), -1)
     levels = np.ascontiguousarray(data[:, functions:]).view(np.int16) if data.shape[1] > functions else None
     return np.ascontiguousarray(data[:, :functions]), levels
+
+
+def _content(column: pa.Array) -> memoryview:
+    """The bytes of all rows, one behind the other; the column is binary, as the spool gives it, and without nulls."""
+    _, offsets, data = column.cast(pa.binary()).buffers()
+    bounds = np.frombuffer(offsets, dtype=np.int32)[column.offset : column.offset + len(column) + 1]
+    return memoryview(data)[bounds[0] : bounds[-1]]
 
 
 def commit_of(task: LabelTask, outcome: Outcome, content: str, started: datetime, context: StepContext, apart: Quarantine | None) -> Commit:

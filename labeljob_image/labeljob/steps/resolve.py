@@ -88,7 +88,7 @@ def _pinned_input(query: InputQuery, context: StepContext) -> tuple[ModelInput, 
         known = ", ".join(str(one.version) for one in versions[:VERSIONS]) or "none"
         message = f"spec.inputs: LabelModel {query.name} has no version {query.version} (there are: {known}): name one of these, or none"
         raise JobError(JobReason.INPUT_MISMATCH, message)
-    pin = ModelInput(name=query.name, version=found.version, digest=found.fit_digest, artifacts=query.artifacts, sha256=found.sha256)
+    pin = ModelInput(name=query.name, version=found.version, digest=found.fit_digest, artifacts=query.artifacts, sha256=found.sha256, secret=query.secret)
     return pin, found.inputs
 
 

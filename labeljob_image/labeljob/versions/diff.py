@@ -21,6 +21,7 @@ from labeljob.contract.versions import VersionsRequest
 from labeljob.frozen_models import opened as opened_model
 from labeljob.io.delta_commits import CommitRecord
 from labeljob.io.locations import Locations
+from labeljob.io.places import open_table
 from labeljob.labeling_functions.quoting import identifier
 from labeljob.multi_label.artifact import from_files as sets_from_files
 from labeljob.multi_label.artifact import is_multi_label
@@ -79,7 +80,7 @@ def diff(request: VersionsRequest, locations: Locations, resources: Resources) -
 def _side(table: DeltaTable, request: VersionsRequest, home: ArtifactHome, version: int, locations: Locations) -> Side:
     record = record_of(table, request, version)
     files = home.load(record.commit.model_version, record.commit.model_sha256)
-    at_version = DeltaTable(table.table_uri, version=version)
+    at_version = open_table(locations.path(request.output), version)
     artifact = sets_from_files(files, request.artifacts) if is_multi_label(files) else opened_model(locations, files, request.artifacts)
     return Side(record, at_version, artifact.function_set)
 

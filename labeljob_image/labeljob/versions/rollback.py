@@ -5,6 +5,7 @@ do, a run that was under way when the version was restored is superseded, and th
 """
 
 import uuid
+from pathlib import Path
 
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
@@ -31,10 +32,12 @@ def rollback(request: VersionsRequest, locations: Locations) -> dict[str, object
     record = record_of(table, request, request.version)
     if request.version == table.version():
         raise JobError(JobReason.SOURCE_NOT_FOUND, f"{request.output}: version {request.version} is what stands there: name an earlier one")
-    with writing(request.output):
+    place = locations.path(request.output)
+    with writing(request.output, place):
         _restore(table, request, record)
     made = table.version()
-    flush_folder(locations.path(request.output) / "_delta_log")
+    if isinstance(place, Path):
+        flush_folder(place / "_delta_log")
     return {"labelJob": request.job, "restored": request.version, "version": made, "run": record.commit.run, "rows": record.commit.metrics.get("rows")}
 
 

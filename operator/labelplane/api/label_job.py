@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from labeljob.contract.base import Wire
 from labeljob.contract.config import MOST_SHARDS, Shards
-from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
+from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, Located, SecretOfUri, VolumeUri
 from labeljob.contract.drift import DRIFT_LIMIT, Shift
 from labeljob.contract.inputs import MOST_CHAIN, ModelInput
 from labeljob.contract.privacy import FINDINGS, HashKeyPin, PrivacyFinding
@@ -15,6 +15,7 @@ from labelplane.api.conditions import Conditions
 from labelplane.api.label_model import FunctionSetPin, Name
 from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Duration, Runtime
+from labelplane.api.schedules import Schedule, TimeZone
 
 SHARDS_RULE = f"must be auto, or an integer from 1 to {MOST_SHARDS}"
 
@@ -50,11 +51,12 @@ class ModelRef(Wire):
     version: Annotated[int | None, Field(ge=1, description="Hold this version. When left out: the one that the model serves.")] = None
 
 
-class Output(Wire):
+class Output(Located):
     """The table of labels. Its place cannot change; make a new LabelJob for another table."""
 
     uri: VolumeUri
     format: Annotated[Literal["delta"], Field(description="How labels are stored.")]
+    secret_ref: SecretOfUri = None
 
 
 class Objectives(Wire):
@@ -76,6 +78,9 @@ class DriftLimits(Wire):
     ] = None
 
 
+SCHEDULE_WITH_MODE = "mode scheduled and schedule go together: give both, or neither"
+
+
 class QuarantineLimit(Wire):
     """How much of the input may be set apart."""
 
@@ -90,7 +95,21 @@ class LabelJobSpec(Wire):
     model_ref: ModelRef
     input: Annotated[Dataset, Field(description="The rows to label.")]
     output: Output
-    mode: Annotated[Literal["once"], Field(description="once: label, and label again when the spec, the model or reconcile-at asks for it. When left out: once.")] | None = None
+    mode: (
+        Annotated[
+            Literal["once", "scheduled"],
+            Field(
+                description="once: label, and label again when the spec, the model or reconcile-at asks for it. scheduled: then, and at each tick of"
+                " spec.schedule look at the data again and label it where it has changed. When left out: once."
+            ),
+        ]
+        | None
+    ) = None
+    schedule: Annotated[Schedule | None, Field(description="When a scheduled job looks at its data again: minute, hour, day of month, month, day of week.")] = None
+    time_zone: Annotated[TimeZone | None, Field(description="Time zone of the schedule, such as Europe/Berlin. When left out: Etc/UTC.")] = None
+    starting_deadline_seconds: Annotated[
+        int | None, Field(ge=1, description="A tick that could not be kept for so long is let go. When left out: however late, the last one is kept.")
+    ] = None
     on_model_change: Annotated[
         Literal["relabel", "keep"] | None, Field(description="Whether a newly promoted model labels the data again. When left out: relabel.")
     ] = None
@@ -116,6 +135,19 @@ class LabelJobSpec(Wire):
     active_deadline: Annotated[Duration | None, Field(description="How long one run may take, its shards and its commit together. When left out: no limit.")] = None
     runtime: Annotated[Runtime | None, Field(description="How the run runs. What is left out comes from the model's and the set's runtime.")] = None
 
+    @model_validator(mode="after")
+    def _schedule_goes_with_its_mode(self) -> "LabelJobSpec":
+        if (self.mode == "scheduled") != (self.schedule is not None):
+            raise ValueError(SCHEDULE_WITH_MODE)
+        if self.schedule is None and (self.time_zone is not None or self.starting_deadline_seconds is not None):
+            raise ValueError("timeZone and startingDeadlineSeconds go with a schedule: add spec.schedule, or remove them")
+        return self
+
+    @model_validator(mode="after")
+    def _limit_goes_with_its_policy(self) -> "LabelJobSpec":
+        if self.quarantine is not None and self.schema_policy != "quarantine":
+            raise ValueError("quarantine has an effect only with schemaPolicy: quarantine: add it, or remove quarantine")
+        return self
 
     @property
     def quarantined_share(self) -> float | None:
@@ -230,6 +262,7 @@ class JobPins(Wire):
     build: str
     run_digest: str
     sequence: int
+    scheduled_for: Annotated[str | None, Field(description="The tick of the schedule that the run is for.")] = None
     shards: Annotated[int, Field(description="In how many parts the run labels the data.")] = 1
     started_at: str
 
@@ -239,6 +272,7 @@ class LabelJobStatus(Wire):
 
     observed_generation: int = -1
     last_handled_reconcile_at: str | None = None
+    next_schedule_time: Annotated[str | None, Field(description="When a scheduled job looks at its data again.")] = None
     pins: JobPins | None = None
     run: Run | None = None
     metrics: Metrics | None = None

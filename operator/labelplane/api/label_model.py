@@ -7,7 +7,7 @@ from pydantic import Field, WithJsonSchema, field_validator, model_validator
 from labeljob.contract.algorithms import AlgorithmChoice
 from labeljob.contract.base import Wire
 from labeljob.contract.calibration import CalibrationChoice, CalibrationRecord, Interval
-from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, VolumeUri
+from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, Located, SecretOfUri, VolumeUri
 from labeljob.contract.inputs import MOST_CHAIN, MOST_INPUTS, ModelInput
 from labeljob.contract.privacy import FINDINGS, HashKeyPin, PrivacyFinding
 from labeljob.contract.result import DependentPair, StartPin
@@ -33,10 +33,11 @@ class InputRef(Wire):
     version: Annotated[int | None, Field(ge=1, description="Hold this version. When left out: the one that the model serves; a newly promoted one is a new fit here.")] = None
 
 
-class Artifacts(Wire):
+class Artifacts(Located):
     """The home of every version."""
 
     uri: VolumeUri
+    secret_ref: SecretOfUri = None
 
 
 ClassBalance = Annotated[

@@ -6,6 +6,10 @@ Every rule is tested at maximum size against a real API server: the cost budget 
 Rule = dict[str, str]
 
 _ONE_KIND = "[has(self.keywords), has(self.regex), has(self.threshold), has(self.sql), has(self.lookup), has(self.votes), has(self.python)].exists_one(k, k)"
+_SECRET: Rule = {
+    "rule": "!has(self.secretRef) || self.uri.startsWith('s3://')",
+    "message": "secretRef goes with an s3:// uri: remove it, or correct the uri",
+}
 _NAMES_CLASSES = "has(self.lookup) || has(self.votes) || has(self.python)"
 
 RULES: dict[str, list[Rule]] = {
@@ -115,7 +119,12 @@ RULES: dict[str, list[Rule]] = {
             " remove useGold, or use another algorithm",
         },
     ],
+    "Dataset": [_SECRET],
+    "GoldDataset": [_SECRET],
+    "LookupTable": [_SECRET],
+    "Artifacts": [_SECRET],
     "Output": [
+        _SECRET,
         {
             "rule": "self.uri == oldSelf.uri && self.format == oldSelf.format",
             "message": "output.uri and output.format cannot change: make a new LabelJob for another table",
@@ -131,6 +140,14 @@ RULES: dict[str, list[Rule]] = {
             "rule": "!has(self.quarantine) || (has(self.schemaPolicy) && self.schemaPolicy == 'quarantine')",
             "message": "quarantine has an effect only with schemaPolicy: quarantine: add it, or remove quarantine",
             "fieldPath": ".quarantine",
+        },
+        {
+            "rule": "(has(self.mode) && self.mode == 'scheduled') == has(self.schedule)",
+            "message": "mode scheduled and schedule go together: give both, or neither",
+        },
+        {
+            "rule": "has(self.schedule) || !(has(self.timeZone) || has(self.startingDeadlineSeconds))",
+            "message": "timeZone and startingDeadlineSeconds go with a schedule: add spec.schedule, or remove them",
         },
     ],
 }

@@ -9,14 +9,17 @@ from typing import Any
 
 from labeljob.build import build_digest
 from labeljob.contract.base import Wire
-from labeljob.contract.config import Mount
+from labeljob.contract.config import Access, Mount
 from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.digests import canonical_json, digest_of
+from labeljob.contract.inputs import ModelInput
 from labeljob.contract.reading import ReadingRequest
 from labelplane.api.groups import LABEL_JOB, LABEL_MODEL
+from labelplane.api.parse import parse_label_job, parse_label_model
 from labelplane.cli.manifests import ManifestError
 from labelplane.cli.workspace import known_folders
 from labelplane.cluster.local_store import LocalStore
+from labelplane.plan.access import access_to, access_to_inputs, home_of
 
 Resource = dict[str, Any]
 HEAD = 1000  # characters of a page, its mark among them
@@ -89,6 +92,7 @@ def _request(root: Path, job: Resource) -> ReadingRequest:
         question="report",
         job=metadata["name"],
         mounts=tuple(Mount(prefix=prefix, path=str(path)) for prefix, path in known_folders(root).items()),
+        access=access_of(job, model),
         output=run["output"]["uri"],
         output_version=run["output"]["version"],
         run=f"{metadata['name']}-{run['digest'][:10]}-{run['sequence']}",
@@ -104,6 +108,13 @@ def _request(root: Path, job: Resource) -> ReadingRequest:
         gold_label_column=job["spec"]["goldData"]["labelColumn"] if gold else None,
         gold_probability_column=job["spec"]["goldData"].get("inclusionProbabilityColumn") if gold else None,
     )
+
+
+def access_of(job: Resource, model: Resource) -> tuple[Access, ...]:
+    """With which Secret each URI is reached, as the resources name them now."""
+    parsed, spec = parse_label_model(model), parse_label_job(job).spec
+    inputs = [ModelInput.model_validate(one) for one in job["status"]["run"].get("inputs", [])]
+    return access_to(("spec.output", spec.output), ("spec.goldData", spec.gold_data), home_of(parsed), more=access_to_inputs(inputs))
 
 
 def model_of(root: Path, job: Resource) -> Resource:

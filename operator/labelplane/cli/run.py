@@ -127,7 +127,7 @@ def _show(found: list[dict[str, Any]], cluster: LocalCluster) -> None:
 
 
 def _path(cluster: LocalCluster, uri: str) -> str:
-    if uri.startswith("file:"):
+    if uri.startswith(("file:", "s3://")):
         return uri
     claim, _, rest = uri.removeprefix("pvc://").partition("/")
     return str(cluster.jobs.folders[f"pvc://{claim}"] / rest)

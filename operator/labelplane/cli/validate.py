@@ -23,6 +23,7 @@ from labelplane.cli.manifests import Loaded, Manifest
 from labelplane.cli.python_modules import is_at_hand
 from labelplane.cli.workspace import uris_in
 from labelplane.cluster.local_jobs import prefix_of, run_once
+from labelplane.plan.access import access_to_lookups
 from labelplane.plan.function_set import functions_of
 from labelplane.plan.inputs import cycle_text
 from labelplane.plan.multi_label import multi_label_problem
@@ -103,7 +104,7 @@ def _check(manifest: Manifest, loaded: Loaded, volumes: Mapping[str, Path]) -> V
             return Verdict(notes=tuple(_elsewhere(elsewhere)))  # what is left would be no set
         functions = _without(functions, elsewhere)
         result = _run(manifest, functions, mounts, Path(scratch) / "job", loaded.folder)
-        missing = away and result.failure is not None and result.failure.reason is JobReason.SOURCE_NOT_FOUND
+        missing = away and result.failure is not None and result.failure.reason in (JobReason.SOURCE_NOT_FOUND, JobReason.SECRET_INVALID)
         if missing and len(away) < len(functions.enabled_functions):
             result = _run(manifest, _without(functions, away), mounts, Path(scratch) / "rest", loaded.folder)
         elif missing:
@@ -121,7 +122,8 @@ def _elsewhere(functions: Mapping[str, str]) -> Iterable[str]:
 def _run(manifest: Manifest, functions: FunctionSet, mounts: tuple[Mount, ...], folder: Path, at: Path) -> JobResult:
     metadata = manifest["metadata"]
     owner = Owner(kind=FUNCTION_SET.kind, namespace=metadata.get("namespace", "default"), name=metadata["name"])
-    return run_once(JobConfig(step="check", owner=owner, mounts=mounts, check=CheckTask(function_set=functions)), folder, at)
+    access = tuple(access_to_lookups(functions))
+    return run_once(JobConfig(step="check", owner=owner, mounts=mounts, access=access, check=CheckTask(function_set=functions)), folder, at)
 
 
 def _without(functions: FunctionSet, names: Iterable[str]) -> FunctionSet:

@@ -6,7 +6,7 @@ from typing import Any
 from labeljob.contract.config import Mount
 from labeljob.contract.versions import VersionsRequest
 from labelplane.api.names import app_id
-from labelplane.cli.reading import ask, labelled_job, model_of
+from labelplane.cli.reading import access_of, ask, labelled_job, model_of
 from labelplane.cli.workspace import known_folders
 
 Resource = dict[str, Any]
@@ -25,13 +25,14 @@ def rollback(root: Path, job: str | None, version: int) -> Resource:
 
 
 def _request(root: Path, job: Resource, version: int) -> VersionsRequest:
-    metadata, pins = job["metadata"], job["status"].get("pins") or {}
+    metadata, pins, model = job["metadata"], job["status"].get("pins") or {}, model_of(root, job)
     return VersionsRequest(
         action="diff",
         job=metadata["name"],
         mounts=tuple(Mount(prefix=prefix, path=str(path)) for prefix, path in known_folders(root).items()),
+        access=access_of(job, model),
         output=job["status"]["run"]["output"]["uri"],
         app_id=app_id(metadata.get("namespace", "default"), metadata["name"]),
-        artifacts=pins.get("modelArtifacts") or model_of(root, job)["spec"]["artifacts"]["uri"],
+        artifacts=pins.get("modelArtifacts") or model["spec"]["artifacts"]["uri"],
         version=version,
     )

@@ -89,7 +89,8 @@ class LocalJobs:
         return self.root / name / "log"
 
     def _mounts(self, intent: JobIntent) -> tuple[Mount, ...]:
-        prefixes = dict.fromkeys(prefix_of(uri) for uri in (*intent.writes, *intent.reads, *(ref.uri for ref in intent.secrets)))
+        secrets = (f"secret://{one.secret}" for one in intent.config.access if one.secret)
+        prefixes = dict.fromkeys(prefix_of(uri) for uri in (*intent.writes, *intent.reads, *secrets, *(ref.uri for ref in intent.secrets)) if not uri.startswith("s3://"))
         return tuple(Mount(prefix=prefix, path=str(self._folder(prefix))) for prefix in prefixes)
 
     def _folder(self, prefix: str) -> Path:

@@ -56,7 +56,7 @@ class DomainCondition:
     message: str
 
 
-Situation = Literal["ready", "reconciling", "running", "waiting", "stalled"]
+Situation = Literal["ready", "reconciling", "running", "waiting", "failed", "stalled"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Outcome:
     reconciling  first run or a new generation under way: Ready=Unknown
     running      a rerun under way while a good version serves: Ready=True, Running=True
     waiting      another resource must change first: Ready=False, Reconciling=True
+    failed       a scheduled run failed and is tried again at the next tick: Ready=False
     stalled      a person must act: Ready=False, Stalled=True
     """
 

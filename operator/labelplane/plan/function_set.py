@@ -8,6 +8,7 @@ from labeljob.contract.function_set import FunctionSet
 from labelplane.api.function_set import FunctionSetStatus, LabelingFunctionSet
 from labelplane.api.names import child_name
 from labelplane.api.reasons import ControlReason
+from labelplane.plan.access import access_to_lookups
 from labelplane.plan.actions import JobIntent, Outcome, Plan
 from labelplane.plan.job_progress import progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
@@ -74,7 +75,7 @@ def _intent(resource: LabelingFunctionSet, request: str) -> JobIntent:
     owner = Owner(kind="LabelingFunctionSet", namespace=resource.metadata.namespace, name=resource.metadata.name)
     return JobIntent(
         name=child_name(resource.metadata.name, "check", request[:10]),
-        config=JobConfig(step="check", owner=owner, check=CheckTask(function_set=functions)),
+        config=JobConfig(step="check", owner=owner, access=tuple(access_to_lookups(functions)), check=CheckTask(function_set=functions)),
         reads=lookup_uris(functions),
         writes=(),
         runtime=merged(resource.spec.runtime),

@@ -60,9 +60,10 @@ def _wanted(ref: InputRef, place: int, observed: Observed) -> WantedInput:
         model = parse_label_model(raw)
     except Stalled as stalled:
         raise Waiting(ControlReason.MODEL_NOT_READY, f"{not_ready}: {stalled.message}") from stalled
-    artifacts, current = model.spec.artifacts.uri, model.status.current
+    home, current = model.spec.artifacts, model.status.current
+    opened = {"artifacts": home.uri, "secret": home.secret_ref.name if home.secret_ref else None}
     if ref.version is not None:
-        return WantedInput(InputQuery(name=ref.name, artifacts=artifacts, version=ref.version), None)
+        return WantedInput(InputQuery(name=ref.name, version=ref.version, **opened), None)
     if not is_ready(raw) or current is None:
         raise Waiting(ControlReason.MODEL_NOT_READY, f"{not_ready}: look at its conditions")
-    return WantedInput(InputQuery(name=ref.name, artifacts=artifacts, version=current.version), current.digest)
+    return WantedInput(InputQuery(name=ref.name, version=current.version, **opened), current.digest)

@@ -21,6 +21,7 @@ from labelplane.plan.observed import Observed
 from labelplane.plan.privacy import suspected
 from labelplane.plan.quarantine import rows_quarantined
 from labelplane.plan.runs import pod_seconds, with_commit
+from labelplane.plan.schedule import on_schedule
 from labelplane.plan.shards import sharded, with_progress
 from labelplane.plan.situation import beside_what_serves
 from labelplane.plan.sources import refuse_files
@@ -43,14 +44,15 @@ def plan_label_job(resource: LabelJob, observed: Observed, *, now: datetime, set
     ttl = seconds(resource.spec.run_ttl) if resource.spec.run_ttl else DEFAULT_SECONDS
     deletions, due = expired(observed, needed=held, seconds=ttl, now=now)
     soonest = min((wait for wait in (plan.requeue_after, due) if wait is not None), default=None)
-    return replace(plan, actions=(*plan.actions, *deletions), requeue_after=soonest)
+    return on_schedule(replace(plan, actions=(*plan.actions, *deletions), requeue_after=soonest), resource, now)
 
 
 def _suspended(resource: LabelJob, observed: Observed) -> Plan:
     """The running Jobs go, none is made, and what stands goes on standing."""
     running = tuple(DeleteJob(job.name, job.uid) for job in observed.jobs if not job.finished and not job.deleting)
     text = "spec.suspend: nothing runs until it is removed or false"
-    return Plan(Outcome("reconciling", ControlReason.SUSPENDED, text, suspended=text), without_progress(resource), running)
+    status = without_progress(resource).model_copy(update={"next_schedule_time": None})
+    return Plan(Outcome("reconciling", ControlReason.SUSPENDED, text, suspended=text), status, running)
 
 
 def _refuse(resource: LabelJob, settings: Settings) -> None:

@@ -12,14 +12,15 @@ from labelplane.errors import Waiting
 from labelplane.plan.observed import Observed
 from labelplane.plan.references import referenced_model, runtime_of_set
 from labelplane.plan.runtime import image_of, merged
+from labelplane.plan.schedule import due
 from labelplane.settings import Settings
 
-WITHOUT_EFFECT = ("shards", "max_parallelism")  # fields of the spec that change how a run runs, and nothing that it writes
+WITHOUT_EFFECT = ("shards", "max_parallelism", "schedule", "time_zone", "starting_deadline_seconds")  # fields of the spec that change how a run runs, and nothing that it writes
 
 
 @dataclass(frozen=True)
 class JobContext:
-    """All that the decisions about one job look at. `request` is `<digest of what was asked>/<model version>`; `scope` see `JobPins`."""
+    """All that the decisions about one job look at. `request` is `<digest of what was asked>/<model version>[/<tick>]`; `scope` see `JobPins`."""
 
     resource: LabelJob
     model: LabelModel
@@ -30,6 +31,7 @@ class JobContext:
     request: str
     scope: str
     now: datetime
+    tick: str | None = None  # of the schedule
 
     @property
     def status(self) -> LabelJobStatus:
@@ -48,7 +50,9 @@ def job_context(resource: LabelJob, observed: Observed, settings: Settings, now:
     asked = digest_of([metadata.uid, metadata.generation, metadata.reconcile_at, image])
     lasting = resource.spec.model_copy(update=dict.fromkeys(WITHOUT_EFFECT)).wire()
     scope = digest_of([metadata.uid, lasting, metadata.reconcile_at, image])
-    return JobContext(resource, model, observed, runtime, image, version, f"{asked}/{version}", scope, now)
+    tick = due(resource, now)
+    request = f"{asked}/{version}" if tick is None else f"{asked}/{version}/{tick}"
+    return JobContext(resource, model, observed, runtime, image, version, request, scope, now, tick)
 
 
 def without_progress(resource: LabelJob) -> LabelJobStatus:

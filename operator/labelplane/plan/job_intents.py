@@ -5,11 +5,12 @@
                        <name…>-<digest10>-<sequence>-commit   step commit
 """
 
-from labeljob.contract.config import CommitTask, JobConfig, LabelTask, Owner, ResolveTask, ShardTask
+from labeljob.contract.config import Access, CommitTask, JobConfig, LabelTask, Owner, ResolveTask, ShardTask
 from labeljob.contract.digests import digest_of
 from labelplane.api.durations import seconds
 from labelplane.api.label_job import JobPins, LabelJob
 from labelplane.api.names import app_id, child_name, run_name
+from labelplane.plan.access import access_to, access_to_inputs, home_of
 from labelplane.plan.actions import JobIntent
 from labelplane.plan.job_context import JobContext
 from labelplane.plan.runtime import at_pinned_image
@@ -26,7 +27,7 @@ def resolve_intent(context: JobContext) -> JobIntent:
     )  # fmt: skip
     return JobIntent(
         name=child_name(resource.metadata.name, "resolve", digest_of(context.request)[:10]),
-        config=JobConfig(step="resolve", owner=_owner(resource), resolve=task),
+        config=JobConfig(step="resolve", owner=_owner(resource), access=_access(context), resolve=task),
         reads=(spec.input.uri, *((spec.gold_data.uri,) if spec.gold_data else ()), artifacts, spec.output.uri),
         writes=(),
         runtime=context.runtime,
@@ -35,14 +36,14 @@ def resolve_intent(context: JobContext) -> JobIntent:
 
 def label_intent(context: JobContext, pins: JobPins) -> JobIntent:
     """The whole run in one pod."""
-    config = JobConfig(step="label", owner=_owner(context.resource), expected_build=pins.build, label=_label_task(context, pins))
+    config = JobConfig(step="label", owner=_owner(context.resource), access=_access(context, pins), expected_build=pins.build, label=_label_task(context, pins))
     return _run_intent(context, pins, config)
 
 
 def shards_intent(context: JobContext, pins: JobPins) -> JobIntent:
     """Every shard of the run, a pod each; nothing becomes visible."""
     task = ShardTask(label=_label_task(context, pins), shards=pins.shards)
-    config = JobConfig(step="shard", owner=_owner(context.resource), expected_build=pins.build, shard=task)
+    config = JobConfig(step="shard", owner=_owner(context.resource), access=_access(context, pins), expected_build=pins.build, shard=task)
     at_once = min(pins.shards, context.resource.spec.max_parallelism or pins.shards)
     return _run_intent(context, pins, config, completions=pins.shards, parallelism=at_once)
 
@@ -50,7 +51,7 @@ def shards_intent(context: JobContext, pins: JobPins) -> JobIntent:
 def commit_intent(context: JobContext, pins: JobPins, *, spent_seconds: float = 0.0) -> JobIntent:
     """Shows the shards in one version; of spec.activeDeadline what they have left is its own."""
     task = CommitTask(label=_label_task(context, pins), shards=pins.shards)
-    config = JobConfig(step="commit", owner=_owner(context.resource), expected_build=pins.build, commit=task)
+    config = JobConfig(step="commit", owner=_owner(context.resource), access=_access(context, pins), expected_build=pins.build, commit=task)
     return _run_intent(context, pins, config, COMMIT, spent_seconds=spent_seconds)
 
 
@@ -79,6 +80,13 @@ def _run_intent(
         completions=completions,
         parallelism=parallelism,
     )
+
+
+def _access(context: JobContext, pins: JobPins | None = None) -> tuple[Access, ...]:
+    """With which Secret each URI of an object store is reached."""
+    spec = context.resource.spec
+    named = (("spec.output", spec.output), ("spec.input", spec.input), ("spec.goldData", spec.gold_data), home_of(context.model))
+    return access_to(*named, more=access_to_inputs(pins.inputs if pins else ()))
 
 
 def _label_task(context: JobContext, pins: JobPins) -> LabelTask:

@@ -34,7 +34,7 @@ def job_pins(context: JobContext, job: ObservedJob, result: JobResult, found: Re
         run |= {"quarantine": spec.quarantined_share}
     previous = context.status.pins.sequence if context.status.pins else 0
     return JobPins(
-        request=context.request, scope=context.scope, input=found.data, gold_data=found.gold,
+        request=context.request, scope=context.scope, scheduled_for=context.tick, input=found.data, gold_data=found.gold,
         model=ModelPin(name=model.metadata.name, version=version.version, digest=version.sha256),
         model_artifacts=model.spec.artifacts.uri, inputs=version.inputs, hash_key=version.hash_key,
         function_set=FunctionSetPin(name=model.spec.function_set_ref.name, digest=version.function_set_digest),

@@ -4,12 +4,13 @@
                             (pinned: the version stands in the index already)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from labeljob.contract.config import FitTask, JobConfig, Owner, ResolveTask
+from labeljob.contract.config import Access, FitTask, JobConfig, Owner, ResolveTask
 from labeljob.contract.digests import digest_of
-from labeljob.contract.inputs import direct_inputs
+from labeljob.contract.inputs import InputQuery, ModelInput, direct_inputs
 from labeljob.contract.result import JobResult, ModelVersion, ResolveResult, StartPin, VersionLine
 from labelplane.api.function_set import LabelingFunctionSet
 from labelplane.api.label_model import LabelModel, LabelModelStatus, ModelPins
@@ -17,6 +18,7 @@ from labelplane.api.names import child_name
 from labelplane.api.reasons import ControlReason
 from labelplane.api.runtime import Runtime
 from labelplane.errors import Stalled
+from labelplane.plan.access import access_to, access_to_inputs, access_to_lookups
 from labelplane.plan.actions import JobIntent, Outcome, Plan
 from labelplane.plan.dependence import repeating
 from labelplane.plan.fit_notes import adversarial, remarks
@@ -209,6 +211,12 @@ def _owner(resource: LabelModel) -> Owner:
     return Owner(kind="LabelModel", namespace=resource.metadata.namespace, name=resource.metadata.name)
 
 
+def _access(context: ModelContext, inputs: Sequence[InputQuery | ModelInput]) -> tuple[Access, ...]:
+    spec = context.resource.spec
+    more = (*access_to_inputs(inputs), *access_to_lookups(functions_of(context.function_set)))
+    return access_to(("spec.artifacts", spec.artifacts), ("spec.trainingData", spec.training_data), ("spec.goldData", spec.gold_data), more=more)
+
+
 def _resolve_intent(context: ModelContext) -> JobIntent:
     spec, functions = context.resource.spec, functions_of(context.function_set)
     queries = tuple(one.query for one in context.inputs)
@@ -216,7 +224,7 @@ def _resolve_intent(context: ModelContext) -> JobIntent:
     gold = (spec.gold_data.uri,) if spec.gold_data else ()
     return JobIntent(
         name=child_name(context.resource.metadata.name, "resolve", context.request[:10]),
-        config=JobConfig(step="resolve", owner=_owner(context.resource), resolve=task),
+        config=JobConfig(step="resolve", owner=_owner(context.resource), access=_access(context, queries), resolve=task),
         reads=(spec.training_data.uri, *gold, spec.artifacts.uri, *(one.artifacts for one in queries), *lookup_uris(functions)),
         writes=(),
         runtime=context.runtime,
@@ -237,7 +245,7 @@ def _fit_intent(context: ModelContext, pins: ModelPins) -> JobIntent:
     attempt = digest_of([pins.request, pins.fit_digest])
     return JobIntent(
         name=child_name(context.resource.metadata.name, "fit", attempt[:10], str(pins.version)),
-        config=JobConfig(step="fit", owner=_owner(context.resource), expected_build=pins.build, fit=task),
+        config=JobConfig(step="fit", owner=_owner(context.resource), access=_access(context, pins.inputs), expected_build=pins.build, fit=task),
         reads=(spec.training_data.uri, *((gold.uri,) if gold else ()), *(one.artifacts for one in pins.inputs), *lookup_uris(functions)),
         writes=(spec.artifacts.uri,),
         runtime=at_pinned_image(context.runtime, pins.image),

@@ -17,4 +17,4 @@ def refuse_files(fields: Iterable[tuple[str, str | None]], settings: Settings) -
     """Raises Stalled for a `file:` URI where there is no laptop whose file it could be."""
     for field, uri in fields:
         if uri and uri.startswith("file:") and not settings.local:
-            raise Stalled(ControlReason.INVALID_SPEC, f"{field}: {uri} names a file of a laptop: in a cluster use pvc:// or configmap://")
+            raise Stalled(ControlReason.INVALID_SPEC, f"{field}: {uri} names a file of a laptop: in a cluster use pvc://, s3:// or configmap://")

@@ -8,7 +8,7 @@ from labelplane.api.groups import CONFIG_DIGEST_ANNOTATION
 from labelplane.api.runtime import Runtime
 from labelplane.plan.actions import JobIntent
 from labelplane.resources.config_map import child_metadata, config_digest
-from labelplane.resources.mounts import CONFIG_FILE, CONFIG_FOLDER, mount_manifest, mounted_volumes, secret_mount, secret_volume, volume_manifest
+from labelplane.resources.mounts import CONFIG_FILE, CONFIG_FOLDER, mount_manifest, mounted_secrets, mounted_volumes, secret_mount, secret_volume, volume_manifest
 from labelplane.settings import Settings
 
 USER = 65532
@@ -64,7 +64,7 @@ def _failure_rules() -> list[dict[str, Any]]:
 def _pod(intent: JobIntent, settings: Settings) -> dict[str, Any]:
     runtime, volumes = intent.runtime, mounted_volumes(intent)
     config = {"name": "config", "configMap": {"name": intent.name, "items": [{"key": CONFIG_FILE, "path": CONFIG_FILE}]}}
-    secrets = [secret_volume(index, ref) for index, ref in enumerate(intent.secrets)]
+    secrets = [secret_volume(index, secret) for index, secret in enumerate(mounted_secrets(intent))]
     group = USER if runtime.fs_group is None else runtime.fs_group
     identity = {"runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER, "fsGroup": group, "seccompProfile": {"type": "RuntimeDefault"}}
     return _without_none(
@@ -86,7 +86,7 @@ def _pod(intent: JobIntent, settings: Settings) -> dict[str, Any]:
 
 def _container(intent: JobIntent, runtime: Runtime, settings: Settings) -> dict[str, Any]:
     mounts = [{"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True}, {"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 a pod's own emptyDir
-    secrets = [secret_mount(index, ref) for index, ref in enumerate(intent.secrets)]
+    secrets = [secret_mount(index, secret) for index, secret in enumerate(mounted_secrets(intent))]
     return _without_none(
         {
             "name": CONTAINER,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeljob.contract.config import JobConfig, Mount
-from labeljob.contract.privacy import SecretKeyRef
+from labeljob.contract.datasets import CREDENTIAL_KEYS
 from labelplane.plan.actions import JobIntent
 
 CONFIG_FOLDER = "/etc/labelplane"
@@ -24,35 +24,53 @@ class MountedVolume:
 
 
 def mounted_volumes(intent: JobIntent) -> tuple[MountedVolume, ...]:
-    """One volume for each claim and ConfigMap named by the intent's URIs, in order of first use."""
+    """One volume for each claim and ConfigMap named by the intent's URIs, in order of first use. An object store needs none."""
     writable = {_source(uri) for uri in intent.writes}
-    sources = dict.fromkeys(_source(uri) for uri in (*intent.writes, *intent.reads))
+    sources = dict.fromkeys(_source(uri) for uri in (*intent.writes, *intent.reads) if not uri.startswith("s3://"))
     return tuple(
         MountedVolume(f"data-{index}", f"{kind}://{name}", f"/mnt/{kind}/{name}", (kind, name), (kind, name) in writable)
         for index, (kind, name) in enumerate(sources)
     )
 
 
+@dataclass(frozen=True)
+class MountedSecret:
+    """A Secret of which a job sees some keys, as files."""
+
+    name: str
+    keys: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        return f"/mnt/secret/{self.name}"
+
+
+def mounted_secrets(intent: JobIntent) -> tuple[MountedSecret, ...]:
+    """Each Secret once, whatever it is for: those whose key hashes columns, and those that open an object store."""
+    keys: dict[str, tuple[str, ...]] = {}
+    for ref in intent.secrets:
+        keys[ref.name] = (*keys.get(ref.name, ()), ref.key)
+    for name in dict.fromkeys(one.secret for one in intent.config.access if one.secret):
+        keys[name] = (*keys.get(name, ()), *CREDENTIAL_KEYS)
+    return tuple(MountedSecret(name, tuple(dict.fromkeys(of))) for name, of in keys.items())
+
+
 def config_with_mounts(intent: JobIntent) -> JobConfig:
     """The job's configuration, completed with where its data is mounted."""
     mounts = tuple(Mount(prefix=volume.prefix, path=volume.path) for volume in mounted_volumes(intent))
-    secrets = tuple(Mount(prefix=f"secret://{ref.name}", path=_secret_folder(ref)) for ref in intent.secrets)
+    secrets = tuple(Mount(prefix=f"secret://{secret.name}", path=secret.path) for secret in mounted_secrets(intent))
     return intent.config.model_copy(update={"mounts": mounts + secrets})
 
 
-def secret_volume(index: int, ref: SecretKeyRef) -> dict[str, Any]:
-    """One key of a Secret. One that is missing is reported by the job itself, in words, as a ConfigMap is."""
-    source = {"secretName": ref.name, "items": [{"key": ref.key, "path": ref.key}], "defaultMode": SECRET_MODE, "optional": True}
-    return {"name": f"secret-{index}", "secret": source}
+def secret_volume(index: int, secret: MountedSecret) -> dict[str, Any]:
+    """Some keys of a Secret, and no others. What is missing is reported by the job itself, in words, as a ConfigMap is."""
+    items = [{"key": key, "path": key} for key in secret.keys]
+    return {"name": f"secret-{index}", "secret": {"secretName": secret.name, "items": items, "defaultMode": SECRET_MODE, "optional": True}}
 
 
-def secret_mount(index: int, ref: SecretKeyRef) -> dict[str, Any]:
+def secret_mount(index: int, secret: MountedSecret) -> dict[str, Any]:
     """Where the job finds it."""
-    return {"name": f"secret-{index}", "mountPath": _secret_folder(ref), "readOnly": True}
-
-
-def _secret_folder(ref: SecretKeyRef) -> str:
-    return f"/mnt/secret/{ref.name}"
+    return {"name": f"secret-{index}", "mountPath": secret.path, "readOnly": True}
 
 
 def volume_manifest(volume: MountedVolume) -> dict[str, Any]:

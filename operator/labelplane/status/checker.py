@@ -17,7 +17,7 @@ def violations(resource: Mapping[str, Any]) -> list[str]:
     if status.get("observedGeneration", -1) == -1 and "conditions" not in status:
         return []
     found = [problem for one in status.get("conditions", []) for problem in _condition_problems(one, status)]
-    found += _table_problems(status)
+    found += _table_problems(status, is_scheduled=resource.get("spec", {}).get("mode") == "scheduled")
     if status.get("observedGeneration", -1) > resource["metadata"].get("generation", 0):
         found.append("observedGeneration is ahead of metadata.generation")
     if len(json.dumps(status)) > STATUS_BYTES:
@@ -43,8 +43,8 @@ def _condition_problems(condition: Mapping[str, Any], status: Mapping[str, Any])
     return found
 
 
-def _table_problems(status: Mapping[str, Any]) -> list[str]:
-    """Ready agrees with Reconciling, Stalled, Running and Suspended."""
+def _table_problems(status: Mapping[str, Any], *, is_scheduled: bool) -> list[str]:
+    """Ready agrees with Reconciling, Stalled, Running and Suspended; only what is scheduled may have failed and stall not."""
     conditions = status.get("conditions", [])
     kinds = [one["type"] for one in conditions]
     ready = next((one["status"] for one in conditions if one["type"] == ConditionType.READY), None)
@@ -59,7 +59,7 @@ def _table_problems(status: Mapping[str, Any]) -> list[str]:
         found.append("Ready beside Reconciling or Stalled")
     if ready == "Unknown" and not {ConditionType.RECONCILING, ConditionType.SUSPENDED} & set(kinds):
         found.append("Ready is Unknown, and nothing says why")
-    if ready == "False" and not {ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.SUSPENDED} & set(kinds):
+    if ready == "False" and not is_scheduled and not {ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.SUSPENDED} & set(kinds):
         found.append("Ready is False, and it neither stalls nor waits")
     if ConditionType.RUNNING in kinds and ready != "True":
         found.append("Running without a good version that serves")

@@ -5,6 +5,7 @@
     reconciling   Unknown          True         -        -
     running       True, as it was  -            -        True
     waiting       False            True         -        -
+    failed        False            -            -        -
     stalled       False            -            True     -
 
 A suspended resource keeps its Ready and Stalled as they were and gets Suspended=True. Domain conditions are abnormal-true.
@@ -45,11 +46,10 @@ def _wanted(before: Mapping[str, Mapping[str, Any]], outcome: Outcome) -> list[t
         was = before.get(ready, {"reason": reason, "message": message})
         kept = [(kind, "True", one["reason"], one["message"]) for kind, one in before.items() if kind in _LASTING]
         return [(ready, "True", was["reason"], was["message"]), (ConditionType.RUNNING, "True", reason, message), *kept]
-    if outcome.situation == "waiting":
-        return [(ready, "False", reason, message), (ConditionType.RECONCILING, "True", reason, message)]
-    return [(ready, "False", reason, message), (ConditionType.STALLED, "True", reason, message)]
+    return [(ready, "False", reason, message), *((kind, "True", reason, message) for kind in _BESIDE[outcome.situation])]
 
 
+_BESIDE: Mapping[str, tuple[ConditionType, ...]] = {"waiting": (ConditionType.RECONCILING,), "failed": (), "stalled": (ConditionType.STALLED,)}
 _LASTING = frozenset(
     {
         ConditionType.COVERAGE_LOW,

@@ -48,9 +48,9 @@ UNLABELED = ("votes", "lookup", "probabilities", "labels", "notLabel")
 
 
 def largest_function_set(kind: str = "keywords") -> dict[str, Any]:
-    """127 classes, 500 columns, 200 functions of a kind, 500 tests, names as long as they may be."""
+    """127 classes, 500 columns, 200 functions of a kind, 500 tests, names as long as they may be, all but one column hashed."""
     classes = [f"{index:03d}{'c' * 60}" for index in range(127)]
-    columns = [{"name": f"{index:03d}{'k' * 100}", "type": "string"} for index in range(499)]
+    columns = [{"name": f"{index:03d}{'k' * 100}", "type": "string", "sensitive": "hash"} for index in range(499)]
     functions = [
         {"name": f"{index:03d}{'f' * 60}", **({} if kind in UNLABELED else {"label": classes[index % 127]}), **KINDS[kind]}
         for index in range(200)
@@ -58,6 +58,7 @@ def largest_function_set(kind: str = "keywords") -> dict[str, Any]:
     tests = [{"row": {columns[0]["name"]: "word"}, "expect": {functions[0]["name"]: classes[0]}} for _ in range(500)]
     manifest = changed(function_set(), "spec.classes", classes)
     manifest = changed(manifest, "spec.schema.columns", [{"name": "event_id", "type": "string"}, *columns])
+    manifest = changed(manifest, "spec.schema.hashKeyRef", {"name": "s" * 253, "key": "k" * 253})
     manifest = changed(manifest, "spec.functions", functions)
     return changed(manifest, "spec.tests", tests)
 

@@ -106,10 +106,9 @@ def test_explain_and_the_report_show_the_voter(done: tuple[Path, dict[str, dict[
     assert f"{VOTER}</td><td>model</td>" in (folder / ".labelplane/reports/order-review.html").read_text()
 
 
-def test_a_new_version_of_the_first_tier_is_one_of_the_second(tmp_path: Path) -> None:
+def test_a_new_version_of_the_first_tier_is_one_of_the_second(done: tuple[Path, dict[str, dict[str, Any]]], tmp_path: Path) -> None:
     """P4, C6: unless the input's version is held; running again runs nothing."""
-    folder = copied(tmp_path)
-    before = run(folder)
+    folder, before = shutil.copytree(done[0], tmp_path / "again"), done[1]
     edit(folder, "payments.yaml", "LabelingFunctionSet", lambda spec: spec["functions"][2].update(enabled=False))
     after = run(folder)
     assert [after[f"LabelModel/{name}"]["current"]["version"] for name in ("payment-risk", "order-review")] == [2, 2]

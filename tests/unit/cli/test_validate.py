@@ -44,8 +44,8 @@ def test_bad_manifest_is_named(bad: Malformed) -> None:
         (changed(function_set(), "spec.functions[0].owner", 3), "spec.functions[0].owner: is not text: put it in quotes"),
         (changed(function_set(), "spec.classes[1]", "very bad"), "spec.classes[1]: is not a name here"),
         (changed(label_job(), "spec.activeDeadline", "7d"), "spec.activeDeadline: must be a duration such as 90s, 30m or 168h"),
-        (changed(label_job(), "spec.input.uri", "pvc://lake"), "spec.input.uri: must be pvc://claim/path, configmap://name/key"),
-        (changed(label_job(), "spec.output.uri", "configmap://a/b"), "spec.output.uri: must be pvc://claim/path, or on a laptop file:path"),
+        (changed(label_job(), "spec.input.uri", "pvc://lake"), "spec.input.uri: must be pvc://claim/path, s3://bucket/key, configmap://name/key"),
+        (changed(label_job(), "spec.output.uri", "configmap://a/b"), "spec.output.uri: must be pvc://claim/path, s3://bucket/prefix, or on a laptop file:path"),
         (changed(label_job(), "spec.output", "x"), "spec.output: is not a mapping"),
         (changed(label_job(), "spec", REMOVE), "spec: is required: add it"),
         (changed(label_job(), "spec", None), "spec: is null: leave it out or give a value"),
@@ -120,6 +120,12 @@ def test_a_table_that_is_not_at_hand_is_said_and_hides_nothing() -> None:
     alone = changed(changed(function_set(), "spec.functions", [lookup]), "spec.tests", REMOVE)
     assert (verdict_on(alone).problems, len(verdict_on(alone).notes)) == ((), 1)
     assert "spec.functions[0].lookup.column" in problems_in(changed(alone, "spec.functions[0].lookup.column", "imag"))[0]
+
+
+def test_a_table_in_a_bucket_is_left_to_the_cluster_that_has_its_secret() -> None:
+    table = {"uri": "s3://lake/images.csv", "format": "csv", "secretRef": {"name": "keys"}}
+    verdict = verdict_on(changed(function_set(), "spec.functions[4].lookup.table", table))
+    assert (verdict.problems, verdict.notes) == ((), ("the table s3://lake/images.csv of function trusted_image is not at hand: it is checked in the cluster",))
 
 
 @pytest.mark.parametrize("uri", ["file:images.csv", "pvc://lake/images.csv"])

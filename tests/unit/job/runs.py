@@ -90,6 +90,7 @@ def same_but_time(one: LabelResult, other: LabelResult) -> None:
     assert one.functions == other.functions
     assert one.commit.content_digest == other.commit.content_digest
     assert one.commit.drift == other.commit.drift
+    assert (one.commit.drift, one.commit.privacy) == (other.commit.drift, other.commit.privacy)
     assert one.commit.metrics.keys() == other.commit.metrics.keys()
     for name in one.commit.metrics.keys() - MEASURED:
         a, b = one.commit.metrics[name], other.commit.metrics[name]

@@ -9,7 +9,7 @@ from labeljob.label_model import Budget, fit_statistics, from_votes, posterior
 from labeljob.label_model.algorithms.dawid_skene import e_step, make_prior, make_problem
 from labeljob.label_model.algorithms.weighted_vote import one_coin_log_weights
 from labeljob.label_model.em.acceleration import MEMORY, Anderson
-from labeljob.label_model.em.climbing import Parameters, run_em
+from labeljob.label_model.em.climbing import Parameters, next_rise, run_em
 from labeljob.label_model.em.expectation import Expectation
 from labeljob.label_model.posteriors import state_posterior
 from labeljob.label_model.statistics.packing import outcome_counts, pack
@@ -165,3 +165,21 @@ def test_rows_repeated_with_a_prior_as_often_change_nothing(L, times):
     (_, once), (_, often) = results
     np.testing.assert_allclose(once.log_confusion, often.log_confusion, atol=1e-6)
     np.testing.assert_allclose(once.log_balance, often.log_balance, atol=1e-6)
+
+
+@pytest.mark.parametrize(("rise", "before", "expected"), [(1e-2, 0.0, 1e-2), (1e-4, 1e-2, 1e-5), (2e-2, 1e-2, 2e-2), (-1e-9, 1e-2, -1e-9)])
+def test_what_a_further_round_would_gain(rise, before, expected):
+    assert next_rise(rise, before) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("outcomes", [4, 5])
+def test_likelihoods_that_would_underflow_are_added_as_logs(outcomes):
+    """The same answer on both sides of the limit, and a finite one beyond."""
+    rng = np.random.default_rng(0)
+    L = rng.integers(-1, outcomes - 1, (500, 9)).astype(np.int8)
+    weights, prior = rng.normal(size=(9, outcomes, 3)), np.log([0.5, 0.3, 0.2])
+    for scale in (1.0, 60.0, 400.0):
+        joint = prior + sum(scale * weights[j][L[:, j] + 1] for j in range(9))
+        joint -= joint.max(axis=1, keepdims=True)
+        expected = np.exp(joint) / np.exp(joint).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(state_posterior(L, prior, scale * weights), expected, atol=1e-12)

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from labeljob.label_model import fit_statistics, from_votes, posterior
 from labeljob.label_model.algorithms.one_coin import FITTED, Problem
+from labeljob.label_model.algorithms.vote_pairs import agreed_accuracies, balance_of_votes
 from labeljob.label_model.algorithms.weighted_vote import agreement, pooled_agreement, sharpened, shrunk_accuracies
 from labeljob.label_model.em import climbing
+from labeljob.label_model.model import Deferred
 from labeljob.label_model.statistics.vote_statistics import spaced
 from labeljob.label_model.statistics.weighted_votes import weigh
 from tests.unit.label_model.benches import bench_of
@@ -79,3 +81,33 @@ def test_spaced_rows_stand_for_all_and_frequent_patterns_for_more():
     assert part.weights.sum() == pytest.approx(1000)
     assert part.weights[(part.patterns == 0).all(axis=1)] == pytest.approx(900, abs=101)
     assert spaced(whole, len(whole.counts)) is whole
+
+
+@pytest.mark.parametrize("balance", [(0.8, 0.2), (0.5, 0.3, 0.2)])
+def test_pairs_of_votes_tell_accuracies_and_balance(balance):
+    """Consistent estimates: near the truth before the first round of EM, far nearer than pooled ones."""
+    data, classes = independent(40_000, 10, balance, seed=7), len(balance)
+    rows, sided = weigh(data.L, np.ones(40_000), 1 + classes), np.zeros(10, dtype=bool)
+    accuracies, pooled = agreed_accuracies(rows, sided, None)
+    np.testing.assert_allclose(accuracies, data.accuracies, atol=0.025)
+    assert np.abs(pooled - data.accuracies).max() > 0.1
+    np.testing.assert_allclose(balance_of_votes(rows.outcomes[:, 1:], accuracies, sided), balance, atol=0.02)
+
+
+def test_one_sided_functions_get_the_pooled_accuracy_and_tell_no_balance():
+    data = one_sided_rules(5000, 6, (0.6, 0.4), seed=0)
+    rows, sided = weigh(data.L, np.ones(5000), 3), np.ones(6, dtype=bool)
+    accuracies, pooled = agreed_accuracies(rows, sided, None)
+    np.testing.assert_array_equal(accuracies, pooled)
+    assert balance_of_votes(rows.outcomes[:, 1:], accuracies, sided) is None
+    assert agreed_accuracies(rows, sided, 0.8)[1] == 0.8
+
+
+def test_notes_are_found_out_when_asked_for_and_stay_the_same():
+    """The statistics may be gone by then."""
+    data = independent(3000, 8, (0.6, 0.4), seed=1)
+    model = fit_statistics(from_votes(data.L, 2), 2, algorithm="one-coin")
+    assert isinstance(model.noted, Deferred)
+    assert model.notes == model.notes == ()
+    worse = np.where(data.L >= 0, data.Y[:, None], -1).astype(np.int8)
+    assert any("majority vote" in note for note in fit_statistics(from_votes(worse, 2), 2, algorithm="one-coin").notes)

@@ -16,9 +16,10 @@ EXACT = {"tolerance": 1e-10, "max_iterations": 3000}
 @pytest.mark.parametrize("make", [independent, one_sided_rules])
 def test_grown_data_needs_fewer_iterations_for_the_same_answer(algorithm, make):
     """C3: a refit starts from the version before."""
-    data = make(12_000, 9, (0.6, 0.4), seed=4)
+    rows = 3600 if algorithm == "glad" else 12_000  # its rounds go through rows, not through patterns
+    data = make(rows, 9, (0.6, 0.4), seed=4)
     reading = ["missing" if make is independent else "evidence"] * 9
-    before, grown = from_votes(data.L[:10_000]), from_votes(data.L)
+    before, grown = from_votes(data.L[: rows * 5 // 6]), from_votes(data.L)
     earlier = fit_statistics(before, 2, algorithm=algorithm, abstain=reading, **EXACT)
     cold = fit_statistics(grown, 2, algorithm=algorithm, abstain=reading, **EXACT)
     warm = fit_statistics(grown, 2, algorithm=algorithm, abstain=reading, start=earlier, **EXACT)

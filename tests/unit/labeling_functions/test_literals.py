@@ -1,5 +1,6 @@
 """Literals read off patterns, found in texts, and never at the price of a vote: the marked path beside the plain one."""
 
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,21 @@ def test_signs_that_turn_into_ascii(word: str, text: str) -> None:
     function = risky(keywords={"column": "message", "any": [word]})
     with compiled(function) as functions:
         assert functions.apply(rows(message=[text, "x", None])).votes[:, 0].tolist() == [1, -1, -1]
+
+
+def test_no_other_sign_turns_into_ascii() -> None:
+    """C2: all of Unicode: what NFC makes ASCII of, what RE2 takes for an ASCII letter, and what a mark makes of an ASCII sign that is no letter."""
+    beyond = [chr(point) for point in range(0x80, 0x110000) if not 0xD800 <= point < 0xE000]
+    normalised = {sign for sign in beyond if any(part.isascii() for part in unicodedata.normalize("NFC", sign))}
+    connection = open_locked(threads=1, memory_limit="256MB")
+    try:
+        connection.register("signs", pa.table({"sign": beyond}))
+        matched = connection.execute(r"SELECT sign FROM signs WHERE regexp_matches(sign, '(?i)[\x00-\x7f]')").fetchall()
+    finally:
+        connection.close()
+    assert normalised | {sign for (sign,) in matched} == set(TURNING_ASCII)
+    marked = {sign for sign in beyond if (parts := unicodedata.normalize("NFD", sign))[0].isascii() and not parts[0].isalpha()} - normalised
+    assert {unicodedata.category(sign) for sign in marked} == {"Sm"}  # never a letter or a digit, which would join a word
 
 
 LETTERS = st.text(st.sampled_from("abAB é"), min_size=2, max_size=40).filter(lambda literal: len(literal.encode()) >= 2)

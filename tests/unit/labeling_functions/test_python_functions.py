@@ -94,6 +94,12 @@ def test_a_failure_is_of_its_own_rows(many: tuple[Here, CompiledFunctions]) -> N
     assert {fields["what"] for _, fields in here.told} >= set(said.values())
 
 
+def test_they_are_no_part_of_what_duckdb_costs(many: tuple[Here, CompiledFunctions]) -> None:
+    """Their time is not measured, so none is claimed; that of the one in SQL is."""
+    _, functions = many
+    assert list(functions.cost(rows(message=["x"] * 10)).functions) == [functions.names[-1]]
+
+
 def test_nothing_of_the_jobs_is_inherited(many: tuple[Here, CompiledFunctions], capfd: pytest.CaptureFixture[str]) -> None:
     """F5, X20: no environment, no argument, no file; and what a function prints is read by nobody."""
     batch = many[1].apply(rows(message=["a"]))

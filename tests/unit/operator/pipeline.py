@@ -189,7 +189,7 @@ class World:
 
     def _input(self, query: InputQuery) -> tuple[ModelInput, list[ModelInput]]:
         found = next(one for one in self.homes[query.artifacts] if one.version == query.version)
-        pin = ModelInput(name=query.name, version=found.version, digest=found.fit_digest, artifacts=query.artifacts, sha256=found.sha256)
+        pin = ModelInput(name=query.name, version=found.version, digest=found.fit_digest, artifacts=query.artifacts, sha256=found.sha256, secret=query.secret)
         return pin, found.inputs
 
     def _fit(self, config: JobConfig) -> FitResult:

@@ -39,8 +39,7 @@ class Anderson:
             return None
         wanted = turns @ self._residuals[-1]
         if len(wanted) == 1:
-            share = wanted / (scale * (1 + RIDGE))
-        else:
-            gram[np.diag_indices(len(gram))] = scale * (1 + RIDGE)
-            share = np.linalg.solve(gram, wanted)
+            return np.asarray(after - wanted / (scale * (1 + RIDGE)) * (after - self._after[0]))
+        gram[np.diag_indices(len(gram))] = scale * (1 + RIDGE)
+        share = np.linalg.solve(gram, wanted)
         return np.asarray(after - share @ (after - np.array(self._after[:-1])))

@@ -43,13 +43,11 @@ class GridExpectation:
         tables = unit_sums(log_weights[:, :, :1] - log_weights[:, :, 1:], layout)[:, :, 0]
         tables[0] += log_prior[0] - log_prior[1]
         parts = [table[::stride] for table, stride in zip(tables, self.strides, strict=True)]
-        rest = parts[0]
-        for part in parts[1:-1]:
-            rest = np.add.outer(rest, part)
-        odds = np.add.outer(rest, parts[-1], out=self.odds) if len(parts) > 1 else rest.copy()
-        if sum(float(np.abs(part).max()) for part in parts) > LARGEST_LOG_ODDS:
-            np.clip(odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS, out=odds)
-        ratio = np.exp(odds, out=odds).reshape(-1)
+        if sum(float(np.abs(part).max()) for part in parts) <= LARGEST_LOG_ODDS:
+            ratio = self._outer(np.multiply, [np.exp(part) for part in parts])
+        else:
+            odds = self._outer(np.add, parts)
+            ratio = np.exp(np.clip(odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS, out=odds), out=odds)
         ratio += 1.0
         weights = np.divide(self.counts, ratio, out=self.weights.reshape(-1))
         likelihood = float(self.counts @ np.log(ratio, out=ratio)) + float((self.rows.outcomes * log_weights[:, :, 1]).sum()) + self.rows.total * float(log_prior[1])
@@ -57,6 +55,17 @@ class GridExpectation:
         for unit, marginal in enumerate(self._marginals()):
             units[unit, 0, :: self.strides[unit]] = marginal
         return expected_of(self.rows, np.array([float(weights.sum())]), by_unit(layout, units)), likelihood
+
+    def _outer(self, combine: np.ufunc, parts: list[FloatArray]) -> FloatArray:
+        """Of all combinations of the parts' entries, float64 [n_numbers]; in a buffer."""
+        rest = parts[0]
+        for part in parts[1:-1]:
+            rest = combine.outer(rest, part)
+        if len(parts) == 1:
+            np.copyto(self.odds, rest)
+        else:
+            combine.outer(rest, parts[-1], out=self.odds)
+        return self.odds.reshape(-1)
 
     def _marginals(self) -> list[FloatArray]:
         """Expected rows of the second state for each number of each unit."""

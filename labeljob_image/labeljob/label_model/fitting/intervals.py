@@ -63,10 +63,10 @@ class Sample:
 
 def sample_of(statistics: VoteStatistics, known: FloatArray | None = None) -> Sample:
     """Evenly spaced patterns; `known` as of `with_intervals`."""
-    chosen = slice(None, None, -(-len(statistics.counts) // PATTERNS) or 1)
-    counts = statistics.counts[chosen].astype(np.float64) if statistics.totals is None else statistics.weights[chosen].copy()
+    chosen = np.arange(0, len(statistics.counts), -(-len(statistics.counts) // PATTERNS) or 1)
+    counts = statistics.counts[chosen].astype(np.float64) if statistics.totals is None else statistics.weights[chosen]
     said = None if known is None else np.ascontiguousarray(known[:, chosen].T)
-    return Sample(statistics.patterns[chosen].copy(), counts, said, statistics.rows, None if statistics.known is None else statistics.known[chosen].copy())
+    return Sample(statistics.patterns.take(chosen, axis=0), counts, said, statistics.rows, None if statistics.known is None else statistics.known[chosen])
 
 
 def _intervals(model: FittedLabelModel, sample: Sample) -> FloatArray:

@@ -1,13 +1,14 @@
 """Distinct rows of a label matrix in lexicographic order, with their weights."""
 
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from labeljob.label_model.statistics.hashing import scrambled
-from labeljob.label_model.statistics.vote_codes import WORD, Layout, number_chunks, packed_chunks
+from labeljob.label_model.statistics.vote_codes import WORD, Codes, Layout, number_chunks, packed_chunks
 from labeljob.votes import ABSTAIN, IntArray, Votes
 
 DENSE_CODES = 1 << 20  # up to this many possible patterns, count them in a table instead of sorting
@@ -31,20 +32,31 @@ def distinct(votes: Votes, outcomes: int, weights: IntArray | None = None) -> tu
     layout = Layout(votes.shape[1], outcomes)
     if votes.shape[0] == 0:
         return votes, np.empty(0, dtype=np.int64)
-    possible = outcomes**layout.columns
-    if layout.in_words and votes.dtype == np.int8 and (possible <= DENSE_CODES or (weights is None and possible <= WHOLE_CODES)):
-        return _count_dense(votes, layout, weights)
+    if _is_numbered(votes, layout, weights):
+        numbers, counts = _count_numbers(votes, layout, weights)
+        return _votes_of(numbers, layout), counts
     order, starts = _sorted(sort_words(votes, layout))
     counts = np.diff(starts, append=len(order)) if weights is None else np.add.reduceat(weights[order], starts)
     return votes.take(order[starts], axis=0), counts
 
 
-def distinct_up_to(votes: Votes, outcomes: int, most: int) -> tuple[Votes, IntArray] | None:
+class Distinct(NamedTuple):
+    """What `distinct` gives; codes: those of the patterns, as `packing.pack` makes them, where they were at hand."""
+
+    patterns: Votes
+    counts: IntArray
+    codes: Codes | None = None
+
+
+def distinct_up_to(votes: Votes, outcomes: int, most: int) -> Distinct | None:
     """`distinct` rows of a matrix of any height; None when they are more than `most`, which is mostly seen at once."""
     layout = Layout(votes.shape[1], outcomes)
     if votes.shape[0] <= most or (outcomes**layout.columns <= DENSE_CODES and layout.in_words and votes.dtype == np.int8):
-        found = distinct(votes, outcomes)
-        return found if len(found[1]) <= most else None
+        if not votes.shape[0] or not _is_numbered(votes, layout, None):
+            found = Distinct(*distinct(votes, outcomes))
+            return found if len(found.counts) <= most else None
+        numbers, counts = _count_numbers(votes, layout, None)
+        return Distinct(_votes_of(numbers, layout), counts, _codes_of(numbers, layout)) if len(counts) <= most else None
     short = layout.in_words and votes.dtype == np.int8 and outcomes**layout.columns <= WHOLE_CODES and votes.shape[0] <= 2 * most
     if not short and _surely_more(votes[: 4 * most], layout, most):  # to sort few short numbers is not much dearer than to ask
         return None
@@ -54,7 +66,7 @@ def distinct_up_to(votes: Votes, outcomes: int, most: int) -> tuple[Votes, IntAr
             return None
         block, times = distinct(votes[start : start + BLOCK_ROWS], outcomes)
         patterns, counts = distinct(np.concatenate([patterns, block]), outcomes, np.concatenate([counts, times]))
-    return (patterns, counts) if len(counts) <= most else None
+    return Distinct(patterns, counts) if len(counts) <= most else None
 
 
 def _surely_more(votes: Votes, layout: Layout, most: int) -> bool:
@@ -125,39 +137,68 @@ def _changes(ordered: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.bool_]:
     return changed
 
 
-def _count_dense(votes: Votes, layout: Layout, weights: IntArray | None) -> tuple[Votes, IntArray]:
+def _is_numbered(votes: Votes, layout: Layout, weights: IntArray | None) -> bool:
+    """Whether rows are told apart by the number that each is."""
+    possible = layout.outcomes**layout.columns
+    return layout.in_words and votes.dtype == np.int8 and (possible <= DENSE_CODES or (weights is None and possible <= WHOLE_CODES))
+
+
+def _count_numbers(votes: Votes, layout: Layout, weights: IntArray | None) -> tuple[npt.NDArray[Any], IntArray]:
+    """(numbers that occur, ascending; the sum of their weights)."""
     possible = layout.outcomes**layout.columns
     if possible > DENSE_CODES or (weights is None and len(votes) * FEW_ROWS < possible):
-        present, counts = _sorted_numbers(dense_codes(votes, layout))
-    else:
-        present, counts = _counted(votes, layout, weights)
-    return _votes_of(present, layout), counts
+        return _sorted_numbers(dense_codes(votes, layout))
+    return _counted(votes, layout, weights)
+
+
+def _codes_of(numbers: npt.NDArray[Any], layout: Layout) -> Codes:
+    """The codes of the rows that `dense_codes` reads as these numbers."""
+    codes, left = np.empty((layout.codes, len(numbers)), dtype=np.uint16), numbers.astype(np.uint32)
+    for unit in range(layout.units - 1, -1, -1):
+        columns = _columns(layout, unit)
+        rest = left // np.uint32(layout.outcomes**columns)
+        digits = (left - rest * np.uint32(layout.outcomes**columns)) * np.uint32(layout.outcomes ** (layout.width - columns))
+        if not layout.paired:
+            codes[unit] = digits
+        elif unit % 2:
+            codes[unit // 2] = digits << np.uint32(8)
+        else:
+            codes[unit // 2] = digits if unit == layout.units - 1 else codes[unit // 2] | digits
+        left = rest
+    return codes
 
 
 def _votes_of(numbers: npt.NDArray[Any], layout: Layout) -> Votes:
     """The rows that `dense_codes` reads as these numbers."""
     widths = [min(WORD, layout.columns - start) for start in range(0, layout.columns, WORD)]
-    words = np.empty((len(numbers), len(widths)), dtype="<u4")  # four votes are written as one number
-    left = numbers.astype(np.uint32)
+    rows, stride = len(numbers), max(layout.columns, WORD)
+    votes, left = np.empty(rows * stride + WORD, dtype=np.int8), numbers.astype(np.uint32)
     for place, width in reversed(list(enumerate(widths))):
         rest = left // np.uint32(layout.outcomes**width)
-        words[:, place] = _word_votes(layout.outcomes, width).view("<u4")[:, 0].take(left - rest * np.uint32(layout.outcomes**width))
+        words = np.ndarray((rows,), "<u4", votes, place * WORD, (stride,))  # four votes at once: what reaches into the next row is written over later
+        words[:] = _word_votes(layout.outcomes, width).view("<u4")[:, 0].take(left - rest * np.uint32(layout.outcomes**width))
         left = rest
-    return np.ascontiguousarray(words.view(np.int8)[:, : layout.columns])
+    return np.ascontiguousarray(votes[: rows * stride].reshape(rows, stride)[:, : layout.columns])
 
 
 def _counted(votes: Votes, layout: Layout, weights: IntArray | None) -> tuple[npt.NDArray[np.intp], IntArray]:
-    """(numbers that occur, ascending; the sum of their weights)."""
-    totals = np.zeros(layout.outcomes**layout.columns)  # exact below 2 ** 53 rows
-    for start in range(0, len(votes), BLOCK_ROWS):
-        part = slice(start, start + BLOCK_ROWS)
-        totals += np.bincount(dense_codes(votes[part], layout), None if weights is None else weights[part], len(totals))
+    """As `_count_numbers`, in a table of all possible rows."""
+    possible = layout.outcomes**layout.columns
+    totals = np.zeros(possible, dtype=np.int64 if weights is None else np.float64)  # float64 is exact below 2 ** 53 rows
+    for start, numbers in number_chunks(votes, layout) if layout.numbers else _dense_blocks(votes, layout):
+        totals += np.bincount(numbers, None if weights is None else weights[start : start + len(numbers)], possible)
     present = np.flatnonzero(totals)
     return present, totals[present].astype(np.int64)
 
 
+def _dense_blocks(votes: Votes, layout: Layout) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """(first row, `dense_codes`) of one block of rows after another."""
+    for start in range(0, len(votes), BLOCK_ROWS):
+        yield start, dense_codes(votes[start : start + BLOCK_ROWS], layout)
+
+
 def _sorted_numbers(codes: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray]:
-    """As `_counted`, by sorting the numbers themselves."""
+    """As `_count_numbers`, by sorting the numbers themselves."""
     ordered = np.sort(codes, kind="stable" if codes.itemsize == 2 else "quicksort")  # short numbers are then sorted by radix
     starts = np.flatnonzero(_changes(ordered))
     return ordered[starts], np.diff(starts, append=len(ordered))

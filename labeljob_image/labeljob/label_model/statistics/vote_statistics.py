@@ -20,9 +20,11 @@ from typing import Any
 import numpy as np
 
 from labeljob.label_model.statistics.hashing import Keys
+from labeljob.label_model.statistics.packing import PackedVotes
 from labeljob.label_model.statistics.pair_counts import PairCounts, add_pairs, count_pairs
 from labeljob.label_model.statistics.patterns import distinct, distinct_up_to, votes_by_class
 from labeljob.label_model.statistics.sampling import Budget, Sample, bottom_rows, merge_samples, sample_of
+from labeljob.label_model.statistics.vote_codes import Codes, Layout
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes, weigh
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes, VotesError, validate_votes
 
@@ -63,6 +65,7 @@ class VoteStatistics:
     budget: Budget = DEFAULT_BUDGET
     told: IntArray | None = None
     _packed: dict[int, WeightedVotes] = field(default_factory=dict, repr=False)
+    _codes: dict[int, Codes] = field(default_factory=dict, repr=False)
 
     @property
     def rows(self) -> int:
@@ -149,7 +152,7 @@ def reduce_votes(votes: Votes, ids: Keys | None = None, budget: Budget = DEFAULT
     classes = int(votes.max(initial=ABSTAIN)) + 1
     known = distinct_up_to(votes, 1 + classes, budget.patterns(functions, itemsize))
     if known and ids is None:
-        return VoteStatistics(*known, None, None, budget)
+        return VoteStatistics(known.patterns, known.counts, None, None, budget, _codes={} if known.codes is None else {1 + classes: known.codes})
     most = budget.rows(functions, itemsize)
     keys, rows = bottom_rows(len(votes), ids, budget.seed, most)
     if ids is None:
@@ -157,7 +160,7 @@ def reduce_votes(votes: Votes, ids: Keys | None = None, budget: Budget = DEFAULT
         return VoteStatistics(votes.take(rows, axis=0), np.ones(len(rows), dtype=np.int64), None, totals, budget)
     sample = sample_of(votes.take(rows, axis=0), keys, most)
     if known:
-        return VoteStatistics(*known, sample, None, budget)
+        return VoteStatistics(known.patterns, known.counts, sample, None, budget)
     pairs = count_pairs(votes, np.ones(len(votes), dtype=np.int64), classes, budget.pair_bytes)
     return _of_sample(sample, Totals(len(votes), votes_by_class(votes, classes), pairs), budget)
 
@@ -210,7 +213,9 @@ def add_totals(a: Totals, b: Totals, budget: Budget) -> Totals:
 def weighted_patterns(statistics: VoteStatistics, outcomes: int) -> WeightedVotes:
     """Patterns and weights packed for `outcomes` outcomes; made once."""
     if outcomes not in statistics._packed:
-        statistics._packed[outcomes] = weigh(statistics.patterns, statistics.weights, outcomes)
+        codes = statistics._codes.get(outcomes)
+        packed = None if codes is None else PackedVotes(codes, Layout(statistics.functions, outcomes))
+        statistics._packed[outcomes] = weigh(statistics.patterns if packed is None else packed, statistics.weights, outcomes)
     return statistics._packed[outcomes]
 
 

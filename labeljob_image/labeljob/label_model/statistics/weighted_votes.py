@@ -53,11 +53,15 @@ class WeightedVotes:
     def covered(self) -> "WeightedVotes":
         """Without the rows nobody votes on: left out where they are many, of no weight where they are few."""
         covered = self.packed.covered
-        missing = int(np.count_nonzero(~covered))
-        if 10 * missing > len(covered):
+        missing = np.flatnonzero(~covered)
+        if 10 * len(missing) > len(covered):
             return self.take(covered)
-        outcomes = self.outcomes - np.eye(1, self.packed.outcomes) * self.counts[~covered].sum()
-        return WeightedVotes(self.packed, self.counts * covered, outcomes) if missing else self
+        if not len(missing):
+            return self
+        counts, outcomes = self.counts.copy(), self.outcomes.copy()
+        outcomes[:, 0] -= counts[missing].sum()
+        counts[missing] = 0.0
+        return WeightedVotes(self.packed, counts, outcomes)
 
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp], counts: FloatArray | None = None) -> "WeightedVotes":
         """Some of the rows, with other counts (float64, of those rows) when given."""

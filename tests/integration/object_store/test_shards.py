@@ -1,0 +1,100 @@
+"""X8, X16: a run in shards whose data and output are in an object store is the run in one pod on a volume, and leaves nothing behind."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from labeljob.contract.config import Access, LabelTask, Mount
+from labeljob.contract.datasets import Dataset
+from labeljob.contract.reasons import JobReason
+from labeljob.io.locations import Locations
+from labeljob.io.pins import pin
+from labeljob.steps.context import StepContext
+from tests.fault_proxy import fault_proxy
+from tests.integration.object_store.builders import QUICK, Lake
+from tests.object_store import write_secret
+from tests.unit.job.builders import context, fails
+from tests.unit.job.runs import fit, label, label_task, same_but_time
+from tests.unit.job.test_shards import in_a_folder, in_one_file, one_label, table
+
+pytestmark = pytest.mark.objectstore
+
+
+def surroundings(lake: Lake, folder: Path, *uris: str, **changes: str | None) -> StepContext:
+    """The volume at `folder`, and these URIs."""
+    secret = write_secret(lake.folder / f"keys-{len(changes)}-{len(uris)}", lake.server.keys(**changes))
+    access = [Access(uri=uri, field="spec.input", secret="keys") for uri in uris]
+    mounts = [Mount(prefix="pvc://lake", path=str(folder)), Mount(prefix="secret://keys", path=str(secret))]
+    return context(folder, batch_rows=100, locations=Locations(mounts, access, retries=QUICK))
+
+
+def in_store(lake: Lake, task: LabelTask, data: Dataset, output: str, places: StepContext) -> LabelTask:
+    return task.model_copy(update={"data": pin(data, places.locations), "output": lake.uri(output)})
+
+
+def in_four_files(lake: Lake, rows: pa.Table) -> str:
+    """A Delta table; its URI."""
+    for start in range(0, len(rows), 300):
+        lake.write_table("in/table", rows.slice(start, 300), mode="append")
+    return lake.uri("in/table")
+
+
+@pytest.mark.parametrize("stored", ["file", "folder", "delta"])
+def test_shards_of_data_in_a_bucket(lake: Lake, tmp_path: Path, stored: str) -> None:
+    rows = table()
+    on_volume = (in_a_folder if stored == "folder" else in_one_file)(tmp_path, rows)
+    version = fit(tmp_path, one_label(), on_volume)
+    task = label_task(tmp_path, on_volume, version)
+    expected = label(tmp_path, task, 1)
+    for path in (tmp_path / "data").glob("*"):
+        lake.put(f"in/data/{path.name}", path.read_bytes())
+    uris = {
+        "file": lambda: lake.put("in/data.parquet", (tmp_path / "data.parquet").read_bytes()),
+        "folder": lambda: lake.uri("in/data"),
+        "delta": lambda: in_four_files(lake, rows),
+    }
+    data = Dataset(uri=uris[stored](), format="delta" if stored == "delta" else "parquet")
+    places = surroundings(lake, tmp_path, data.uri, lake.uri("out/one"), lake.uri("out/three"))
+    for output, shards in (("out/one", 1), ("out/three", 3)):
+        same_but_time(label(tmp_path, in_store(lake, task, data, output, places), shards, places), expected)
+        named = {uri.rpartition("/")[2] for uri in lake.table(output).file_uris()}
+        assert {name for name in lake.names(output) if not name.startswith("_")} == named
+        assert not [name for name in lake.names(output) if name.startswith("_labelplane/")]
+
+
+def test_data_that_changes_between_shards_breaks_the_pin(lake: Lake, tmp_path: Path) -> None:
+    rows = table()
+    on_volume = in_one_file(tmp_path, rows)
+    task = label_task(tmp_path, on_volume, fit(tmp_path, one_label(), on_volume))
+    data = Dataset(uri=lake.put("in/data.parquet", (tmp_path / "data.parquet").read_bytes()), format="parquet")
+    places = surroundings(lake, tmp_path, data.uri, lake.uri("out"))
+    pinned = in_store(lake, task, data, "out", places)
+    lake.put("in/data.parquet", in_one_file_bytes(tmp_path))
+    with fails(JobReason.PIN_BROKEN, "changed after they were pinned"):
+        label(tmp_path, pinned, 3, places)
+    assert [name for name in lake.names("out") if name.endswith(".parquet")] == []
+
+
+def in_one_file_bytes(folder: Path) -> bytes:
+    """Other rows of the same shape."""
+    in_one_file(folder, table(seed=4))
+    return (folder / "data.parquet").read_bytes()
+
+
+def test_a_store_that_stays_away_at_the_commit_keeps_what_the_shards_did(lake: Lake, tmp_path: Path) -> None:
+    rows = table()
+    on_volume = in_one_file(tmp_path, rows)
+    task = label_task(tmp_path, on_volume, fit(tmp_path, one_label(), on_volume))
+    data = Dataset(uri=lake.put("in/data.parquet", (tmp_path / "data.parquet").read_bytes()), format="parquet")
+    places = surroundings(lake, tmp_path, data.uri, lake.uri("out"))
+    in_bucket = in_store(lake, task, data, "out", places)
+    with fault_proxy(lake.server.endpoint) as proxy:
+        away = surroundings(lake, tmp_path, data.uri, lake.uri("out"), AWS_ENDPOINT_URL=proxy.endpoint)
+        proxy.fail("refuse", "^PUT .*/_delta_log/0")
+        with fails(JobReason.STORAGE_UNAVAILABLE, "answers"):
+            label(tmp_path, in_bucket, 3, away)
+        assert len([name for name in lake.names("out") if name.startswith("labels-")]) == 3
+        proxy.fail("lose-reply", "^PUT .*/_delta_log/0", times=1)
+        assert label(tmp_path, in_bucket, 3, away).commit.version == 0
+    assert lake.table("out").version() == 0
