@@ -1,23 +1,25 @@
 """The contract check: every row is held against the declared columns before any labeling function runs (F3, X5).
 
-All violations are found in one pass and named by column and count, never by value. Columns declared `sensitive: drop` are not read;
-those with `availability: later` are checked where they are there. NaN is a number like any other and within any bounds.
+All violations are found in one pass and named by column and count, never by value. Rows that a value breaks may be kept from who looks on (`separate`).
+Columns declared `sensitive: drop` are not read; those with `availability: later` are checked where they are there. NaN is a number like any other and
+within any bounds.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeljob import privacy
-from labeljob.contract.columns import Column, ColumnType
+from labeljob.breaches import DUPLICATE_IDS, any_of, breaches
+from labeljob.contract.columns import ColumnType
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.hashing import Hasher
-from labeljob.io.source import BATCH_ROWS, Rows, Source
+from labeljob.io.source import BATCH_ROWS, Source
 from labeljob.io.spool import Spool
 from labeljob.io.typed import holds
 from labeljob.resources import Resources
@@ -40,11 +42,13 @@ class Held:
     Attributes:
         structure: what the columns' names and types break.
         values: (column, what, number of values).
+        broken: rows with such a value.
     """
 
     rows: int = 0
     structure: tuple[str, ...] = ()
     values: tuple[tuple[str, str, int], ...] = ()
+    broken: int = 0
 
     @property
     def is_broken(self) -> bool:
@@ -55,11 +59,12 @@ class Held:
         counts = Counter({(name, what): count for name, what, count in self.values})
         for name, what, count in other.values:
             counts[name, what] += count
-        return Held(self.rows + other.rows, self.structure or other.structure, tuple((*key, count) for key, count in counts.items()))
+        values = tuple((*key, count) for key, count in counts.items())
+        return Held(self.rows + other.rows, self.structure or other.structure, values, self.broken + other.broken)
 
     def with_repeated(self, id_column: str, repeated: int) -> "Held":
         """With so many rows whose id another row has already."""
-        return self.together(Held(values=((id_column, "duplicate ids", repeated),) if repeated else ()))
+        return self.together(Held(values=((id_column, DUPLICATE_IDS, repeated),) if repeated else ()))
 
 
 def check_contract(
@@ -90,33 +95,52 @@ def check_contract(
 
 
 def hold(
-    source: Source, function_set: FunctionSet, progress: Progress, batch_rows: int = BATCH_ROWS, take_ids: Look | None = None, look: Look = _nothing
+    source: Source,
+    function_set: FunctionSet,
+    progress: Progress,
+    batch_rows: int = BATCH_ROWS,
+    take_ids: Look | None = None,
+    look: Look = _nothing,
+    separate: bool = False,
 ) -> Held:
-    """Read everything once and hold it against the contract, but for repeated ids: `take_ids` gets each batch's id column where there is one to read."""
+    """Read everything once and hold it against the contract, but for repeated ids.
+
+    Args:
+        take_ids: gets each batch's id column where there is one to read.
+        look: is shown every batch.
+        separate: both see only rows that no value breaks.
+    """
     stored = source.types()
     if not stored:  # JSON Lines without a line have no columns and no rows
         return Held()
     columns = checkable(stored, function_set)
     counts: Counter[tuple[str, str]] = Counter()
-    declared, rows = [column for name in columns if (column := function_set.schema_.column(name))], 0
+    declared, rows, broken = [column for name in columns if (column := function_set.schema_.column(name))], 0, 0
     for part in source.batches(columns, batch_rows) if columns else ():
-        _count_batch(part, declared, function_set.id_column, counts)
+        found = list(breaches(part, declared, function_set.id_column))
+        counts.update({(name, what): flags.true_count for name, what, flags in found})
+        flags = any_of(found, part.batch.num_rows) if found else None
+        seen = part.batch if flags is None or not separate else part.batch.filter(pc.invert(flags))
         if take_ids is not None and function_set.id_column in columns:
-            take_ids(part.batch.select([function_set.id_column]))
-        look(part.batch)
-        rows += part.batch.num_rows
+            take_ids(seen.select([function_set.id_column]))
+        look(seen)
+        rows, broken = rows + part.batch.num_rows, broken + (flags.true_count if flags is not None else 0)
         progress(rows)
-    return Held(rows, tuple(structure(stored, function_set)), tuple((*key, count) for key, count in counts.items() if count))
+    return Held(rows, tuple(structure(stored, function_set)), tuple((*key, count) for key, count in counts.items()), broken)
 
 
-def require(held: Held, function_set: FunctionSet) -> None:
-    """Raises JobError SCHEMA_BROKEN with all violations, if there are any."""
-    order = {column.name: index for index, column in enumerate(function_set.schema_.columns)}
-    values = sorted(held.values, key=lambda one: (order[one[0]], next(i for i, word in enumerate(ORDER) if word in one[1])))
-    violations = [*held.structure, *(f"{_field(name)}: {count} {what}" for name, what, count in values)]
+def require(held: Held, function_set: FunctionSet, beside: str = "") -> None:
+    """Raises JobError SCHEMA_BROKEN with all violations, if there are any; `beside` is said behind the remedy."""
+    violations = [*held.structure, *(f"{_field(name)}: {count} {what}" for name, what, count in in_order(held.values, function_set))]
     if violations:
         more = f"; and {len(violations) - SHOWN} more" if len(violations) > SHOWN else ""
-        raise JobError(JobReason.SCHEMA_BROKEN, "; ".join(violations[:SHOWN]) + more + REMEDY)
+        raise JobError(JobReason.SCHEMA_BROKEN, "; ".join(violations[:SHOWN]) + more + REMEDY + beside)
+
+
+def in_order(values: Iterable[tuple[str, str, int]], function_set: FunctionSet) -> list[tuple[str, str, int]]:
+    """Violations by values, in the order of columns."""
+    order = {column.name: index for index, column in enumerate(function_set.schema_.columns)}
+    return sorted(values, key=lambda one: (order[one[0]], next(i for i, word in enumerate(ORDER) if word in one[1])))
 
 
 def structure(stored: Mapping[str, pa.DataType | None], function_set: FunctionSet) -> Iterator[str]:
@@ -137,18 +161,6 @@ def structure(stored: Mapping[str, pa.DataType | None], function_set: FunctionSe
             yield f"spec.schema.additionalColumns: column {name} is not declared"
 
 
-def violations_of(column: Column, values: pa.Array, is_id: bool) -> dict[str, int]:
-    """What values of one column break, with the number of values."""
-    found = {}
-    if not column.allows_null or is_id:
-        found["null ids" if is_id else "nulls, declared nullable: false"] = values.null_count
-    if column.minimum is not None:
-        found[f"values below minimum {column.minimum:g}"] = _true(pc.less(values, _bound(column.minimum)))
-    if column.maximum is not None:
-        found[f"values above maximum {column.maximum:g}"] = _true(pc.greater(values, _bound(column.maximum)))
-    return {what: count for what, count in found.items() if count}
-
-
 def checkable(stored: Mapping[str, pa.DataType | None], function_set: FunctionSet) -> dict[str, ColumnType]:
     """Columns whose values can be looked at: there, and of a fitting type."""
     privacy.id_type(function_set)
@@ -156,23 +168,6 @@ def checkable(stored: Mapping[str, pa.DataType | None], function_set: FunctionSe
     return {
         name: kind for name, kind in readable.items() if name in stored and ((found := stored[name]) is None or holds(found, kind))
     }
-
-
-def _count_batch(part: Rows, declared: list[Column], id_column: str, counts: Counter[tuple[str, str]]) -> None:
-    for column in declared:
-        unreadable = part.unreadable.get(column.name, 0)
-        if unreadable:
-            counts[column.name, f"values that are not {column.type}"] += unreadable
-        for what, count in violations_of(column, part.batch.column(column.name), column.name == id_column).items():
-            counts[column.name, what] += count - (unreadable if "null" in what else 0)
-
-
-def _bound(value: float) -> int | float:
-    return int(value) if float(value).is_integer() else value
-
-
-def _true(flags: pa.Array) -> int:
-    return int(pc.sum(flags, min_count=0).as_py())
 
 
 def _field(name: str) -> str:

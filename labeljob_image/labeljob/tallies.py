@@ -12,6 +12,11 @@ def to_data(counts: object, names: Sequence[str]) -> dict[str, Any]:
     return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
 
 
+def negative(data: dict[str, Any]) -> dict[str, Any]:
+    """What takes the same counts away when it is added."""
+    return {name: (-np.asarray(value)).tolist() for name, value in data.items()}
+
+
 def add_data(counts: object, names: Sequence[str], data: dict[str, Any]) -> None:
     """Add what `to_data` made; lists are joined. ValueError: arrays of another shape."""
     for name in names:

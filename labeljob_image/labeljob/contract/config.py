@@ -109,6 +109,7 @@ class LabelTask(Wire):
     sequence: int
     run_digest: str
     run: str  # written to every row: <name>-<digest10>-<sequence>
+    quarantine: float | None = Field(default=None, ge=0, le=1)  # share of rows that may break the contract and are set apart; absent: none may
     image: str
 
 

@@ -10,6 +10,7 @@ from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.drift import Shift
 from labeljob.contract.inputs import ModelInput
 from labeljob.contract.privacy import HashKeyPin, PrivacyFinding
+from labeljob.contract.quarantine import Quarantine
 from labeljob.contract.reasons import JobReason
 
 MESSAGE_BYTES = 4096
@@ -105,6 +106,7 @@ class Commit(Wire):
     label_distribution: dict[str, float]
     privacy: list[PrivacyFinding] = []  # columns of the data that look like personal data; at most FINDINGS
     drift: list[Shift] = []  # what has moved since the model version was fitted, at most DRIFT_LIMIT
+    quarantine: Quarantine | None = None  # rows that were not labelled; absent when all were
 
 
 class CheckResult(Wire):

@@ -86,6 +86,8 @@ def _cut_notes(wired: Wired) -> None:
         wired["resolve"]["versions"] = wired["resolve"]["versions"][:5]
     for commit in _commits(wired):
         commit["drift"], commit["privacy"] = commit.get("drift", [])[:3], commit.get("privacy", [])[:2]
+        if commit.get("quarantine"):
+            commit["quarantine"]["breaches"] = commit["quarantine"].get("breaches", [])[:2]
     for version in (wired.get("fit", {}).get("version"), wired.get("resolve", {}).get("current")):
         if version:
             version["why"] = version["why"][:120]

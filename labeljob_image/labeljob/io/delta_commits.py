@@ -19,6 +19,7 @@ FUNCTIONS_KEY = "labelplaneFunctions"
 APP_KEY = "labelplaneApp"
 ATTEMPT_KEY = "labelplaneAttempt"
 RECENT = 20
+QUARANTINE = "_quarantine"  # below a table: rows that its runs did not label
 RUNS = "_labelplane"  # below a table: runs in shards that are not committed yet; readers of Delta pass over it
 
 
@@ -103,6 +104,12 @@ def versions_of(table: DeltaTable, app_id: str) -> list[int]:
     return [int(entry["version"]) for entry in _history(table) if entry.get(APP_KEY) == app_id]
 
 
+def quarantines(folder: Place, app_id: str) -> list[str]:
+    """The folders of quarantined rows that our commits name, newest first, as far as the log goes back."""
+    found = (_record(entry, "") for entry in _history(open_table(folder)) if entry.get(APP_KEY) == app_id)
+    return [one.commit.quarantine.uri.rpartition("/")[2] for one in found if one is not None and one.commit.quarantine is not None]
+
+
 def _opened(folder: Place, uri: str) -> DeltaTable | None:
     """None when a log has been begun but holds no version: a writer was killed, or is at work."""
     for begun in (False, True):  # a first version may come between the look and the next line: then look again
@@ -140,7 +147,7 @@ def _record(entry: dict[str, Any], table_id: str) -> CommitRecord | None:
 
 def _holds_data(folder: Place) -> bool:
     """Whether someone else's files are there; our own that no version names yet do not count, nor a log that was begun a moment ago."""
-    entries = (path for path in folder.iterdir() if path.name not in ("lost+found", "_delta_log", RUNS, PROBE))
+    entries = (path for path in folder.iterdir() if path.name not in ("lost+found", "_delta_log", RUNS, QUARANTINE, PROBE))
     return any(not (path.name.startswith("labels-") and path.suffix == ".parquet") for path in entries)
 
 

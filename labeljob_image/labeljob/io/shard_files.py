@@ -12,33 +12,40 @@ thought dead and goes on can only put the same files in their place again. Reade
 
 import shutil
 import uuid
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from labeljob.contract.base import Wire
 from labeljob.contract.config import LabelTask
 from labeljob.contract.digests import canonical_json, digest_of
 from labeljob.io.data_files import DataFile, write_data_files
-from labeljob.io.delta_commits import RUNS, never_committed
+from labeljob.io.delta_commits import QUARANTINE, RUNS, never_committed
 from labeljob.io.durable import flush_folder, replace_file
 from labeljob.io.failures import writing
 from labeljob.io.object_path import ObjectPath
 from labeljob.io.parquet_parts import ReadFile
+from labeljob.io.parts import WHOLE
 from labeljob.io.places import Place, state_of
-from labeljob.io.row_groups import rows_of
+from labeljob.io.quarantine_files import WORK, remove_folder
+from labeljob.io.row_groups import batches_of, open_streaming, rows_of
+from labeljob.resources import BATCH_ROWS
 
 ATTEMPT_CHARACTERS = 32
+ONCE = "-once.parquet"  # ends the name of a file that is another without the rows that share their id
 
 
 class ShardSummary(Wire):
     """What a shard has done; everything in it can be added up.
 
     `ids`: files with ids alone, in place of data files where the part breaks the contract. `violations`: (column, what, number of values).
+    `broken`: rows with such a value. `apart`: files of these rows, where they are quarantined and the others labelled.
     """
 
     format_version: int = 1
@@ -50,8 +57,10 @@ class ShardSummary(Wire):
     rows: int
     structure: tuple[str, ...] = ()
     violations: tuple[tuple[str, str, int], ...] = ()
+    broken: int = 0
     files: tuple[DataFile, ...] = ()
     ids: tuple[DataFile, ...] = ()
+    apart: tuple[DataFile, ...] = ()
     read: tuple[ReadFile, ...] = ()
     tally: dict[str, Any] = {}
     input_errors: dict[str, list[int]] = {}
@@ -72,6 +81,7 @@ def _discard(folder: Place, place: Place, app_id: str) -> None:
     if never_committed(folder, app_id, int(sequence), attempt):
         for path in folder.glob(f"labels-{sequence}-{attempt}-*.parquet"):
             path.unlink(missing_ok=True)
+        remove_folder(folder / QUARANTINE / place.name)
     if isinstance(place, ObjectPath):
         place.remove_below()
         return
@@ -87,6 +97,12 @@ class ShardFiles:
         self.folder, self._task, self._shards = folder, task, shards
         self.attempt = digest_of([task.run_digest, task.sequence, shards])[:ATTEMPT_CHARACTERS]
         self._place = folder / RUNS / f"{task.sequence:08d}-{self.attempt}"
+        self._quarantine = folder / QUARANTINE / self._place.name
+
+    @property
+    def quarantine_uri(self) -> str:
+        """The folder of the rows that the run does not label."""
+        return f"{self._task.output.rstrip('/')}/{QUARANTINE}/{self._place.name}"
 
     @contextmanager
     def attempt_at(self, shard: int) -> Iterator[Path | None]:
@@ -120,6 +136,48 @@ class ShardFiles:
         files = write_data_files(batches, pa.schema([schema.field(0)]), lambda n: (work or self._place) / f"{shard:04d}-ids-{n:05d}.parquet")
         self._put_in_place(work, self._place, files)
         return tuple(files)
+
+    def without(self, work: Path | None, file: DataFile, ids: Sequence[int | str], schema: pa.Schema) -> tuple[DataFile, ...]:
+        """What a data file becomes without the rows of these ids, which ascend: itself where it has none of them, and nothing where it has no other."""
+        gone = pa.array(ids, schema.field(0).type)
+        if bisect_left(ids, file.first) == bisect_right(ids, file.last) or not any(pc.any(flags).as_py() for _, flags in self._among(file, gone, schema.names[:1])):
+            return (file,)
+        kept = (batch.filter(pc.invert(flags)) for batch, flags in self._among(file, gone, schema.names))
+        files = write_data_files(kept, schema, lambda _: (work or self.folder) / file.name.replace(".parquet", ONCE), file.rows)
+        self._put_in_place(work, self.folder, files)
+        return tuple(files)
+
+    def _among(self, file: DataFile, ids: pa.Array, columns: list[str]) -> Iterator[tuple[pa.RecordBatch, pa.Array]]:
+        """(rows, whether each has one of the ids) of a data file; the first column is the id."""
+        with self.path(file).open("rb") as opened:
+            for batch in batches_of(open_streaming(opened), [WHOLE], columns, BATCH_ROWS):
+                yield batch, pc.is_in(batch.column(0), ids)
+
+    def drop_replaced(self) -> None:
+        """After the commit: remove the files in whose place others are."""
+        for path in self.folder.glob(f"{self._prefix}*{ONCE}"):
+            (self.folder / path.name.replace(ONCE, ".parquet")).unlink(missing_ok=True)
+
+    def write_apart(self, work: Path | None, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
+        """Rows that the run does not label, as files `<name>-<n>.parquet`."""
+        files = write_data_files(batches, schema, lambda n: (work or self._quarantine) / f"{name}-{n:05d}.parquet")
+        if files and work is not None:
+            self._quarantine.mkdir(parents=True, exist_ok=True)
+        self._put_in_place(work, self._quarantine, files)
+        return tuple(files)
+
+    def write_apart_alone(self, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
+        """The same where the run is one pod's, which has no place at work beside the table."""
+        with writing(self._task.output, self.folder):
+            if not isinstance(self._quarantine, Path):
+                self.write_apart(None, name, batches, schema)
+                return
+            work = self._quarantine / f"{WORK}{uuid.uuid4().hex}"
+            work.mkdir(parents=True)
+            try:
+                self.write_apart(work, name, batches, schema)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
 
     def finish(self, summary: ShardSummary) -> None:
         """From here on the shard is done."""
@@ -169,8 +227,11 @@ class ShardFiles:
 
     def _are_there(self, summary: ShardSummary) -> bool:
         """Whether the files that a summary names are."""
-        files: Sequence[DataFile] = (*summary.files, *summary.ids)
-        return all(path.is_file() and state_of(path)[0] == file.size for file in files for path in [self.path(file)])
+        files: Sequence[tuple[Place, DataFile]] = [
+            *((self.path(file), file) for file in (*summary.files, *summary.ids)),
+            *((self._quarantine / file.name, file) for file in summary.apart),
+        ]
+        return all(path.is_file() and state_of(path)[0] == file.size for path, file in files)
 
     def _put_in_place(self, work: Path | None, folder: Place, files: Iterable[DataFile]) -> None:
         if work is not None:

@@ -21,11 +21,16 @@ class Rows:
 
     Attributes:
         batch: the columns asked for; a value that is not of its type is null here.
-        unreadable: column -> number of values that are not of its type; only columns with some.
+        not_of_type: column -> bool [n_rows], where its values are not of its type; only columns with some.
     """
 
     batch: pa.RecordBatch
-    unreadable: Mapping[str, int] = field(default_factory=dict)
+    not_of_type: Mapping[str, pa.Array] = field(default_factory=dict)
+
+    @property
+    def unreadable(self) -> dict[str, int]:
+        """Column -> number of values that are not of its type; only columns with some."""
+        return {name: flags.true_count for name, flags in self.not_of_type.items()}
 
 
 class Source(Protocol):

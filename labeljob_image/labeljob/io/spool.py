@@ -57,6 +57,15 @@ class Spool:
         found = self._connection.execute(f"SELECT count({name}) - count(DISTINCT {name}) FROM spooled").fetchone()  # noqa: S608
         return int(found[0]) if found else 0
 
+    def sharing(self, column: str) -> int:
+        """Rows whose value in `column` another row has, too."""
+        if not self._made:
+            return 0
+        name = _quoted(column)
+        groups = f"SELECT count({name}) AS rows FROM spooled GROUP BY {name} HAVING rows > 1"  # noqa: S608
+        found = self._connection.execute(f"SELECT coalesce(sum(rows), 0) FROM ({groups})").fetchone()  # noqa: S608
+        return int(found[0]) if found else 0
+
     def ordered(self, column: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
         """All rows by ascending `column` (text by its UTF-8 bytes), every batch but the last of exactly `batch_rows`."""
         if self._made:

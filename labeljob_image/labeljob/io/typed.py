@@ -1,6 +1,6 @@
 """Values in the types that a contract declares: widened when nothing is lost, parsed when they are text, never guessed (F3).
 
-A value that is not of its type becomes null and is counted; the contract check then refuses the data.
+A value that is not of its type becomes null and is marked; the contract check then refuses the data, or the row.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ _TEXT_FORMS = {
     "boolean": r"(?i)^(true|false)$",
 }
 SEPARATOR = "|"  # of names in one text
-Typed = tuple[pa.Array, int]
+Typed = tuple[pa.Array, pa.Array | None]  # values, and where some are not of their type bool [n_rows]
 
 
 def holds(stored: pa.DataType, declared: ReadType) -> bool:
@@ -57,25 +57,24 @@ def widen(values: pa.Array, declared: ReadType) -> Typed:
         return parse(values.cast(pa.string()), declared)
     target = ARROW_TYPES[declared]
     if values.type == target:
-        return values, 0
+        return values, None
     nanoseconds = pa.types.is_timestamp(values.type) and values.type.unit == "ns"
-    return _each(values, lambda part: pc.cast(part, target, safe=not nanoseconds), target)
+    return _marked(_each(values, lambda part: pc.cast(part, target, safe=not nanoseconds), target), values.is_valid())
 
 
 def parse(values: pa.Array, declared: ReadType) -> Typed:
     """Text as the declared type; null stays null. Names are separated by SEPARATOR; empty ones do not count, so that it alone is an empty list."""
     if declared == "string":
-        return values, 0
+        return values, None
     if declared == NAMES:
-        return pa.array([None if text is None else _names(text) for text in values.to_pylist()], ARROW_TYPES[NAMES]), 0
+        return pa.array([None if text is None else _names(text) for text in values.to_pylist()], ARROW_TYPES[NAMES]), None
     text = pc.utf8_trim_whitespace(values)
     if declared == "timestamp":
-        return _times(text)
+        return _marked(_times(text), values.is_valid())
     fits = pc.fill_null(pc.match_substring_regex(text, _TEXT_FORMS[declared]), fill_value=True)
     text = pc.if_else(fits, pc.utf8_ltrim(pc.utf8_lower(text), "+"), None)
     target = ARROW_TYPES[declared]
-    typed, overflowing = _each(text, lambda part: pc.cast(part, target), target)
-    return typed, overflowing + pc.sum(pc.invert(fits), min_count=0).as_py()
+    return _marked(_each(text, lambda part: pc.cast(part, target), target), values.is_valid())
 
 
 def _names(text: str) -> list[str]:
@@ -86,13 +85,12 @@ def from_json(values: Sequence[object], declared: ReadType) -> Typed:
     """JSON values as the declared type: a number is never a string, nor a string a number."""
     fits = _JSON_FORMS[declared]
     kept = [value if value is not None and fits(value) else None for value in values]
-    wrong = sum(1 for value, keep in zip(values, kept, strict=True) if value is not None and keep is None)
+    there = pa.array([value is not None for value in values], pa.bool_())
     if declared == NAMES:
-        return pa.array([_names(value) if isinstance(value, str) else value for value in kept], ARROW_TYPES[NAMES]), wrong
+        return _marked(pa.array([_names(value) if isinstance(value, str) else value for value in kept], ARROW_TYPES[NAMES]), there)
     if declared == "timestamp":
-        typed, unparsable = _times(pa.array(kept, pa.string()))
-        return typed, wrong + unparsable
-    return pa.array(kept, ARROW_TYPES[declared]), wrong
+        return _marked(_times(pa.array(kept, pa.string())), there)
+    return _marked(pa.array(kept, ARROW_TYPES[declared]), there)
 
 
 _JSON_FORMS: dict[str, Callable[[object], bool]] = {
@@ -107,28 +105,32 @@ _JSON_FORMS: dict[str, Callable[[object], bool]] = {
 
 
 def rows(columns: Mapping[str, Typed]) -> Rows:
-    """A batch out of typed columns and their numbers of unreadable values."""
+    """A batch out of typed columns and the marks of their unreadable values."""
     batch = pa.RecordBatch.from_arrays([values for values, _ in columns.values()], names=list(columns))
-    return Rows(batch, {name: wrong for name, (_, wrong) in columns.items() if wrong})
+    return Rows(batch, {name: wrong for name, (_, wrong) in columns.items() if wrong is not None})
 
 
-def _times(text: pa.Array) -> Typed:
+def _marked(typed: pa.Array, there: pa.Array) -> Typed:
+    """What was there and is null now was not of the type."""
+    lost = typed.null_count > len(there) - there.true_count
+    return typed, pc.and_(there, typed.is_null()) if lost else None
+
+
+def _times(text: pa.Array) -> pa.Array:
     """ISO 8601 as UTC microseconds."""
     import pandas as pd
 
     parsed = pd.to_datetime(pd.Series(text.to_pylist(), dtype="object"), utc=True, format="ISO8601", errors="coerce")
     instants = parsed.dt.tz_convert(UTC).dt.tz_localize(None).dt.as_unit("us").to_numpy()  # not a Series: see labeljob.without_pandas
-    typed = pa.array(instants).cast(ARROW_TYPES["timestamp"])
-    return typed, typed.null_count - text.null_count
+    return pa.array(instants).cast(ARROW_TYPES["timestamp"])
 
 
-def _each(values: pa.Array, cast: Callable[[pa.Array], pa.Array], target: pa.DataType) -> Typed:
-    """Cast all at once; where that fails, halve until the values that cannot be cast are alone."""
+def _each(values: pa.Array, cast: Callable[[pa.Array], pa.Array], target: pa.DataType) -> pa.Array:
+    """Cast all at once; where that fails, halve until the values that cannot be cast are alone, and null."""
     try:
-        return cast(values), 0
+        return cast(values)
     except pa.ArrowInvalid:
         if len(values) == 1:
-            return pa.nulls(1, target), 1
+            return pa.nulls(1, target)
     half = len(values) // 2
-    left, right = _each(values.slice(0, half), cast, target), _each(values.slice(half), cast, target)
-    return pa.concat_arrays([left[0], right[0]]), left[1] + right[1]
+    return pa.concat_arrays([_each(values.slice(0, half), cast, target), _each(values.slice(half), cast, target)])

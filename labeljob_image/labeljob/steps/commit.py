@@ -4,31 +4,37 @@
                                PinBroken                SchemaBroken     FunctionsFailing    SchemaBroken (repeated ids)
 
 The merge finds the digest of the content and the scores against gold, which need rows in order of id; it holds a few rows of each shard at a time. It
-reads what the shards wrote and writes nothing. What is refused here is removed; what only failed is left for the next attempt.
+reads what the shards wrote and writes nothing, unless rows of two shards share their id and may be set apart: then the files that hold them are written anew
+without them. What is refused here is removed; what only failed is left for the next attempt.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from labeljob.cascade import InputErrors, check_input_errors
 from labeljob.content_digest import LEFT_OUT, ContentDigest
-from labeljob.contract.config import CommitTask
+from labeljob.contract.config import CommitTask, LabelTask
 from labeljob.contract.reasons import ExitCode, JobReason, exit_code
 from labeljob.contract.result import LabelResult
 from labeljob.errors import JobError
+from labeljob.io.data_files import DataFile
 from labeljob.io.delta_writer import DeltaWriter
 from labeljob.io.parted import check_all_read
 from labeljob.io.preflight import require_conditional_put
+from labeljob.io.quarantine_files import REPEATED, tidy
+from labeljob.io.repeated_ids import OnceOnly, Repeated
 from labeljob.io.shard_files import ShardFiles, ShardSummary, discard_until
 from labeljob.io.sorted_merge import chains_of, merged
+from labeljob.quarantined_rows import repeated_rows, schema_apart
 from labeljob.schema import Held, require
 from labeljob.steps.context import StepContext
 from labeljob.steps.label_record import commit_of, result_of, standing
 from labeljob.steps.labelling import Labelling, labelling_of, settled
+from labeljob.steps.setting_apart import quarantine_of, require_few, too_many
 
 NAMED = 10  # shards that a message names
 KEPT = (ExitCode.TRANSIENT, ExitCode.NO_ROOM)  # a failure with which the run may go on later
@@ -47,7 +53,9 @@ def run_commit(task: CommitTask, context: StepContext) -> LabelResult:
         if exit_code(error.reason) not in KEPT:
             files.discard()
         raise
+    files.drop_replaced()
     discard_until(files.folder, task.label.app_id, task.label.sequence)
+    tidy(files.folder, task.label.app_id, task.label.sequence)
     return result
 
 
@@ -59,17 +67,23 @@ def _committed(task: CommitTask, files: ShardFiles, context: StepContext) -> Lab
     summaries = _all_of(files)
     check_all_read(label.data, (one.split for one in summaries), (file for one in summaries for file in one.read))
     labelling, digest = labelling_of(label, context), ContentDigest()
-    _require_contract(summaries, files, labelling, context)
-    rows = sum(one.rows for one in summaries)
+    held = _require_contract(label, summaries, files, labelling, context)
+    rows = held.rows - held.broken
     for tally in files.tallies():
         labelling.add_tally(tally)
     labelling.check_errors(rows)
     check_input_errors(labelling.voting.inputs, _added(summaries), rows)
-    for _ in settled(labelling, _rows(summaries, files, labelling, context), digest, context.log.progress("merge", rows)):
+    merge = _Merge(label, held, labelling)
+    columns = [name for name in labelling.schema.names if name not in LEFT_OUT]
+    for _ in settled(labelling, merge.rows(_merged(summaries, files, columns, context)), digest, context.log.progress("merge", rows)):
         pass
     started = min(datetime.fromisoformat(one.started_at) for one in summaries)
-    writer = DeltaWriter(files.folder, label.output, label.app_id, label.sequence, (files.attempt, [file for one in summaries for file in one.files]))
-    commit = commit_of(label, labelling, digest.hexdigest(), started, context)
+    data = [file for one in summaries for file in one.files]
+    if merge.shared:
+        data = _set_apart(task, data, merge.shared, files, labelling)
+    writer = DeltaWriter(files.folder, label.output, label.app_id, label.sequence, (files.attempt, data))
+    apart = quarantine_of(held, merge.sharing, labelling.declared, files.quarantine_uri)
+    commit = commit_of(label, labelling, digest.hexdigest(), started, context, apart)
     return result_of(label, writer.commit(commit, labelling.columns(), labelling.schema))
 
 
@@ -83,44 +97,63 @@ def _all_of(files: ShardFiles) -> list[ShardSummary]:
     return [summary for summary in found if summary is not None]
 
 
-def _require_contract(summaries: Sequence[ShardSummary], files: ShardFiles, labelling: Labelling, context: StepContext) -> None:
-    """Raises JobError SCHEMA_BROKEN where a part breaks the contract, with what all parts break; ids that several rows have are looked for then."""
-    held = Held()
+def _require_contract(label: LabelTask, summaries: Sequence[ShardSummary], files: ShardFiles, labelling: Labelling, context: StepContext) -> Held:
+    """What all parts break. JobError SCHEMA_BROKEN where that is too much; ids that several rows have are looked for then."""
+    held, id_column = Held(), labelling.declared.id_column
     for one in summaries:
-        held = held.together(Held(one.rows, one.structure, one.violations))
-    if held.is_broken:
-        id_column = labelling.declared.id_column
-        repeated = Repeated(_merged(summaries, files, [id_column], context))
-        for _ in repeated:
+        held = held.together(Held(one.rows, one.structure, one.violations, one.broken))
+    if held.structure or (held.is_broken if label.quarantine is None else too_many(label.quarantine, held.broken, held.rows)):
+        once = OnceOnly(_merged(summaries, files, [id_column], context), lambda _: None)
+        for _ in once:
             pass
-        require(held.with_repeated(id_column, repeated.count), labelling.declared)
+        found = held.with_repeated(id_column, once.beyond)
+        if label.quarantine is not None:
+            require_few(label.quarantine, found, held.broken + once.rows, labelling.declared)
+        require(found, labelling.declared)
+    return held
 
 
-def _rows(summaries: Sequence[ShardSummary], files: ShardFiles, labelling: Labelling, context: StepContext) -> Iterator[pa.RecordBatch]:
-    """All output rows by ascending id. JobError SCHEMA_BROKEN after the last: an id is there more than once."""
-    repeated = Repeated(_merged(summaries, files, [name for name in labelling.schema.names if name not in LEFT_OUT], context))
-    yield from repeated
-    require(Held().with_repeated(labelling.declared.id_column, repeated.count), labelling.declared)
+class _Merge:
+    """All output rows by ascending id, but those that share theirs, which are counted out.
+
+    Attributes:
+        sharing: rows that share their id; 0 unless they may be set apart. shared: their ids.
+    """
+
+    def __init__(self, label: LabelTask, held: Held, labelling: Labelling) -> None:
+        self._label, self._held, self._labelling = label, held, labelling
+        self.sharing, self.shared = 0, list[pa.Array]()
+
+    def rows(self, merged_rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """JobError SCHEMA_BROKEN after the last where they are too many."""
+        if self._label.quarantine is None:
+            repeated = Repeated(merged_rows)  # moves no row: quicker
+            yield from repeated
+            require(self._held.with_repeated(self._labelling.declared.id_column, repeated.count), self._labelling.declared)
+            return
+        once = OnceOnly(merged_rows, partial(self._take, self._label.quarantine))
+        yield from once
+        held = self._held.with_repeated(self._labelling.declared.id_column, once.beyond)
+        require_few(self._label.quarantine, held, held.broken + once.rows, self._labelling.declared)
+
+    def _take(self, share: float, rows: pa.RecordBatch) -> None:
+        self.sharing += rows.num_rows
+        if not too_many(share, self._held.broken + self.sharing, self._held.rows):
+            self._labelling.forget(rows)
+            self.shared.append(rows.column(0))
+
+
+def _set_apart(task: CommitTask, data: Sequence[DataFile], shared: Sequence[pa.Array], files: ShardFiles, labelling: Labelling) -> list[DataFile]:
+    """The data files without the rows that share their id; these rows go to the others that are not labelled."""
+    ids, declared = list(dict.fromkeys(one for some in shared for one in some.to_pylist())), labelling.declared
+    with files.attempt_at(task.shards) as work:
+        files.write_apart(work, REPEATED, repeated_rows(shared, declared, task.label.run), schema_apart(declared))
+        return [kept for file in data for kept in files.without(work, file, ids, labelling.schema)]
 
 
 def _merged(summaries: Sequence[ShardSummary], files: ShardFiles, columns: list[str], context: StepContext) -> Iterator[pa.RecordBatch]:
     chains = [[files.path(file) for file in chain] for chain in chains_of(file for one in summaries for file in (*one.files, *one.ids))]
     return merged(chains, columns, context.batch_rows, context.resources.memory_bytes)
-
-
-class Repeated:
-    """Passes batches on and counts the rows whose id, the first column, the row before has, too."""
-
-    def __init__(self, batches: Iterable[pa.RecordBatch]) -> None:
-        self._batches, self.count = batches, 0
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        last = None
-        for batch in self._batches:
-            ids = batch.column(0)
-            self.count += pc.sum(pc.equal(ids.slice(1), ids.slice(0, len(ids) - 1)), min_count=0).as_py() + (ids[0].as_py() == last)
-            last = ids[-1].as_py()
-            yield batch
 
 
 def _added(summaries: Sequence[ShardSummary]) -> InputErrors:

@@ -7,19 +7,26 @@ Only the artifact says which functions vote and what they are worth; the live se
 and `commit`.
 """
 
+import pyarrow as pa
+
 from labeljob.content_digest import ContentDigest
 from labeljob.contract.config import LabelTask
+from labeljob.contract.quarantine import Quarantine
 from labeljob.contract.result import LabelResult
 from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_writer import DeltaWriter
 from labeljob.io.preflight import require_conditional_put
-from labeljob.io.shard_files import discard_until
+from labeljob.io.quarantine_files import REPEATED, tidy
+from labeljob.io.repeated_ids import OnceOnly
+from labeljob.io.shard_files import ShardFiles, discard_until
+from labeljob.io.source import Source
 from labeljob.io.spool import Spool
-from labeljob.schema import check_contract
+from labeljob.quarantined_rows import broken_rows, repeated_rows, schema_apart
 from labeljob.steps.context import StepContext
 from labeljob.steps.evaluate import both
-from labeljob.steps.label_record import commit_of, result_of, standing
-from labeljob.steps.labelling import labelling_of, output_of, settled, vote
+from labeljob.steps.label_record import ID, commit_of, result_of, standing
+from labeljob.steps.labelling import Labelling, labelling_of, output_of, settled, vote
+from labeljob.steps.setting_apart import Accepted, accept, quarantine_of
 
 
 def run_label(task: LabelTask, context: StepContext) -> LabelResult:
@@ -30,14 +37,28 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
     require_conditional_put(context.locations.path(task.output), task.output)
     labelling = labelling_of(task, context)
     source = open_pinned(task.data, context.locations)
-    looks, progress = both(labelling.sample.add, labelling.scan.add), context.log.progress("check", None)
-    rows = check_contract(source, labelling.declared, context.resources, progress, context.batch_rows, looks, labelling.hasher)
+    accepted = accept(source, task, labelling, both(labelling.sample.add, labelling.scan.add), context)
     labelling.scan.peek(source)
     writer = DeltaWriter(context.locations.path(task.output), task.output, task.app_id, task.sequence)
+    shared = list[pa.Array]()
     with Spool(context.resources) as spool:
-        vote(labelling, source, rows, spool, context)
-        writer.write(settled(labelling, output_of(labelling, spool, context), digest, context.log.progress("write", rows)), labelling.schema)
-    commit = commit_of(task, labelling, digest.hexdigest(), started, context)
+        vote(labelling, accepted.source, accepted.rows, spool, context)
+        rows = spool.ordered(ID, context.batch_rows)
+        once = OnceOnly(rows, lambda some: shared.append(some.column(ID))) if accepted.sharing else rows
+        writer.write(settled(labelling, output_of(labelling, once), digest, context.log.progress("write", accepted.rows)), labelling.schema)
+    apart = _set_apart(task, labelling, source, accepted, shared, context)
+    commit = commit_of(task, labelling, digest.hexdigest(), started, context, apart)
     result = result_of(task, writer.commit(commit, labelling.columns(), labelling.schema))
     discard_until(context.locations.path(task.output), task.app_id, task.sequence)
+    tidy(context.locations.path(task.output), task.app_id, task.sequence)
     return result
+
+
+def _set_apart(task: LabelTask, labelling: Labelling, source: Source, accepted: Accepted, shared: list[pa.Array], context: StepContext) -> Quarantine | None:
+    """Write the rows that are not labelled."""
+    files, declared = ShardFiles(context.locations.path(task.output), task, 1), labelling.declared
+    if accepted.held.broken:
+        files.write_apart_alone("0000", broken_rows(source, declared, labelling.hasher, task.run, context.batch_rows), schema_apart(declared))
+    if shared:
+        files.write_apart_alone(REPEATED, repeated_rows(shared, declared, task.run), schema_apart(declared))
+    return quarantine_of(accepted.held, accepted.sharing, declared, files.quarantine_uri)

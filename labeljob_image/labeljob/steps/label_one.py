@@ -18,6 +18,7 @@ from labeljob.privacy_scan import PrivacyScan
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.labelling import Tally
 from labeljob.steps.output_rows import output_rows, output_schema, said_of
+from labeljob.tallies import negative
 from labeljob.votes import VoteBatch, Votes
 
 
@@ -49,6 +50,12 @@ class OneLabel:
         labelled = label_votes(self._artifact.model, self._voters, votes, levels, self._artifact.calibration.calibrator)
         self._figures.add(votes, labelled)
         return output_rows(ids, votes, levels, labelled, list(self.declared.classes), self._run, self.schema)
+
+    def forget(self, rows: pa.RecordBatch) -> None:
+        votes, levels = said_of(rows, self.functions)
+        figures = RunFigures(self._voters, len(self.declared.classes))
+        figures.add(votes, label_votes(self._artifact.model, self._voters, votes, levels, self._artifact.calibration.calibrator))
+        self._figures.add_data(negative(figures.data()))
 
     def judge(self, rows: pa.RecordBatch) -> None:
         known = rows.filter(pa.array(self._gold.match(rows.column(0)).known))

@@ -9,6 +9,7 @@ import pyarrow as pa
 from labeljob.contract.config import LabelTask
 from labeljob.contract.drift import Shift
 from labeljob.contract.privacy import PrivacyFinding
+from labeljob.contract.quarantine import Quarantine
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, LabelResult
 from labeljob.errors import JobError
@@ -62,10 +63,12 @@ def _content(column: pa.Array) -> memoryview:
     return memoryview(data)[bounds[0] : bounds[-1]]
 
 
-def commit_of(task: LabelTask, outcome: Outcome, content: str, started: datetime, context: StepContext) -> Commit:
+def commit_of(task: LabelTask, outcome: Outcome, content: str, started: datetime, context: StepContext, apart: Quarantine | None) -> Commit:
     """The record as far as it is known before the commit; table id and version are the log's."""
     finished, metrics = context.clock(), outcome.metrics()
     seconds, rows = round((finished - started).total_seconds(), 3), metrics["rows"]
+    if task.quarantine is not None:
+        metrics = metrics | {"quarantinedRows": float(apart.rows if apart else 0)}
     timing = {"latencySeconds": seconds, "rowsPerSecond": round(rows / seconds, 1) if seconds > 0 and rows else None}
     return Commit(
         sequence=task.sequence,
@@ -85,6 +88,7 @@ def commit_of(task: LabelTask, outcome: Outcome, content: str, started: datetime
         label_distribution=outcome.label_distribution(),
         drift=outcome.drift(),
         privacy=outcome.privacy(),
+        quarantine=apart,
     )
 
 

@@ -20,6 +20,7 @@ from labeljob.privacy_scan import PrivacyScan
 from labeljob.steps.context import StepContext
 from labeljob.steps.labelling import Tally
 from labeljob.steps.output_rows import output_schema, output_sets, said_of
+from labeljob.tallies import negative
 from labeljob.votes import VoteBatch, Votes
 
 
@@ -52,6 +53,12 @@ class SetLabelling:
         labelled = label_sets(artifact.models, artifact.tasks, artifact.voters, votes, levels, artifact.calibration)
         self._figures.add(votes, levels, labelled)
         return output_sets(ids, votes, levels, labelled, list(self.declared.classes), self._run, self.schema)
+
+    def forget(self, rows: pa.RecordBatch) -> None:
+        artifact, (votes, levels) = self._artifact, said_of(rows, self.functions)
+        figures = SetFigures(artifact.voters, artifact.tasks)
+        figures.add(votes, levels, label_sets(artifact.models, artifact.tasks, artifact.voters, votes, levels, artifact.calibration))
+        self._figures.add_data(negative(figures.data()))
 
     def judge(self, rows: pa.RecordBatch) -> None:
         known = rows.filter(pa.array(self._gold.match(rows.column(0)).known))

@@ -60,6 +60,9 @@ class Labelling(Protocol):
     def label(self, ids: pa.Array, votes: Votes, levels: Levels | None) -> pa.RecordBatch:
         """Output rows, counted."""
 
+    def forget(self, rows: pa.RecordBatch) -> None:
+        """Take output rows that `label` has counted, here or in a shard, out of its counts."""
+
     def judge(self, rows: pa.RecordBatch) -> None:
         """Keep output rows whose class is known."""
 
@@ -116,9 +119,9 @@ def vote(labelling: Labelling, source: Source, total: int, spool: Spool, context
         return voting.input_errors()
 
 
-def output_of(labelling: Labelling, spool: Spool, context: StepContext) -> Iterator[pa.RecordBatch]:
-    """Output rows by ascending id."""
-    for batch in spool.ordered(ID, context.batch_rows):
+def output_of(labelling: Labelling, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Output rows of what `vote` has set aside, in the order given."""
+    for batch in batches:
         yield labelling.label(batch.column(ID), *unpacked(batch.column(VOTES), labelling.functions))
 
 

@@ -3,7 +3,8 @@
     its part -> contract check -> votes -> spool -> by id -> label -> data files -> summary
                   counted           FunctionsFailing, on the rows of the whole table
 
-What a limit or the contract says of the whole table is decided by whoever has all summaries: the commit. Where a part breaks the contract no function runs on it.
+What a limit or the contract says of the whole table is decided by whoever has all summaries: the commit. Where a part breaks the contract no function runs on it, unless what is
+broken may be set apart; rows that share their id are labelled here, and the commit leaves them out.
 """
 
 from collections.abc import Iterator
@@ -23,11 +24,13 @@ from labeljob.io.source import Source
 from labeljob.io.spool import Spool
 from labeljob.logs import now_text
 from labeljob.privacy import withheld
+from labeljob.quarantined_rows import broken_rows, schema_apart
 from labeljob.schema import checkable, hold
 from labeljob.steps.context import StepContext
 from labeljob.steps.evaluate import both
-from labeljob.steps.label_record import result_of, standing
+from labeljob.steps.label_record import ID, result_of, standing
 from labeljob.steps.labelling import Labelling, labelling_of, output_of, vote
+from labeljob.steps.setting_apart import good_rows, too_many
 
 
 def run_shard(task: ShardTask, index: int, context: StepContext) -> ShardResult:
@@ -52,16 +55,21 @@ def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetim
     labelling = labelling_of(task.label, context)
     part = open_part(task.label.data, task.shards, index, context.locations)
     looks = both(labelling.sample.add, labelling.scan.add)
-    held = hold(part.source, labelling.declared, context.log.progress("check", None), context.batch_rows, look=looks)
+    declared, share = labelling.declared, task.label.quarantine
+    held = hold(part.source, declared, context.log.progress("check", None), context.batch_rows, look=looks, separate=share is not None)
+    source = part.source if share is None else good_rows(part.source, held, declared)
     if index == 0:
         labelling.scan.peek(open_part(task.label.data, task.shards, index, context.locations).source)
-    data, ids, errors = tuple[DataFile, ...](), tuple[DataFile, ...](), InputErrors()
+    data, ids, apart, errors = tuple[DataFile, ...](), tuple[DataFile, ...](), tuple[DataFile, ...](), InputErrors()
     with files.attempt_at(index) as work, Spool(context.resources) as spool:
-        if held.is_broken:
-            ids = files.write_ids(work, index, _ids(part.source, labelling, spool, context), labelling.schema)
+        if held.structure or (held.is_broken if share is None else too_many(share, held.broken, part.rows)):
+            ids = files.write_ids(work, index, _ids(source, labelling, spool, context), labelling.schema)
         else:
-            errors = vote(labelling, part.source, part.rows, spool, context)
-            data = files.write(work, index, output_of(labelling, spool, context), labelling.schema)
+            errors = vote(labelling, source, part.rows - held.broken, spool, context)
+            data = files.write(work, index, output_of(labelling, spool.ordered(ID, context.batch_rows)), labelling.schema)
+            if held.broken:
+                rows = broken_rows(part.source, declared, labelling.hasher, task.label.run, context.batch_rows)
+                apart = files.write_apart(work, f"{index:04d}", rows, schema_apart(declared))
         summary = ShardSummary(
             run_digest=task.label.run_digest,
             shards=task.shards,
@@ -71,8 +79,10 @@ def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetim
             rows=held.rows,
             structure=held.structure,
             violations=held.values,
+            broken=held.broken,
             files=data,
             ids=ids,
+            apart=apart,
             read=tuple(part.source.read()),
             tally=labelling.tally(),
             input_errors=errors,

@@ -10,6 +10,7 @@ from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, Located
 from labeljob.contract.drift import DRIFT_LIMIT, Shift
 from labeljob.contract.inputs import MOST_CHAIN, ModelInput
 from labeljob.contract.privacy import FINDINGS, HashKeyPin, PrivacyFinding
+from labeljob.contract.quarantine import MOST_SHARE, Quarantine
 from labelplane.api.conditions import Conditions
 from labelplane.api.label_model import FunctionSetPin, Name
 from labelplane.api.metadata import Metadata
@@ -80,6 +81,14 @@ class DriftLimits(Wire):
 SCHEDULE_WITH_MODE = "mode scheduled and schedule go together: give both, or neither"
 
 
+class QuarantineLimit(Wire):
+    """How much of the input may be set apart."""
+
+    max_share: Annotated[
+        float | None, Field(ge=0, le=1, description="Largest share of the rows that may be set apart; with more the run fails SchemaBroken. When left out: 0.01.")
+    ] = None
+
+
 class LabelJobSpec(Wire):
     """What to label, with what, and where the labels go."""
 
@@ -105,6 +114,15 @@ class LabelJobSpec(Wire):
         Literal["relabel", "keep"] | None, Field(description="Whether a newly promoted model labels the data again. When left out: relabel.")
     ] = None
     gold_data: Annotated[GoldDataset | None, Field(description="Rows with known classes, for precision and recall of these labels.")] = None
+    schema_policy: Annotated[
+        Literal["fail", "quarantine"] | None,
+        Field(
+            description="What becomes of a run whose input has rows that break the contract by a value (not of its type, null, out of bounds, an id that is null or"
+            " repeated). fail: it fails SchemaBroken. quarantine: such rows are not labelled, but written beside the output with the reason, and the others are labelled."
+            " A column that is missing or of another type fails either way. When left out: fail."
+        ),
+    ] = None
+    quarantine: Annotated[QuarantineLimit | None, Field(description="With schemaPolicy: quarantine.")] = None
     objectives: Objectives | None = None
     drift: DriftLimits | None = None
     shards: ShardWish = None
@@ -117,7 +135,6 @@ class LabelJobSpec(Wire):
     active_deadline: Annotated[Duration | None, Field(description="How long one run may take, its shards and its commit together. When left out: no limit.")] = None
     runtime: Annotated[Runtime | None, Field(description="How the run runs. What is left out comes from the model's and the set's runtime.")] = None
 
-
     @model_validator(mode="after")
     def _schedule_goes_with_its_mode(self) -> "LabelJobSpec":
         if (self.mode == "scheduled") != (self.schedule is not None):
@@ -125,6 +142,19 @@ class LabelJobSpec(Wire):
         if self.schedule is None and (self.time_zone is not None or self.starting_deadline_seconds is not None):
             raise ValueError("timeZone and startingDeadlineSeconds go with a schedule: add spec.schedule, or remove them")
         return self
+
+    @model_validator(mode="after")
+    def _limit_goes_with_its_policy(self) -> "LabelJobSpec":
+        if self.quarantine is not None and self.schema_policy != "quarantine":
+            raise ValueError("quarantine has an effect only with schemaPolicy: quarantine: add it, or remove quarantine")
+        return self
+
+    @property
+    def quarantined_share(self) -> float | None:
+        """The share of the rows that may be set apart; None: such rows fail the run."""
+        if self.schema_policy != "quarantine":
+            return None
+        return MOST_SHARE if self.quarantine is None or self.quarantine.max_share is None else self.quarantine.max_share
 
 
 class ModelPin(Wire):
@@ -167,6 +197,7 @@ class Run(Wire):
         list[Shift], Field(max_length=DRIFT_LIMIT, description="What has moved beyond chance since the model version was fitted, within limits or not.")
     ] = []
     privacy: Annotated[list[PrivacyFinding], Field(max_length=FINDINGS, description="Columns of the input that look like personal data.")] = []
+    quarantine: Annotated[Quarantine | None, Field(description="Rows of the input that were not labelled, and the folder of Parquet files where they are.")] = None
     pod_seconds: PodSeconds = None
 
 
@@ -207,6 +238,7 @@ class Metrics(Wire):
     brier: float | None = None
     ece: float | None = None
     gold_taught: Annotated[int | None, Field(description="Gold rows that the model learned from, and that score nothing here.")] = None
+    quarantined_rows: Annotated[int | None, Field(description="Rows that were set apart and not labelled; absent unless schemaPolicy is quarantine.")] = None
     latency_seconds: float | None = None
     rows_per_second: float | None = None
     label_distribution: dict[str, float] | None = None

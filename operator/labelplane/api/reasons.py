@@ -22,6 +22,7 @@ class ConditionType(StrEnum):
     VOTES_ADVERSARIAL = "VotesAdversarial"
     DRIFTED = "Drifted"
     PRIVACY_SUSPECTED = "PrivacySuspected"
+    ROWS_QUARANTINED = "RowsQuarantined"
 
 
 class ControlReason(StrEnum):
@@ -63,6 +64,7 @@ class ControlReason(StrEnum):
     VOTES_ADVERSARIAL = "VotesAdversarial"
     DRIFTED = "Drifted"
     PRIVACY_SUSPECTED = "PrivacySuspected"
+    ROWS_QUARANTINED = "RowsQuarantined"
 
 
 REASONS: frozenset[str] = frozenset(ControlReason) | frozenset(JobReason)

@@ -137,6 +137,11 @@ RULES: dict[str, list[Rule]] = {
             "fieldPath": ".mode",
         },
         {
+            "rule": "!has(self.quarantine) || (has(self.schemaPolicy) && self.schemaPolicy == 'quarantine')",
+            "message": "quarantine has an effect only with schemaPolicy: quarantine: add it, or remove quarantine",
+            "fieldPath": ".quarantine",
+        },
+        {
             "rule": "(has(self.mode) && self.mode == 'scheduled') == has(self.schedule)",
             "message": "mode scheduled and schedule go together: give both, or neither",
         },

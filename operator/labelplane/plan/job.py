@@ -19,6 +19,7 @@ from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
 from labelplane.plan.objectives import missed_objectives
 from labelplane.plan.observed import Observed
 from labelplane.plan.privacy import suspected
+from labelplane.plan.quarantine import rows_quarantined
 from labelplane.plan.runs import pod_seconds, with_commit
 from labelplane.plan.schedule import on_schedule
 from labelplane.plan.shards import sharded, with_progress
@@ -107,5 +108,6 @@ def _ready(context: JobContext, status: LabelJobStatus) -> Outcome:
     run, metrics = status.run, status.metrics
     rows = metrics.rows if metrics else None
     text = f"{rows} rows labelled in version {run.output.version} of {run.output.uri}" if run else "labelled"
-    conditions = (*missed_objectives(context.resource.spec, metrics), *drifted(context.resource.spec, run), *suspected(run.privacy if run else ()))
+    spec = context.resource.spec
+    conditions = (*missed_objectives(spec, metrics), *drifted(spec, run), *suspected(run.privacy if run else ()), *rows_quarantined(run))
     return Outcome("ready", ControlReason.LABELED, text, conditions)

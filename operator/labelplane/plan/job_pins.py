@@ -21,7 +21,7 @@ def job_pins(context: JobContext, job: ObservedJob, result: JobResult, found: Re
     if version is None or version.version != context.version:
         raise Stalled(ControlReason.MODEL_VERSION_NOT_FOUND, f"spec.modelRef: LabelModel {model.metadata.name} has no version {context.version}: name one that it has")
     image = pinned_image(context.image, job, result.build)
-    run = {
+    run: dict[str, object] = {
         "input": [spec.input.uri, found.data.digest],
         "gold": [found.gold.digest, spec.gold_data.label_column, spec.gold_data.inclusion_probability_column] if found.gold and spec.gold_data else None,
         "model": version.sha256,
@@ -30,6 +30,8 @@ def job_pins(context: JobContext, job: ObservedJob, result: JobResult, found: Re
         "image": image,
         "owner": [context.resource.metadata.namespace, context.resource.metadata.name],
     }
+    if spec.quarantined_share is not None:  # only then: the digest of a run that sets nothing apart stays as it was
+        run |= {"quarantine": spec.quarantined_share}
     previous = context.status.pins.sequence if context.status.pins else 0
     return JobPins(
         request=context.request, scope=context.scope, scheduled_for=context.tick, input=found.data, gold_data=found.gold,

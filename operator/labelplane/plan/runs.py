@@ -30,6 +30,7 @@ def with_commit(resource: LabelJob, pins: JobPins, commit: Commit, spent: int | 
         output=output,
         drift=commit.drift,
         privacy=commit.privacy,
+        quarantine=commit.quarantine,
         pod_seconds=spent,
     )
     metrics = metrics_of(commit)

@@ -58,6 +58,7 @@ _LASTING = frozenset(
         ConditionType.VOTES_ADVERSARIAL,
         ConditionType.DRIFTED,
         ConditionType.PRIVACY_SUSPECTED,
+        ConditionType.ROWS_QUARANTINED,
     }
 )
 

@@ -12,6 +12,7 @@ from labelplane.status.conditions import conditions
 
 BAD_NEWS = frozenset({ConditionType.STALLED})
 QUIET = frozenset({ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.RUNNING})
+OF_EACH_RUN = frozenset({ConditionType.DRIFTED, ConditionType.ROWS_QUARANTINED})
 WORK = frozenset({ControlReason.CHECKING, ControlReason.RESOLVING, ControlReason.FITTING, ControlReason.LABELING, ControlReason.COMMITTING})
 STEPS = WORK | {ControlReason.PROGRESSING, ControlReason.SUSPENDED}
 
@@ -59,8 +60,8 @@ def _ready_events(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[E
 
 
 def _is_news(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
-    """A condition that is new; of drift also what it names, since each run is compared anew."""
-    return before is None or (now["type"] == ConditionType.DRIFTED and before["message"] != now["message"])
+    """A condition that is new; of drift and of quarantined rows also what it names, since each run is looked at anew."""
+    return before is None or (now["type"] in OF_EACH_RUN and before["message"] != now["message"])
 
 
 def _version_events(old: Mapping[str, Any], status: Mapping[str, Any]) -> list[Event]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from labeljob.contract.config import Access, LabelTask, Mount
@@ -15,7 +16,8 @@ from tests.fault_proxy import fault_proxy
 from tests.integration.object_store.builders import QUICK, Lake
 from tests.object_store import write_secret
 from tests.unit.job.builders import context, fails
-from tests.unit.job.runs import fit, label, label_task, same_but_time
+from tests.unit.job.runs import fit, label, label_task, parquet, same_but_time
+from tests.unit.job.test_quarantine import DECLARED, good, planted
 from tests.unit.job.test_shards import in_a_folder, in_one_file, one_label, table
 
 pytestmark = pytest.mark.objectstore
@@ -98,3 +100,25 @@ def test_a_store_that_stays_away_at_the_commit_keeps_what_the_shards_did(lake: L
         proxy.fail("lose-reply", "^PUT .*/_delta_log/0", times=1)
         assert label(tmp_path, in_bucket, 3, away).commit.version == 0
     assert lake.table("out").version() == 0
+
+
+def test_rows_set_apart_in_a_bucket(lake: Lake, tmp_path: Path) -> None:
+    """F3, X16: beside the output, in one pod and in shards as on a volume; files that hold a repeated id are written anew, and what they replace goes."""
+    on_volume = parquet(tmp_path, "data.parquet", planted())
+    version = fit(tmp_path, DECLARED, parquet(tmp_path, "good.parquet", good()))
+    task = label_task(tmp_path, on_volume, version, quarantine=0.02)
+    expected = label(tmp_path, task, 1)
+    data = Dataset(uri=lake.put("in/data.parquet", (tmp_path / "data.parquet").read_bytes()), format="parquet")
+    places = surroundings(lake, tmp_path, data.uri, lake.uri("out/one"), lake.uri("out/three"))
+    for output, shards in (("out/one", 1), ("out/three", 3)):
+        found = label(tmp_path, in_store(lake, task, data, output, places), shards, places)
+        same_but_time(found, expected)
+        assert found.commit.quarantine is not None
+        place = places.locations.path(lake.uri(output))
+        folder = place / found.commit.quarantine.uri.removeprefix(f"{lake.uri(output)}/")
+        rows = [row for path in folder.glob("*.parquet") for row in pq.read_table(path.open("rb")).to_pylist()]
+        assert len(rows) == found.commit.quarantine.rows == 10
+        assert {row["run"] for row in rows} == {task.run}
+        files = [path.name for path in place.glob("labels-*.parquet")]
+        assert len(files) == shards
+        assert sum(name.endswith("-once.parquet") for name in files) == (2 if shards == 3 else 0)  # the second shard has none

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from deltalake import DeltaTable, write_deltalake
@@ -159,6 +161,23 @@ def test_broken_data_stalls_and_keeps_the_output(again: Path) -> None:
     assert ready["reason"] == "SchemaBroken"
     assert "restarts" in ready["message"]
     assert DeltaTable(str(again / "lake/labels")).version() == 0
+
+
+def test_few_broken_rows_are_set_apart_when_asked(again: Path) -> None:
+    """F3, X5, F5: the others are labelled, the condition names column, what and place, and the rows lie there without what is sensitive."""
+    table = rollouts.events(200, seed=2).drop_columns(["gold"])
+    place = table.schema.get_field_index("restarts")
+    broken = table.set_column(place, "restarts", pa.array([-7, *table["restarts"].to_pylist()[1:]], pa.int64()))
+    write_deltalake(str(again / "lake/events"), broken, mode="overwrite")
+    write(again, rollouts.label_job("default", schemaPolicy="quarantine"))
+    job = run(again)["LabelJob"]
+    assert (job["status"]["metrics"]["rows"], job["status"]["metrics"]["quarantinedRows"]) == (199, 1)
+    (told,) = [one["message"] for one in job["status"]["conditions"] if one["type"] == "RowsQuarantined"]
+    uri = job["status"]["run"]["quarantine"]["uri"]
+    assert f"1 of 200 rows break the contract and have no label: column restarts: 1 values below minimum 0: they are in {uri}:" in told
+    (row,) = pq.read_table(again / "lake" / uri.removeprefix("pvc://lake/")).to_pylist()
+    assert (row["reason"], row["row"]["restarts"], row["row"]["event_id"]) == ("restarts: below minimum 0", -7, table["event_id"][0].as_py())
+    assert "user_email" not in row["row"]
 
 
 def test_logs_are_structured_and_hold_no_row(ran: tuple[Path, dict[str, dict[str, Any]]]) -> None:

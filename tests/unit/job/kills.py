@@ -8,23 +8,27 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from labeljob.contract.config import CommitTask, ShardTask
+from labeljob.contract.config import CommitTask, LabelTask, ShardTask
 from labeljob.contract.reasons import ExitCode
 from labeljob.steps.commit import run_commit
+from labeljob.steps.label import run_label
 from labeljob.steps.shard import run_shard
 from tests.unit.job.builders import context
 
+Task = ShardTask | CommitTask | LabelTask
 TOUCHES = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree")
 FORKED = get_context("forkserver")
 FORKED.set_forkserver_preload([__name__])
 
 
-def step(folder: Path, task: ShardTask | CommitTask, index: int = 0) -> None:
+def step(folder: Path, task: Task, index: int = 0) -> None:
     """Run one step here."""
     if isinstance(task, ShardTask):
         run_shard(task, index, context(folder))
-    else:
+    elif isinstance(task, CommitTask):
         run_commit(task, context(folder))
+    else:
+        run_label(task, context(folder))
 
 
 def _at_touch(number: int, below: str, act: Callable[[], None]) -> None:
@@ -40,7 +44,7 @@ def _at_touch(number: int, below: str, act: Callable[[], None]) -> None:
     sys.addaudithook(hook)
 
 
-def _child(folder: Path, task: ShardTask | CommitTask, index: int, number: int, others: list[tuple[ShardTask | CommitTask, int]]) -> None:
+def _child(folder: Path, task: Task, index: int, number: int, others: list[tuple[Task, int]]) -> None:
     def act() -> None:
         if not others:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -54,12 +58,12 @@ def _child(folder: Path, task: ShardTask | CommitTask, index: int, number: int, 
         sys.exit(int(ExitCode.TRANSIENT))
 
 
-def killed(folder: Path, task: ShardTask | CommitTask, number: int, index: int = 0) -> bool:
+def killed(folder: Path, task: Task, number: int, index: int = 0) -> bool:
     """Run the step in a process of its own that SIGKILL ends before its touch `number`; False when there is no such touch."""
     return _code(folder, task, index, number, []) == -signal.SIGKILL
 
 
-def overtaken(folder: Path, task: ShardTask, number: int, index: int, others: list[tuple[ShardTask | CommitTask, int]]) -> int:
+def overtaken(folder: Path, task: ShardTask, number: int, index: int, others: list[tuple[Task, int]]) -> int:
     """Run the step; before its touch `number` it sleeps while these are run. Its exit code."""
     return _code(folder, task, index, number, others)
 

@@ -178,3 +178,26 @@ def test_ids_that_shards_tell_one_another_are_hashes(tmp_path: Path, data: Datas
     assert all(len(one) == 64 for ids in written for one in ids)
     with fails(JobReason.SCHEMA_BROKEN, r"columns\[id\]: 1 null ids; spec.schema.columns\[id\]: [12] duplicate ids"):
         run_commit(CommitTask(label=task, shards=2), surroundings(tmp_path))
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_rows_set_apart_show_hashes_at_most(tmp_path: Path, data: Dataset, several: bool) -> None:
+    """F3, F5, X16: in one pod and in shards, of one label a row and of several: the id as its hash, no other sensitive column, and bounds held against values."""
+    found = DeltaTable(tmp_path / "data").to_pyarrow_table()
+    ids, places = found["id"].to_pylist(), found["place"].to_pylist()
+    ids[3], ids[4], places[100] = ids[150], None, 987654321
+    rows = found.set_column(0, "id", pa.array(ids)).set_column(1, "place", pa.array(places))
+    version = fit(tmp_path, "model", declared(HASH, HASH | {"maximum": 1000}, **({"multiLabel": True} if several else {})), data)
+    broken = runs.parquet(tmp_path, "broken.parquet", rows, groups=6)
+    outcomes, hashed = [], Hasher(KEY).hashed(pa.array(["r150", "r100"])).to_pylist()
+    for shards in (1, 3):
+        task = runs.label_task(tmp_path, broken, version, output=f"labels-{shards}", quarantine=0.05)
+        outcomes.append(runs.label(tmp_path, task, shards, surroundings(tmp_path)))
+        runs.same_but_time(outcomes[-1], outcomes[0])
+        assert outcomes[-1].commit.metrics["rows"] == ROWS - 4
+        apart = [row for path in (tmp_path / f"labels-{shards}/_quarantine").rglob("*.parquet") for row in pq.read_table(path).to_pylist()]
+        said = sorted(((row["row"]["id"], row["reason"]) for row in apart), key=str)
+        assert said == sorted([(hashed[0], "id: duplicate id")] * 2 + [(hashed[1], "place: above maximum 1000"), (None, "id: null id")], key=str)
+        assert {name for row in apart for name in row["row"]} == {"id", "s0", "s1", "s2"}
+        assert "987654321" not in str(apart)
+    assert runs.visible(tmp_path, "labels-1") == runs.visible(tmp_path, "labels-3")

@@ -14,6 +14,7 @@ from labeljob.contract.drift import Shift
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import InputQuery, ModelInput, chain_of
 from labeljob.contract.privacy import HashKeyPin, PrivacyFinding
+from labeljob.contract.quarantine import Quarantine
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import CheckResult, Commit, DependentPair, Failure, FitResult, FunctionColumns, JobResult, LabelResult, ModelVersion, ResolveResult, VersionLine
 from labelplane.api.groups import Key
@@ -40,6 +41,7 @@ class World:
     drift: list[Shift] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     privacy: list[PrivacyFinding] = field(default_factory=list)
+    quarantine: Quarantine | None = None
     key_id: str = "k1"  # of the key in the Secret
     failing: dict[str, JobReason] = field(default_factory=dict)  # step -> why it fails
     resources: dict[Key, dict[str, Any]] = field(default_factory=dict)
@@ -214,7 +216,7 @@ class World:
             started_at=self._time(), finished_at=self._time(), data=task.data, model_version=task.model_version, model_sha256=task.model_sha256,
             function_set_digest="f",
             image=task.image, metrics={"rows": 10, "coverage": 0.95, "conflictRate": 0.05, "precision": None}, label_distribution={"risky": 0.3},
-            drift=self.drift, privacy=self.privacy,
+            drift=self.drift, privacy=self.privacy, quarantine=self.quarantine,
         )  # fmt: skip
         if standing is None:
             self.commits.append(made)
