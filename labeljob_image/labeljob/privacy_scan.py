@@ -57,12 +57,12 @@ class PrivacyScan:
                 flags[:, place] = flags_of(rows.column(name))
         self._keep(keys[chosen], flags)
 
-    def peek(self, source: Source) -> None:
-        """Look at columns that are not declared."""
+    def peek(self, source: Source, parts: int = 1) -> None:
+        """Look at columns that are not declared; `source` is one of so many parts of the data, and each is looked at for its share."""
         declared = {column.name for column in self._set.schema_.columns}
         names = [name for name, kind in source.types().items() if name not in declared and _is_text(kind)][:PEEK_COLUMNS]
         if names:
-            for part in islice(source.batches(dict.fromkeys(names, "string"), PEEK_ROWS), self._sample // PEEK_ROWS):
+            for part in islice(source.batches(dict.fromkeys(names, "string"), PEEK_ROWS), max(1, self._sample // PEEK_ROWS // parts)):
                 self._count({name: counts_of(flags_of(part.batch.column(name))) for name in names})
 
     def merge(self, other: "PrivacyScan") -> None:
