@@ -1,5 +1,6 @@
 """Fixtures for every test, the order of tests, and the turns they take on what they share."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ __all__ = ["api_namespace", "api_server", "cluster", "namespace", "object_store"
 
 settings.register_profile("any-machine", deadline=None)  # a busy machine is no failure
 settings.load_profile("any-machine")
+gc.disable()  # while thousands of tests are collected, none of which is garbage
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +37,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling:
     return GroupScheduling(config, log)
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
 
 
 @pytest.hookimpl(trylast=True)

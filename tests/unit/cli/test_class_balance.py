@@ -33,7 +33,7 @@ def test_the_balance_of_a_fit_is_what_was_asked_for(tmp_path: Path, given: Any) 
     gold[["id", "v0"]].to_csv(tmp_path / "gold.csv", index=False)
     source = {"uri": "file:gold.csv", "format": "csv", "labelColumn": "v0"}
     with_spec(tmp_path, "LabelModel", algorithm="one-coin", goldData=source, parameters={"classBalance": given})
-    done = command("run", str(tmp_path))
+    done = command("run", str(tmp_path), "--no-report")
     assert done.returncode == 0, done.stdout
     expected = {"gold": [60.5 / 81, 20.5 / 81], "auto": [0.5, 0.5]}.get(given if isinstance(given, str) else "", [0.9, 0.1])
     np.testing.assert_allclose(fitted(tmp_path, 1)["classBalance"], expected, atol=0.03 if given == "auto" else 1e-9)

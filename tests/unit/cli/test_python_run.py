@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 def run(folder: Path) -> dict[str, dict[str, Any]]:
     """Resources by kind."""
-    ran = command("run", str(folder), "-o", "json")
+    ran = command("run", str(folder), "-o", "json", "--no-report")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return {item["kind"]: item for item in json.loads(ran.stdout)["items"]}
 
@@ -68,7 +68,7 @@ def test_a_function_that_fails_too_often_stops_the_run_and_its_log_says_why(fold
     """X9, I5, F5: named with its rate in the condition; the exception's name and line in the log, its text and the row nowhere."""
     module = folder / "acme_payments.py"
     module.write_text(module.read_text().replace("turned = ", 'if "7" in iban[4:] and not iban.endswith(("3000", "1000")):\n        raise ValueError(iban)\n    turned = '))
-    ran = command("run", str(folder), "-o", "json")
+    ran = command("run", str(folder), "-o", "json", "--no-report")
     assert ran.returncode == 1
     ready = [one for item in json.loads(ran.stdout)["items"] for one in item["status"]["conditions"] if one["reason"] == "FunctionsFailing"]
     assert "checksum on" in ready[0]["message"]

@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path) -> tuple[dict[str, dict[str, Any]], str]:
     """Resources by name, and what was said meanwhile."""
-    done = command("run", str(folder), "--volume", f"lake={folder}/lake", "-o", "json")
+    done = command("run", str(folder), "--volume", f"lake={folder}/lake", "-o", "json", "--no-report")
     assert done.returncode == 0, done.stderr
     return {item["metadata"]["name"]: item for item in json.loads(done.stdout)["items"] if item["kind"] == "LabelJob"}, done.stderr
 

@@ -11,7 +11,7 @@ from tests.unit.cli.test_run import command
 
 
 def run(folder: Path) -> dict[str, Any]:
-    done = command("run", str(folder), "-o", "json")
+    done = command("run", str(folder), "-o", "json", "--no-report")
     assert done.returncode == 0, done.stdout + done.stderr
     (model,) = (item for item in json.loads(done.stdout)["items"] if item["kind"] == "LabelModel")
     status: dict[str, Any] = model["status"]
