@@ -93,7 +93,7 @@ if sys.argv[1] == "bounded":
     bound_memory(Path("nowhere"), machine=640 << 20)
 connection = open_locked(threads=1, memory_limit="256MB")
 try:
-    fetch(connection, "SELECT list_sum(range(60000000))", TimeLimits())
+    fetch(connection, "SELECT list_sum(range(40000000))", TimeLimits())
 except EvaluationFailed:
     print("failed", fetch(connection, "SELECT 1 AS one", TimeLimits())["one"][0])
 else:
