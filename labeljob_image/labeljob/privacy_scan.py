@@ -15,7 +15,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.privacy import FINDINGS, PrivacyFinding
@@ -23,7 +22,6 @@ from labeljob.io.source import Source
 from labeljob.io.typed import holds
 from labeljob.label_model.statistics.hashing import Keys
 from labeljob.personal_data import HOLDS, IS, LOOKS, PATTERNS, VALUE, Flags, Pattern, flags_of
-from labeljob.row_ids import hashed_ids
 from labeljob.votes import IntArray
 
 SAMPLE = 10_000  # rows
@@ -43,11 +41,10 @@ class PrivacyScan:
         self._flags: Flags = np.empty((0, len(self.columns), len(PATTERNS)), dtype=np.uint8)
         self._undeclared: dict[str, Counts] = {}
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """A batch of the id column and some of `columns`; those that are not there count as null."""
-        if not self.columns or not batch.num_rows or self._set.id_column not in batch.schema.names:
+    def add(self, batch: pa.RecordBatch, keys: Keys) -> None:
+        """Some of `columns`, those that are not there count as null; keys: uint64 [n_rows], by which rows are chosen."""
+        if not self.columns:
             return
-        keys = hashed_ids(_without_nulls(batch.column(self._set.id_column)))
         chosen = np.flatnonzero(keys < self._keys.max()) if len(self._keys) == self._sample else np.arange(len(keys))
         chosen = chosen[np.argsort(keys[chosen], kind="stable")[: self._sample]]
         rows = batch.take(pa.array(chosen))
@@ -131,8 +128,3 @@ def _many(count: int, share: float, sampled: int) -> bool:
 
 def _is_text(kind: pa.DataType | None) -> bool:
     return kind is None or (holds(kind, "string") and not pa.types.is_null(kind))
-
-
-def _without_nulls(ids: pa.Array) -> pa.Array:
-    """Null ids stop the run anyway."""
-    return pc.fill_null(ids, "" if pa.types.is_string(ids.type) else 0)

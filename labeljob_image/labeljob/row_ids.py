@@ -29,6 +29,11 @@ def hashed_ids(ids: pa.Array) -> Keys:
     return hashes
 
 
+def keys_of(ids: pa.Array) -> Keys:
+    """As `hashed_ids`, of ids among which there may be nulls: they stop the run, or their rows are set apart."""
+    return hashed_ids(ids.fill_null("" if pa.types.is_string(ids.type) else 0))
+
+
 def _hash_words(content: npt.NDArray[np.uint8], starts: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> Keys:
     """Mix in 8 bytes of every text at a time; `content` has 8 bytes to spare."""
     words = np.ndarray((len(content) - WORD + 1,), "<u8", content, 0, (1,))

@@ -28,11 +28,7 @@ SHOWN = 12
 ORDER = ("that are not", "minimum", "maximum", "null", "duplicate")  # of the violations of one column
 REMEDY = ". Correct the data, or spec.schema of the function set"
 Progress = Callable[[int], None]
-Look = Callable[[pa.RecordBatch], None]
-
-
-def _nothing(_batch: pa.RecordBatch) -> None:
-    """Nobody looks."""
+Look = Callable[[pa.RecordBatch, pa.Array | None], None]
 
 
 @dataclass(frozen=True)
@@ -73,13 +69,13 @@ def check_contract(
     resources: Resources,
     progress: Progress,
     batch_rows: int = BATCH_ROWS,
-    look: Look = _nothing,
+    look: Look | None = None,
     hasher: Hasher | None = None,
 ) -> int:
     """Read everything once and hold it against the contract; `look` is shown every batch on the way.
 
     Args:
-        look: is shown values as they are.
+        look: is shown values as they are, and ids, or None where there are none to read, as `hasher` leaves them.
         hasher: of the set's hashed columns; bounds and nulls are checked on the values, and nothing but hashes is set aside.
     Returns:
         The number of rows.
@@ -88,7 +84,7 @@ def check_contract(
     """
     id_column = function_set.id_column
     with Spool(resources) as ids:
-        held = hold(source, function_set, progress, batch_rows, lambda batch: ids.add(privacy.withheld(batch, function_set, hasher)), look)
+        held = hold(source, function_set, hasher, progress, batch_rows, ids.add, look)
         held = held.with_repeated(id_column, ids.repeated(id_column))
     require(held, function_set)
     return held.rows
@@ -97,17 +93,18 @@ def check_contract(
 def hold(
     source: Source,
     function_set: FunctionSet,
+    hasher: Hasher | None,
     progress: Progress,
     batch_rows: int = BATCH_ROWS,
-    take_ids: Look | None = None,
-    look: Look = _nothing,
+    take_ids: Callable[[pa.RecordBatch], None] | None = None,
+    look: Look | None = None,
     separate: bool = False,
 ) -> Held:
     """Read everything once and hold it against the contract, but for repeated ids.
 
     Args:
-        take_ids: gets each batch's id column where there is one to read.
-        look: is shown every batch.
+        hasher, look: as of `check_contract`.
+        take_ids: gets the id column of each batch where there is one to read, as `hasher` leaves it.
         separate: both see only rows that no value breaks.
     """
     stored = source.types()
@@ -121,9 +118,11 @@ def hold(
         counts.update({(name, what): flags.true_count for name, what, flags in found})
         flags = any_of(found, part.batch.num_rows) if found else None
         seen = part.batch if flags is None or not separate else part.batch.filter(pc.invert(flags))
-        if take_ids is not None and function_set.id_column in columns:
-            take_ids(seen.select([function_set.id_column]))
-        look(seen)
+        ids = None if function_set.id_column not in columns else privacy.withheld(seen.select([function_set.id_column]), function_set, hasher)
+        if take_ids is not None and ids is not None:
+            take_ids(ids)
+        if look is not None:
+            look(seen, None if ids is None else ids.column(0))
         rows, broken = rows + part.batch.num_rows, broken + (flags.true_count if flags is not None else 0)
         progress(rows)
     return Held(rows, tuple(structure(stored, function_set)), tuple((*key, count) for key, count in counts.items()), broken)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from labeljob.contract.columns import ColumnType
 from labeljob.contract.function_set import FunctionSet
+from labeljob.label_model.statistics.hashing import Keys
 from labeljob.row_ids import hashed_ids
 
 MOST_ROWS = 16_384  # noise of a PSI of 11 bins at this size: about 0.001
@@ -34,21 +35,16 @@ class RowSample:
 
     def __init__(self, function_set: FunctionSet, most: int = MOST_ROWS) -> None:
         self.columns: Mapping[str, ColumnType] = compared_columns(function_set)
-        self._id_column, self._most = function_set.id_column, most
-        self._threshold = 1 << 64
+        self._most, self._threshold = most, 1 << 64
         self._parts: list[pa.Table] = []
         self._held = 0
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Take from rows with the id column; a column that is not there is passed over."""
-        if self._id_column not in batch.schema.names or not self.columns:
-            return
-        ids = batch.column(self._id_column)
-        hashes = hashed_ids(ids.fill_null("" if pa.types.is_string(ids.type) else 0))
-        chosen = np.flatnonzero(hashes <= np.uint64(self._threshold - 1))
-        if len(chosen):
+    def add(self, batch: pa.RecordBatch, keys: Keys) -> None:
+        """Take from rows; keys: uint64 [n_rows], by which they are chosen. A column that is not there is passed over."""
+        chosen = np.flatnonzero(keys <= np.uint64(self._threshold - 1))
+        if len(chosen) and self.columns:
             there = [name for name in self.columns if name in batch.schema.names]
-            self._keep(_kept(batch.select(there).take(pa.array(chosen)), hashes[chosen]))
+            self._keep(_kept(batch.select(there).take(pa.array(chosen)), keys[chosen]))
 
     def merge(self, other: "RowSample") -> None:
         """As if the other's rows had been added here."""

@@ -16,7 +16,7 @@ from labeljob.io import typed
 from labeljob.io.content import pin_broken
 from labeljob.io.delta_pins import pin_of
 from labeljob.io.places import Place, open_table, refusal
-from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, rebatch
+from labeljob.io.source import BATCH_ROWS, ReadType, Rows
 
 
 class DeltaSource:
@@ -30,8 +30,7 @@ class DeltaSource:
         return {field.name: field.type for field in schema}
 
     def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
-        for batch in rebatch(self._stored(list(columns)), batch_rows, BATCH_BYTES):
-            yield typed.rows({name: typed.widen(batch.column(name), kind) for name, kind in columns.items()})
+        yield from typed.widened(self._stored(list(columns)), columns, batch_rows)
 
     def _stored(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         try:

@@ -20,7 +20,7 @@ from labeljob.io.parquet_parts import ReadFile
 from labeljob.io.parts import Piece, StoredFile
 from labeljob.io.places import Place
 from labeljob.io.row_groups import batches_of, open_streaming, rows_of, sizes_of
-from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, rebatch
+from labeljob.io.source import BATCH_ROWS, ReadType, Rows
 
 PLAIN_FEATURES = {"deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
 PLAIN_VERSIONS = (1, 3)  # 2 is column mapping
@@ -87,8 +87,7 @@ class DeltaPart:
         return self._dataset.types()
 
     def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
-        for batch in rebatch(self._stored(list(columns), batch_rows), batch_rows, BATCH_BYTES):
-            yield typed.rows({name: typed.widen(batch.column(name), kind) for name, kind in columns.items()})
+        yield from typed.widened(self._stored(list(columns), batch_rows), columns, batch_rows)
 
     def read(self) -> list[ReadFile]:
         """Data files of a Delta table never change: there is nothing to verify."""

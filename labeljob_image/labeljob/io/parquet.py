@@ -15,7 +15,7 @@ from labeljob.io.object_path import ObjectChangedError
 from labeljob.io.parts import WHOLE
 from labeljob.io.places import Place
 from labeljob.io.row_groups import batches_of, open_streaming
-from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, rebatch
+from labeljob.io.source import BATCH_ROWS, ReadType, Rows
 
 
 class ParquetSource:
@@ -34,8 +34,7 @@ class ParquetSource:
         return {name: schemas[0].field(name).type for name in common}
 
     def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
-        for batch in rebatch(self._stored(list(columns), batch_rows), batch_rows, BATCH_BYTES):
-            yield typed.rows({name: typed.widen(batch.column(name), kind) for name, kind in columns.items()})
+        yield from typed.widened(self._stored(list(columns), batch_rows), columns, batch_rows)
 
     def table(self) -> pa.Table:
         """All rows, each column as it is stored."""

@@ -18,7 +18,7 @@ from labeljob.io.parquet import ParquetSource, data_files
 from labeljob.io.parts import WHOLE, Piece, StoredFile
 from labeljob.io.places import Place, state_of
 from labeljob.io.row_groups import batches_of, open_streaming, rows_of, sizes_of
-from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, rebatch
+from labeljob.io.source import BATCH_ROWS, ReadType, Rows
 
 
 class ReadFile(Wire):
@@ -77,8 +77,7 @@ class ParquetPart:
         return self._dataset.types()
 
     def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
-        for batch in rebatch(self._stored(list(columns), batch_rows), batch_rows, BATCH_BYTES):
-            yield typed.rows({name: typed.widen(batch.column(name), kind) for name, kind in columns.items()})
+        yield from typed.widened(self._stored(list(columns), batch_rows), columns, batch_rows)
 
     def read(self) -> list[ReadFile]:
         """The files of this part, in the state in which they were read. PIN_BROKEN: one was changed meanwhile."""

@@ -3,13 +3,13 @@
 A value that is not of its type becomes null and is marked; the contract check then refuses the data, or the row.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labeljob.io.source import NAMES, ReadType, Rows
+from labeljob.io.source import BATCH_BYTES, NAMES, ReadType, Rows, rebatch
 
 ARROW_TYPES: dict[str, pa.DataType] = {
     NAMES: pa.list_(pa.string()),
@@ -60,6 +60,12 @@ def widen(values: pa.Array, declared: ReadType) -> Typed:
         return values, None
     nanoseconds = pa.types.is_timestamp(values.type) and values.type.unit == "ns"
     return _marked(_each(values, lambda part: pc.cast(part, target, safe=not nanoseconds), target), values.is_valid())
+
+
+def widened(batches: Iterable[pa.RecordBatch], columns: Mapping[str, ReadType], batch_rows: int) -> Iterator[Rows]:
+    """Stored batches as rows of the declared types, so many at a time and of bounded size."""
+    for batch in rebatch(batches, batch_rows, BATCH_BYTES):
+        yield rows({name: widen(batch.column(name), kind) for name, kind in columns.items()})
 
 
 def parse(values: pa.Array, declared: ReadType) -> Typed:

@@ -11,13 +11,12 @@ import pyarrow as pa
 from labeljob import privacy
 from labeljob.cascade import Cascade, InputErrors, open_cascade
 from labeljob.contract.function_set import FunctionSet
-from labeljob.contract.privacy import PrivacyFinding
 from labeljob.hashing import Hasher
 from labeljob.io.source import Source
 from labeljob.logs import Log
+from labeljob.looks import Looks
 from labeljob.model_artifact import VotingSet
-from labeljob.privacy_scan import PrivacyScan
-from labeljob.schema import Look, check_contract
+from labeljob.schema import check_contract
 from labeljob.steps.context import StepContext
 from labeljob.votes import VoteBatch
 
@@ -25,27 +24,16 @@ TIMED_ROWS = 50_000  # of a run; in a smaller one the timing would take longer t
 TIMED_SECONDS = 10.0  # that the first batch may have taken
 
 
-def checked_rows(source: Source, function_set: FunctionSet, key_id: str | None, context: StepContext, look: Look) -> tuple[int, list[PrivacyFinding]]:
-    """The number of rows, after the contract check of them all, and the columns that look like personal data; `look` is shown every batch on the way.
+def checked_rows(source: Source, function_set: FunctionSet, key_id: str | None, looks: Looks, context: StepContext) -> int:
+    """The number of rows, after the contract check of them all, which `looks` is shown.
 
     Raises:
         JobError: as `check_contract`; HASH_KEY_CHANGED, HASH_KEY_INVALID.
     """
-    scan, hasher = PrivacyScan(function_set), context.hasher(function_set, key_id)
-    looks = both(look, scan.add)
-    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows, looks, hasher)
-    scan.peek(source)
-    return rows, scan.findings()
-
-
-def both(first: Look, second: Look) -> Look:
-    """Both look."""
-
-    def look(batch: pa.RecordBatch) -> None:
-        first(batch)
-        second(batch)
-
-    return look
+    hasher = context.hasher(function_set, key_id)
+    rows = check_contract(source, function_set, context.resources, context.log.progress("check", None), context.batch_rows, looks.add, hasher)
+    looks.peek(source)
+    return rows
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,9 @@ from labeljob.contract.calibration import CalibrationRecord
 from labeljob.contract.config import FitTask
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import direct_inputs
-from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import DEPENDENT_LIMIT, DependentPair, FitResult, FunctionColumns, ModelVersion
 from labeljob.drift.bins import bins_of
-from labeljob.drift.sample import RowSample
 from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.frozen_calibration import id_hashes, to_file
@@ -40,6 +38,7 @@ from labeljob.labeling_functions.identity import function_set_digest, read_looku
 from labeljob.labeling_functions.python_code import code_digests
 from labeljob.labelled import Voters, label_votes, reduced_rows, reducer_of, voters_of
 from labeljob.logs import now_text
+from labeljob.looks import Looks
 from labeljob.model_artifact import VotingSet, reference_of, to_files
 from labeljob.row_ids import hashed_ids
 from labeljob.steps.context import StepContext, gold_of
@@ -74,16 +73,15 @@ class Evaluated:
     Attributes:
         statistics: of rows [ordinary votes of the functions that are no fallbacks, outcomes of the side columns]; see `ballots`. Where gold is
             evidence, of the rows without gold.
-        gold: the rows with gold. privacy: columns that look like personal data.
-        sample: of the rows as they were read.
+        gold: the rows with gold.
+        looks: at the rows as they were read.
     """
 
     voters: Voters
     counts: FunctionCounts
     statistics: VoteStatistics
     gold: GoldVotes
-    privacy: list[PrivacyFinding]
-    sample: RowSample
+    looks: Looks
 
 
 def run_fit(task: FitTask, context: StepContext) -> FitResult:
@@ -139,8 +137,8 @@ def pinned_voting(task: FitTask, context: StepContext) -> VotingSet:
 def _evaluate(task: FitTask, prepared: Prepared, context: StepContext) -> Evaluated:
     """Contract check, then votes; raises before anything is written."""
     function_set, gold, source = task.function_set, prepared.gold, open_pinned(task.data, context.locations)
-    sample = RowSample(function_set)
-    rows, privacy = checked_rows(source, function_set, key_of(task), context, sample.add)
+    looks = Looks(function_set)
+    rows = checked_rows(source, function_set, key_of(task), looks, context)
     if rows == 0:
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
     voters = voters_of(prepared.function_set)
@@ -158,7 +156,7 @@ def _evaluate(task: FitTask, prepared: Prepared, context: StepContext) -> Evalua
         if chosen.any():
             known.append(GoldVotes(ids.filter(pa.array(chosen)), batch.votes[chosen], of_rows(batch.levels, chosen), matched.part(chosen)))
     require_coverage(counts.cast[voters.regular])
-    return Evaluated(voters, counts, reducer.statistics(), _in_id_order(known, gold.ids.type, len(voters.names)), privacy, sample)
+    return Evaluated(voters, counts, reducer.statistics(), _in_id_order(known, gold.ids.type, len(voters.names)), looks)
 
 
 def _learns(task: FitTask) -> bool:
@@ -248,7 +246,7 @@ def _publish(
     uncalibrated.add_gold(calibrated.before, evaluated.gold.gold)
     model, calibration = fitted.model, calibrated.calibration
     functions = evaluated.counts.columns(model)
-    reference = reference_of(evaluated.counts, figures, task.function_set.classes).model_copy(update={"columns": bins_of(evaluated.sample)})
+    reference = reference_of(evaluated.counts, figures, task.function_set.classes).model_copy(update={"columns": bins_of(evaluated.looks.sample)})
     record = ModelVersion(
         version=task.version,
         fit_digest=task.fit_digest,
@@ -270,7 +268,7 @@ def _publish(
         notes=[*model.notes, *([f"{prepared.left_out} {TAUGHT_AN_INPUT}"] if prepared.left_out else [])],
         inputs=task.inputs,
         hash_key=task.hash_key,
-        privacy=evaluated.privacy,
+        privacy=evaluated.looks.scan.findings(),
         calibration=CalibrationRecord(method=calibration.method, gold_rows=calibration.gold_rows, why=calibration.why),
     )
     kept = to_file(calibrated.frozen, calibration, uncalibrated.gold_scores(), figures.gold_scores())

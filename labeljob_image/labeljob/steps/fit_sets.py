@@ -14,11 +14,9 @@ from labeljob.artifacts import ArtifactHome
 from labeljob.calibration import NONE, Calibration
 from labeljob.contract.config import FitTask
 from labeljob.contract.multi_label import BY_CLASS, refusal
-from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import DEPENDENT_LIMIT, DependentPair, FitResult, FunctionColumns, ModelVersion
 from labeljob.drift.bins import bins_of
-from labeljob.drift.sample import RowSample
 from labeljob.errors import JobError
 from labeljob.gold_in_fit import NO_GOLD
 from labeljob.io.datasets import open_pinned
@@ -26,6 +24,7 @@ from labeljob.label_model import FittedLabelModel, VoteReducer
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import Voters, voters_of
 from labeljob.logs import now_text
+from labeljob.looks import Looks
 from labeljob.model_artifact import VotingSet
 from labeljob.multi_label.artifact import reference_of, to_files
 from labeljob.multi_label.calibration import SetCalibration, calibrate_sets, record_of, to_file, uncalibrated
@@ -47,15 +46,14 @@ NOTES = 5
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What one pass over the data leaves; `known` are the gold rows in order of id, `privacy` columns that look like personal data."""
+    """What one pass over the data leaves; `known` are the gold rows in order of id."""
 
     voters: Voters
     tasks: tuple[Task, ...]
     counts: AnswerCounts
     rows: Reduced
     known: Known
-    privacy: list[PrivacyFinding]
-    sample: RowSample
+    looks: Looks
 
 
 @dataclass(frozen=True)
@@ -85,8 +83,8 @@ def run_fit_sets(task: FitTask, context: StepContext) -> FitResult:
 def _evaluate(task: FitTask, voting: VotingSet, gold: SetGold, context: StepContext) -> Evaluated:
     """Contract check, then votes; raises before anything is written."""
     function_set, source = task.function_set, open_pinned(task.data, context.locations)
-    sample = RowSample(function_set)
-    rows, privacy = checked_rows(source, function_set, key_of(task), context, sample.add)
+    looks = Looks(function_set)
+    rows = checked_rows(source, function_set, key_of(task), looks, context)
     if rows == 0:
         raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
     voters, tasks, classes = voters_of(function_set), tasks_of(function_set, voting.lookups), len(function_set.classes)
@@ -100,7 +98,7 @@ def _evaluate(task: FitTask, voting: VotingSet, gold: SetGold, context: StepCont
         chosen = matched.known
         known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], None if batch.levels is None else batch.levels[chosen], matched.part(chosen)))
     require_coverage(counts.cast[voters.regular])
-    return Evaluated(voters, tasks, counts, reduced(reducer.statistics(), voters, classes), _in_id_order(known), privacy, sample)
+    return Evaluated(voters, tasks, counts, reduced(reducer.statistics(), voters, classes), _in_id_order(known), looks)
 
 
 def _levels(task: FitTask) -> int:
@@ -145,7 +143,7 @@ def _publish(
     classes, counts = list(task.function_set.classes), evaluated.counts
     figures, before = _figures(evaluated, models, calibrated.frozen), _figures(evaluated, models, uncalibrated(len(classes)))
     functions = _columns(evaluated, models)
-    reference = reference_of(counts, figures, classes).model_copy(update={"columns": bins_of(evaluated.sample)})
+    reference = reference_of(counts, figures, classes).model_copy(update={"columns": bins_of(evaluated.looks.sample)})
     record = ModelVersion(
         version=task.version,
         fit_digest=task.fit_digest,
@@ -165,7 +163,7 @@ def _publish(
         dependent=_dependent(evaluated, models),
         notes=[f"{name}: {note}" for name, model in zip(classes, models, strict=True) for note in model.notes][:NOTES],
         hash_key=task.hash_key,
-        privacy=evaluated.privacy,
+        privacy=evaluated.looks.scan.findings(),
         calibration=record_of(calibrated.made, classes, calibrated.why),
     )
     kept = to_file(calibrated.frozen, calibrated.made, classes, before.gold_scores(), figures.gold_scores())

@@ -23,7 +23,6 @@ from labeljob.io.source import Source
 from labeljob.io.spool import Spool
 from labeljob.quarantined_rows import broken_rows, repeated_rows, schema_apart
 from labeljob.steps.context import StepContext
-from labeljob.steps.evaluate import both
 from labeljob.steps.label_record import ID, commit_of, result_of, standing
 from labeljob.steps.labelling import Labelling, labelling_of, output_of, settled, vote
 from labeljob.steps.setting_apart import Accepted, accept, quarantine_of
@@ -37,8 +36,8 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
     require_conditional_put(context.locations.path(task.output), task.output)
     labelling = labelling_of(task, context)
     source = open_pinned(task.data, context.locations)
-    accepted = accept(source, task, labelling, both(labelling.sample.add, labelling.scan.add), context)
-    labelling.scan.peek(source)
+    accepted = accept(source, task, labelling, context)
+    labelling.looks.peek(source)
     writer = DeltaWriter(context.locations.path(task.output), task.output, task.app_id, task.sequence)
     shared = list[pa.Array]()
     with Spool(context.resources) as spool:

@@ -8,13 +8,12 @@ from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.result import FunctionColumns
 from labeljob.drift.comparison import shifts
 from labeljob.drift.reference import Reference
-from labeljob.drift.sample import RowSample
 from labeljob.figures import Figure, FunctionCounts, RunFigures
 from labeljob.held_out import judged, not_taught
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import label_votes, voters_of
+from labeljob.looks import Looks
 from labeljob.model_artifact import ModelArtifact, reference_of
-from labeljob.privacy_scan import PrivacyScan
 from labeljob.steps.context import StepContext, gold_of
 from labeljob.steps.labelling import Tally
 from labeljob.steps.output_rows import output_rows, output_schema, said_of
@@ -37,8 +36,8 @@ class OneLabel:
         self._left_out = len(given.classes) - len(self._gold.classes)
         self._counts = FunctionCounts(self._voters, len(self.declared.classes))
         self._figures = RunFigures(self._voters, len(self.declared.classes))
-        self._reference, self.sample = reference, RowSample(self.declared)
-        self.scan, self.hasher = PrivacyScan(self.declared), context.hasher(self.declared, artifact.key_id)
+        self._reference, self.looks = reference, Looks(self.declared)
+        self.hasher = context.hasher(self.declared, artifact.key_id)
 
     def count(self, ids: pa.Array, batch: VoteBatch) -> None:
         self._counts.add(batch, self._gold.match(ids))
@@ -64,13 +63,12 @@ class OneLabel:
             self._figures.add_gold(*judged(self._artifact.model, self._voters, votes, levels, known.column(0), self._artifact.calibration, self._gold))
 
     def tally(self) -> Tally:
-        return {"counts": self._counts.data(), "figures": self._figures.data(), "sample": self.sample.to_text(), "scan": self.scan.to_text()}
+        return {"counts": self._counts.data(), "figures": self._figures.data()} | self.looks.data()
 
     def add_tally(self, tally: Tally) -> None:
         self._counts.add_data(tally["counts"])
         self._figures.add_data(tally["figures"])
-        self.sample.merge(RowSample.from_text(self.declared, tally["sample"]))
-        self.scan.merge(PrivacyScan.from_text(self.declared, tally["scan"]))
+        self.looks.add_data(self.declared, tally)
 
     def columns(self) -> FunctionColumns:
         return self._counts.columns(self._artifact.model)
@@ -80,10 +78,10 @@ class OneLabel:
         return self._figures.metrics(self._gold_size) | taught
 
     def drift(self) -> list[Shift]:
-        return shifts(self._reference, reference_of(self._counts, self._figures, list(self.declared.classes)), self.sample)
+        return shifts(self._reference, reference_of(self._counts, self._figures, list(self.declared.classes)), self.looks.sample)
 
     def privacy(self) -> list[PrivacyFinding]:
-        return self.scan.findings()
+        return self.looks.scan.findings()
 
     def label_distribution(self) -> dict[str, float]:
         return self._figures.label_distribution(list(self.declared.classes))

@@ -8,15 +8,14 @@ from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.result import FunctionColumns
 from labeljob.drift.comparison import shifts
 from labeljob.drift.reference import Reference
-from labeljob.drift.sample import RowSample
 from labeljob.figures import Figure
 from labeljob.label_model.side.soft_votes import Levels
+from labeljob.looks import Looks
 from labeljob.multi_label.artifact import SetsArtifact, reference_of
 from labeljob.multi_label.counts import AnswerCounts
 from labeljob.multi_label.figures import SetFigures
 from labeljob.multi_label.gold import MatchedSets, SetGold, set_gold_of
 from labeljob.multi_label.labelling import LabelledSets, label_sets
-from labeljob.privacy_scan import PrivacyScan
 from labeljob.steps.context import StepContext
 from labeljob.steps.labelling import Tally
 from labeljob.steps.output_rows import output_schema, output_sets, said_of
@@ -39,8 +38,8 @@ class SetLabelling:
         self._gold_size = len(self._gold.labels) if task.gold else None
         self._counts = AnswerCounts(artifact.voters, artifact.tasks)
         self._figures = SetFigures(artifact.voters, artifact.tasks)
-        self._reference, self.sample = reference, RowSample(self.declared)
-        self.scan, self.hasher = PrivacyScan(self.declared), context.hasher(self.declared, artifact.key_id)
+        self._reference, self.looks = reference, Looks(self.declared)
+        self.hasher = context.hasher(self.declared, artifact.key_id)
 
     def count(self, ids: pa.Array, batch: VoteBatch) -> None:
         self._counts.add(batch, self._gold.match(ids))
@@ -66,13 +65,12 @@ class SetLabelling:
             self._figures.add_gold(*judged_sets(self._artifact, *said_of(known, self.functions), known.column(0), self._gold))
 
     def tally(self) -> Tally:
-        return {"counts": self._counts.data(), "figures": self._figures.data(), "sample": self.sample.to_text(), "scan": self.scan.to_text()}
+        return {"counts": self._counts.data(), "figures": self._figures.data()} | self.looks.data()
 
     def add_tally(self, tally: Tally) -> None:
         self._counts.add_data(tally["counts"])
         self._figures.add_data(tally["figures"])
-        self.sample.merge(RowSample.from_text(self.declared, tally["sample"]))
-        self.scan.merge(PrivacyScan.from_text(self.declared, tally["scan"]))
+        self.looks.add_data(self.declared, tally)
 
     def columns(self) -> FunctionColumns:
         return self._counts.columns(self._artifact.models, self._artifact.estimated)
@@ -81,10 +79,10 @@ class SetLabelling:
         return self._figures.metrics(self._gold_size)
 
     def drift(self) -> list[Shift]:
-        return shifts(self._reference, reference_of(self._counts, self._figures, list(self.declared.classes)), self.sample)
+        return shifts(self._reference, reference_of(self._counts, self._figures, list(self.declared.classes)), self.looks.sample)
 
     def privacy(self) -> list[PrivacyFinding]:
-        return self.scan.findings()
+        return self.looks.scan.findings()
 
     def label_distribution(self) -> dict[str, float]:
         return self._figures.label_distribution(list(self.declared.classes))

@@ -21,16 +21,15 @@ from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.privacy import PrivacyFinding
 from labeljob.contract.result import FunctionColumns
 from labeljob.drift.reference import reference_in
-from labeljob.drift.sample import RowSample
 from labeljob.figures import Figure
 from labeljob.frozen_models import opened
 from labeljob.hashing import Hasher
 from labeljob.io.source import Source
 from labeljob.io.spool import Spool
 from labeljob.label_model.side.soft_votes import Levels
+from labeljob.looks import Looks
 from labeljob.model_artifact import VotingSet
 from labeljob.multi_label.artifact import from_files, is_multi_label
-from labeljob.privacy_scan import PrivacyScan
 from labeljob.steps.context import StepContext
 from labeljob.steps.evaluate import open_voting
 from labeljob.steps.label_record import ID, VOTES, set_aside, unpacked
@@ -47,8 +46,7 @@ class Labelling(Protocol):
     schema: pa.Schema  # of the output
     voting: VotingSet
     functions: int  # columns of votes
-    sample: RowSample  # of the rows as they were read
-    scan: PrivacyScan  # of the same
+    looks: Looks  # at the rows as they were read
     hasher: Hasher | None  # of the set's hashed columns
 
     def count(self, ids: pa.Array, batch: VoteBatch) -> None:

@@ -8,9 +8,8 @@ from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.quarantine import BREACHES, BreachCount, Quarantine
 from labeljob.io.source import Source
 from labeljob.io.spool import Spool
-from labeljob.privacy import withheld
 from labeljob.quarantined_rows import GoodRows
-from labeljob.schema import Held, Look, check_contract, hold, in_order, require
+from labeljob.schema import Held, check_contract, hold, in_order, require
 from labeljob.steps.context import StepContext
 from labeljob.steps.labelling import Labelling
 
@@ -35,15 +34,15 @@ class Accepted:
         return self.held.rows - self.held.broken
 
 
-def accept(source: Source, task: LabelTask, labelling: Labelling, look: Look, context: StepContext) -> Accepted:
+def accept(source: Source, task: LabelTask, labelling: Labelling, context: StepContext) -> Accepted:
     """Hold a dataset against the contract. JobErrors as of `check_contract`; where rows are set apart, SCHEMA_BROKEN when they are too many."""
     function_set, hasher, progress = labelling.declared, labelling.hasher, context.log.progress("check", None)
     if task.quarantine is None:
-        rows = check_contract(source, function_set, context.resources, progress, context.batch_rows, look, hasher)
+        rows = check_contract(source, function_set, context.resources, progress, context.batch_rows, labelling.looks.add, hasher)
         return Accepted(source, Held(rows))
     id_column = function_set.id_column
     with Spool(context.resources) as ids:
-        held = hold(source, function_set, progress, context.batch_rows, lambda batch: ids.add(withheld(batch, function_set, hasher)), look, separate=True)
+        held = hold(source, function_set, hasher, progress, context.batch_rows, ids.add, labelling.looks.add, separate=True)
         beyond, sharing = ids.repeated(id_column), ids.sharing(id_column)
     require_few(task.quarantine, held.with_repeated(id_column, beyond), held.broken + sharing, function_set)
     return Accepted(good_rows(source, held, function_set), held, sharing)

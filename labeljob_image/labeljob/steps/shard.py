@@ -27,7 +27,6 @@ from labeljob.privacy import withheld
 from labeljob.quarantined_rows import broken_rows, schema_apart
 from labeljob.schema import checkable, hold
 from labeljob.steps.context import StepContext
-from labeljob.steps.evaluate import both
 from labeljob.steps.label_record import ID, result_of, standing
 from labeljob.steps.labelling import Labelling, labelling_of, output_of, vote
 from labeljob.steps.setting_apart import good_rows, too_many
@@ -54,11 +53,10 @@ def run_shard(task: ShardTask, index: int, context: StepContext) -> ShardResult:
 def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetime, context: StepContext) -> ShardSummary:
     labelling = labelling_of(task.label, context)
     part = open_part(task.label.data, task.shards, index, context.locations)
-    looks = both(labelling.sample.add, labelling.scan.add)
     declared, share = labelling.declared, task.label.quarantine
-    held = hold(part.source, declared, context.log.progress("check", None), context.batch_rows, look=looks, separate=share is not None)
+    held = hold(part.source, declared, labelling.hasher, context.log.progress("check", None), context.batch_rows, look=labelling.looks.add, separate=share is not None)
     source = part.source if share is None else good_rows(part.source, held, declared)
-    labelling.scan.peek(open_part(task.label.data, task.shards, index, context.locations).source, task.shards)
+    labelling.looks.peek(open_part(task.label.data, task.shards, index, context.locations).source, task.shards)
     data, ids, apart, errors = tuple[DataFile, ...](), tuple[DataFile, ...](), tuple[DataFile, ...](), InputErrors()
     with files.attempt_at(index) as work, Spool(context.resources) as spool:
         if held.structure or (held.is_broken if share is None else too_many(share, held.broken, part.rows)):

@@ -12,6 +12,7 @@ from labeljob.contract.function_set import FunctionSet
 from labeljob.drift.bins import bins_of
 from labeljob.drift.reference import Reference, confidence_counts, vote_rates
 from labeljob.drift.sample import RowSample
+from labeljob.row_ids import keys_of
 from tests.unit.job.builders import function_set
 
 FILE = Path(__file__).parents[3] / "examples/mail-triage/data/mails.parquet"
@@ -47,7 +48,7 @@ def mails() -> tuple[pa.Table, np.ndarray]:
 def sample_of(rows: pa.Table) -> RowSample:
     sample = RowSample(SET)
     for batch in rows.combine_chunks().to_batches():
-        sample.add(batch)
+        sample.add(batch, keys_of(batch.column("id")))
     return sample
 
 

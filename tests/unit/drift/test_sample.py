@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from labeljob.drift.bins import bins_of
 from labeljob.drift.sample import MOST_ROWS, RowSample
+from labeljob.row_ids import keys_of
 from tests.unit.job.builders import function_set
 
 SET = function_set(
@@ -19,6 +20,11 @@ SET = function_set(
         {"name": "at", "type": "timestamp"},
     ]
 )
+
+
+def added(sample: RowSample, batch: pa.RecordBatch) -> RowSample:
+    sample.add(batch, keys_of(batch.column("id")))
+    return sample
 
 
 def rows(count: int, seed: int = 0) -> pa.RecordBatch:
@@ -41,10 +47,10 @@ def test_order_and_parts_do_not_matter(order: list[int], first: int, most: int) 
     batch = rows(600)
     pieces = [batch.slice(place * 75, 75) for place in order]
     whole = RowSample(SET, most)
-    whole.add(batch)
+    added(whole, batch)
     parts = [RowSample(SET, most), RowSample(SET, most)]
     for place, piece in enumerate(pieces):
-        parts[place >= first].add(piece)
+        added(parts[place >= first], piece)
     parts[0].merge(parts[1])
     assert parts[0].table().equals(whole.table())
     assert 0 < whole.table().num_rows <= most
@@ -56,7 +62,7 @@ def test_a_sample_is_bounded_and_even() -> None:
     sample = RowSample(SET)
     big = rows(100_000)
     for start in range(0, len(big), 20_000):
-        sample.add(big.slice(start, 20_000))
+        added(sample, big.slice(start, 20_000))
     table = sample.table()
     assert MOST_ROWS / 2 * 0.9 < table.num_rows <= MOST_ROWS
     assert abs(np.nanmean(table["number"].to_numpy())) < 0.05
@@ -64,7 +70,7 @@ def test_a_sample_is_bounded_and_even() -> None:
 
 def test_no_text_gets_into_bins_and_only_what_may_be_compared() -> None:
     sample = RowSample(SET)
-    sample.add(rows(2000))
+    added(sample, rows(2000))
     found = bins_of(sample)
     assert list(found) == ["text", "number", "flag"]
     assert "text " not in str(found)
@@ -77,7 +83,7 @@ def test_no_text_gets_into_bins_and_only_what_may_be_compared() -> None:
 
 def test_a_column_of_one_value_or_of_nulls_has_bins() -> None:
     sample = RowSample(function_set([{"name": "n", "type": "float64"}, {"name": "none", "type": "int64"}]))
-    sample.add(pa.RecordBatch.from_pydict({"id": ["a", "b", "c"], "n": [1.0, 1.0, float("nan")], "none": pa.array([None] * 3, pa.int64())}))
+    added(sample, pa.RecordBatch.from_pydict({"id": ["a", "b", "c"], "n": [1.0, 1.0, float("nan")], "none": pa.array([None] * 3, pa.int64())}))
     found = bins_of(sample)
     assert (found["n"].edges, found["n"].counts) == ([1.0], [2, 0, 1])
     assert (found["none"].edges, found["none"].counts) == ([], [0, 3])

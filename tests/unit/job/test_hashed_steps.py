@@ -1,5 +1,7 @@
 """The steps with hashed columns: several labels a row, and models that vote in others (F5, P4)."""
 
+import base64
+import io
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,11 @@ from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import InputQuery
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import ModelVersion
+from labeljob.drift.sample import RowSample
 from labeljob.hashing import Hasher
 from labeljob.io.locations import Locations
+from labeljob.io.shard_files import ShardFiles
+from labeljob.row_ids import keys_of
 from labeljob.steps.commit import run_commit
 from labeljob.steps.context import StepContext
 from labeljob.steps.fit import run_fit
@@ -163,6 +168,24 @@ def test_shards_hash_and_look_as_one_pod_does(tmp_path: Path, data: Dataset, sev
     assert [result.commit.privacy[0].sampled for result in results] == [ROWS, ROWS]  # each shard looks at its part of what is not declared
     assert results[0].commit.content_digest == results[1].commit.content_digest
     assert all(len(row["id"]) == 64 for row in runs.visible(tmp_path, "labels-3"))
+
+
+def test_rows_that_a_shard_keeps_a_look_at_are_chosen_by_hashes(tmp_path: Path, data: Dataset) -> None:
+    """F5: a hash without a key of an id of a dozen digits is found by trying; those that a shard leaves for the commit are of the hash with the key."""
+    version = fit(tmp_path, "model", declared(HASH, HASH), data)
+    rows = DeltaTable(tmp_path / "data").to_pyarrow_table()
+    task = runs.label_task(tmp_path, runs.parquet(tmp_path, "rows.parquet", rows, groups=8), version)
+    for index in range(2):
+        run_shard(ShardTask(label=task, shards=2), index, surroundings(tmp_path))
+    tallies = list(ShardFiles(tmp_path / "labels", task, 2).tallies())
+    kept = np.concatenate([RowSample.from_text(declared(HASH, HASH), one["sample"]).table()["#row"].to_numpy() for one in tallies])
+    looked = np.concatenate([np.load(io.BytesIO(base64.b64decode(one["scan"])))["keys"] for one in tallies])
+    ids = rows["id"].combine_chunks()
+    keyed = np.sort(keys_of(Hasher(KEY).hashed(ids)))
+    assert not np.isin(keys_of(ids), keyed).any()
+    assert len(kept) == ROWS
+    np.testing.assert_array_equal(np.sort(kept), keyed)
+    assert np.isin(looked, keyed).all()
 
 
 def test_ids_that_shards_tell_one_another_are_hashes(tmp_path: Path, data: Dataset) -> None:

@@ -8,9 +8,12 @@ import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
 import pytest
 
+from labeljob.contract.datasets import Dataset
 from labeljob.contract.privacy import PrivacyFinding
+from labeljob.looks import Looks
 from labeljob.personal_data import HOLDS, IS, PATTERNS, flags_of
 from labeljob.privacy_scan import PEEK_ROWS, PrivacyScan
+from labeljob.row_ids import keys_of
 from labeljob.schema import check_contract
 from tests.cluster_fixtures import ROOT
 from tests.unit.job.builders import RESOURCES, delta, function_set, jsonl, pinned, text
@@ -48,7 +51,7 @@ def scanned(column: pa.Array, batches: int = 1, sample: int = 10_000, **declared
     scan = PrivacyScan(function_set([{"name": "x", "type": "string", **declared}]), sample)
     table = pa.table({"id": [f"r{i:06d}" for i in range(len(column))], "x": column.cast(pa.string())})
     for batch in table.to_batches(max_chunksize=max(1, -(-len(table) // batches))):
-        scan.add(batch)
+        scan.add(batch, keys_of(batch.column("id")))
     return scan.findings()
 
 
@@ -117,10 +120,10 @@ def test_scans_of_parts_are_one_scan(tmp_path: Path) -> None:
     table = pa.table({"id": ids, "x": [f"u{i}@example.com" if i % 5 else "none" for i in range(3000)], "more": [f"by u{i}@example.com" for i in range(3000)]})
     whole, parts = PrivacyScan(declared, 1000), [PrivacyScan(declared, 1000) for _ in range(3)]
     for batch in table.to_batches():
-        whole.add(batch)
+        whole.add(batch, keys_of(batch.column("id")))
     for place, part in enumerate(parts):
         for batch in table.slice(place * 1000, 1000).to_batches():
-            part.add(batch)
+            part.add(batch, keys_of(batch.column("id")))
     source = pinned(delta(tmp_path, "data", table), tmp_path)[1]
     whole.peek(source)
     parts[0].peek(source)
@@ -137,13 +140,13 @@ def test_columns_that_are_looked_at(declared: dict[str, object], names: list[str
     assert [name for name in PrivacyScan(function_set([{"name": "x", "type": "string", **declared}])).columns if name != "id"] == names
 
 
-def checked(folder: Path, dataset: object, **changes: object) -> list[PrivacyFinding]:
+def checked(folder: Path, dataset: Dataset, **changes: object) -> list[PrivacyFinding]:
     declared = function_set([{"name": "told", "type": "string"}, {"name": "gone", "type": "string", "sensitive": "drop"}], **changes)
-    scan = PrivacyScan(declared)
-    source = pinned(dataset, folder)[1]  # type: ignore[arg-type]
-    check_contract(source, declared, RESOURCES, lambda rows: None, 700, scan.add)
-    scan.peek(source)
-    return scan.findings()
+    looks = Looks(declared)
+    source = pinned(dataset, folder)[1]
+    check_contract(source, declared, RESOURCES, lambda rows: None, 700, looks.add)
+    looks.peek(source)
+    return looks.scan.findings()
 
 
 def test_columns_that_nobody_declared_are_looked_at_too(tmp_path: Path) -> None:
