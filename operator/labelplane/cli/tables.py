@@ -31,7 +31,8 @@ def conditions_table(resources: Iterable[Mapping[str, Any]]) -> Table:
         table.add_row(Text(f"{resource['kind']}\n{resource['metadata']['name']}"), status, ready["reason"], Text(ready["message"]))
         for one in conditions:
             if one["type"] not in ("Ready", "Reconciling", "Stalled") and one["reason"] != ready["reason"]:
-                table.add_row("", Text(one["type"], style="yellow"), one["reason"], Text(one["message"]))
+                name = one["type"] if one["type"] == one["reason"] else f"{one['type']}\n{one['reason']}"
+                table.add_row("", "", Text(name, style="yellow"), Text(one["message"]))
     return table
 
 

@@ -38,6 +38,9 @@ def test_conditions_at_80_columns() -> None:
 def test_a_domain_condition_has_a_line_of_its_own() -> None:
     ready = {"type": "Ready", "status": "True", "reason": "Labeled", "message": "10 rows"}
     high = {"type": "ConflictHigh", "status": "True", "reason": "ObjectiveMissed", "message": "conflict 0.2 is above 0.1"}
-    lines = shown(resource("LabelJob", ready, high), resource("LabelModel"))
-    assert ["ConflictHigh", "ObjectiveMissed"] in [line[1:3] for line in lines]
+    drifted = {"type": "Drifted", "status": "True", "reason": "Drifted", "message": "column n moved"}
+    lines = shown(resource("LabelJob", ready, high, drifted), resource("LabelModel"))
+    place = next(place for place, line in enumerate(lines) if line[2] == "ConflictHigh")
+    assert [line[1:3] for line in lines[place : place + 2]] == [["", "ConflictHigh"], ["", "ObjectiveMissed"]]
+    assert ["", "", "Drifted", "column n moved"] in lines
     assert ["LabelModel", "Unknown", "-", "not looked at yet"] in lines

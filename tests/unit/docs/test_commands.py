@@ -14,7 +14,7 @@ from tests.cluster_fixtures import ROOT
 
 COMMAND = re.compile(r"(?:^|[`\s])(?:\.venv/bin/)?labelplane ((?:validate|test|run|status|report|explain|crds) ?[^`#\n]*)")
 DEMO_SECONDS = 120
-PAGES = ("README.md", *(f"examples/{name}/README.md" for name in ("mail-triage", "incident-root-cause", "ticket-transfer", "order-cascade", "ticket-tags")))
+PAGES = ("README.md", *(f"examples/{name}/README.md" for name in ("mail-triage", "incident-root-cause", "ticket-transfer", "order-cascade", "ticket-tags", "payment-typos")))
 
 
 def commands(page: str) -> list[list[str]]:
