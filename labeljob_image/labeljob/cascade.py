@@ -84,6 +84,12 @@ class Cascade:
         together = levels if own.levels is None else np.concatenate([own.levels, levels], axis=1)
         return VoteBatch(np.ascontiguousarray(masked, dtype=np.int8), errors, np.ascontiguousarray(together))
 
+    def unmasked(self, batch: pa.RecordBatch, allowance: int) -> VoteBatch:
+        """As `CompiledFunctions.unmasked`. ValueError where input models vote: they see what is masked."""
+        if self._inputs:
+            raise ValueError("input models vote beside these functions")
+        return self._own.unmasked(batch, error_allowance=allowance)
+
     def cost(self, batch: pa.RecordBatch) -> Cost:
         """What each of the set's own functions costs on a batch of at least one row."""
         return self._own.cost(batch)
@@ -124,7 +130,7 @@ def open_cascade(voting: VotingSet, resources: Resources, limits: TimeLimits, py
         JobError: as `compile_functions`; INPUT_MISMATCH where an input has a class that is none here; MODEL_MISMATCH where a `python` function
             has other code here than it was frozen with.
     """
-    _check_code(voting, python, path)
+    check_code(voting, python, path)
     own = stack.enter_context(
         compile_functions(
             voting.function_set, voting.lookups, threads=resources.threads, memory_limit=resources.memory_limit, limits=limits, python=python
@@ -143,7 +149,8 @@ def open_cascade(voting: VotingSet, resources: Resources, limits: TimeLimits, py
     return Cascade(own, inputs)
 
 
-def _check_code(voting: VotingSet, python: PythonRuntime, path: str) -> None:
+def check_code(voting: VotingSet, python: PythonRuntime, path: str = "") -> None:
+    """Raises JobError MODEL_MISMATCH where a `python` function has other code here than it was frozen with."""
     here = code_digests(voting.function_set, python.folders)
     other = [name for name, digest in here.items() if voting.code.get(name) != digest]
     if other:

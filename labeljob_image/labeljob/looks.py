@@ -45,3 +45,19 @@ class Looks:
         """As if the rows of `data` had been added here."""
         self.sample.merge(RowSample.from_text(function_set, data["sample"]))
         self.scan.merge(PrivacyScan.from_text(function_set, data["scan"]))
+
+    def to_bytes(self) -> tuple[bytes, bytes]:
+        """Both, to be kept beside an output; `from_bytes` reads them."""
+        return self.sample.to_bytes(), self.scan.to_bytes()
+
+    @classmethod
+    def from_bytes(cls, function_set: FunctionSet, sample: bytes, scan: bytes) -> "Looks":
+        """What `to_bytes` wrote of a set with the same contract."""
+        looks = cls(function_set)
+        looks.sample, looks.scan = RowSample.from_bytes(function_set, sample), PrivacyScan.from_bytes(function_set, scan)
+        return looks
+
+    def merge(self, other: "Looks") -> None:
+        """As if the other's rows had been added here."""
+        self.sample.merge(other.sample)
+        self.scan.merge(other.scan)

@@ -76,17 +76,26 @@ class PrivacyScan:
 
     def to_text(self) -> str:
         """For another process; `from_text` reads it."""
+        return base64.b64encode(self.to_bytes()).decode()
+
+    def to_bytes(self) -> bytes:
+        """An archive of arrays; `from_bytes` reads it."""
         file = io.BytesIO()
         names = np.array(list(self._undeclared), dtype=np.str_)
         counts = np.array(list(self._undeclared.values()), dtype=np.int64)
         np.savez_compressed(file, keys=self._keys, flags=self._flags, names=names, counts=counts)
-        return base64.b64encode(file.getvalue()).decode()
+        return file.getvalue()
 
     @classmethod
     def from_text(cls, function_set: FunctionSet, text: str, sample: int = SAMPLE) -> "PrivacyScan":
         """The scan that `to_text` wrote."""
+        return cls.from_bytes(function_set, base64.b64decode(text), sample)
+
+    @classmethod
+    def from_bytes(cls, function_set: FunctionSet, content: bytes, sample: int = SAMPLE) -> "PrivacyScan":
+        """The scan that `to_bytes` wrote."""
         scan = cls(function_set, sample)
-        with np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False) as file:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
             scan._keep(file["keys"], file["flags"])
             scan._count(dict(zip(file["names"].tolist(), file["counts"], strict=True)))
         return scan
@@ -100,7 +109,7 @@ class PrivacyScan:
     def _keep(self, keys: Keys, flags: Flags) -> None:
         """The rows with the smallest keys, of those that are there and these."""
         together, all_flags = np.concatenate([self._keys, keys]), np.concatenate([self._flags, flags])
-        kept = np.argsort(together, kind="stable")[: self._sample]
+        kept = np.argsort(together, kind="stable")[: min(self._sample, int(np.count_nonzero(together <= self._largest)))]
         self._keys, self._flags = together[kept], all_flags[kept]
 
     def _count(self, counts: Mapping[str, Counts]) -> None:

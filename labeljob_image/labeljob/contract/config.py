@@ -15,6 +15,7 @@ from labeljob.contract.result import StartPin
 
 FUNCTIONS_VARIABLE = "LABELJOB_FUNCTIONS"  # environment of a job: folders that modules of `python` functions are looked for in
 MOST_SHARDS = 1000
+MOST_HISTORY = 10
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"  # Kubernetes sets it in the pods of an Indexed Job
 SHARERS_VARIABLE = "LABELJOB_SHARERS"  # where no cgroup divides the machine, as on a laptop: how many jobs run on it at once
 Step = Literal["check", "resolve", "fit", "label", "shard", "commit"]
@@ -110,6 +111,7 @@ class LabelTask(Wire):
     run_digest: str
     run: str  # written to every row: <name>-<digest10>-<sequence>
     quarantine: float | None = Field(default=None, ge=0, le=1)  # share of rows that may break the contract and are set apart; absent: none may
+    history_limit: int = Field(default=0, ge=0, le=MOST_HISTORY)  # of how many runs votes are kept beside the output, and taken again
     image: str
 
 

@@ -107,6 +107,7 @@ class Commit(Wire):
     privacy: list[PrivacyFinding] = []  # columns of the data that look like personal data; at most FINDINGS
     drift: list[Shift] = []  # what has moved since the model version was fitted, at most DRIFT_LIMIT
     quarantine: Quarantine | None = None  # rows that were not labelled; absent when all were
+    votes: str | None = None  # the manifest of the votes that are kept beside the output; absent when none are
 
 
 class CheckResult(Wire):

@@ -54,9 +54,12 @@ class RowSample:
 
     def merge(self, other: "RowSample") -> None:
         """As if the other's rows had been added here."""
-        self._threshold = min(self._threshold, other._threshold)
-        parts, self._parts, self._held = [*self._parts, *other._parts], [], 0
-        for part in parts:
+        if other._threshold < self._threshold:
+            self._threshold = other._threshold
+            parts, self._parts, self._held = self._parts, [], 0
+            for part in parts:
+                self._keep(_below(part, self._threshold))
+        for part in other._parts:
             self._keep(_below(part, self._threshold))
 
     def table(self) -> pa.Table:
@@ -67,16 +70,25 @@ class RowSample:
 
     def to_text(self) -> str:
         """For another process; `from_text` reads it."""
+        return base64.b64encode(self.to_bytes()).decode()
+
+    def to_bytes(self) -> bytes:
+        """An Arrow stream; `from_bytes` reads it."""
         table = self.table().replace_schema_metadata({THRESHOLD: str(self._threshold)})
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as stream:
             stream.write_table(table)
-        return base64.b64encode(sink.getvalue()).decode()
+        return bytes(sink.getvalue())
 
     @classmethod
     def from_text(cls, function_set: FunctionSet, text: str, most: int = MOST_ROWS) -> "RowSample":
         """The sample that `to_text` wrote."""
-        table = pa.ipc.open_stream(base64.b64decode(text)).read_all()
+        return cls.from_bytes(function_set, base64.b64decode(text), most)
+
+    @classmethod
+    def from_bytes(cls, function_set: FunctionSet, content: bytes, most: int = MOST_ROWS) -> "RowSample":
+        """The sample that `to_bytes` wrote."""
+        table = pa.ipc.open_stream(content).read_all()
         sample = cls(function_set, most)
         sample._threshold = int(table.schema.metadata[THRESHOLD.encode()])
         if table.num_rows:

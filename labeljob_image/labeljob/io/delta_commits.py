@@ -110,6 +110,14 @@ def quarantines(folder: Place, app_id: str) -> list[str]:
     return [one.commit.quarantine.uri.rpartition("/")[2] for one in found if one is not None and one.commit.quarantine is not None]
 
 
+def votes_named(folder: Place, app_id: str) -> Iterator[str | None]:
+    """The manifest of kept votes that each of our commits names, newest first, as far as the log goes back. DeltaError: there is no table."""
+    for entry in _history(open_table(folder)):
+        record = _record(entry, "") if entry.get(APP_KEY) == app_id else None
+        if record is not None:
+            yield record.commit.votes
+
+
 def _opened(folder: Place, uri: str) -> DeltaTable | None:
     """None when a log has been begun but holds no version: a writer was killed, or is at work."""
     for begun in (False, True):  # a first version may come between the look and the next line: then look again

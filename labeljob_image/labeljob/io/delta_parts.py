@@ -52,6 +52,10 @@ class DeltaParts:
             return sum(rows_of(self.path(name)) if entry["num_records"] is None else entry["num_records"] for name, entry in self._added.items())
 
     def types(self) -> Mapping[str, pa.DataType | None]:
+        return self._types
+
+    @cached_property
+    def _types(self) -> Mapping[str, pa.DataType | None]:
         return self._whole.types()
 
     def path(self, name: str) -> Place:
@@ -60,6 +64,14 @@ class DeltaParts:
     def partition(self, name: str) -> Mapping[str, Any]:
         """Values of the partition columns in a file."""
         return self._added[name].get("partition") or {}
+
+    def known(self, name: str) -> object:
+        """What the log says of a file, which never changes once it is written."""
+        entry = self._added[name]
+        return [str(self._table.metadata().id), name, entry["size_bytes"], str(entry["modification_time"]), str(sorted(self.partition(name).items()))]
+
+    def identity(self, name: str, group: int) -> object:
+        return [self.known(name), group]
 
     def part(self, pieces: Sequence[Piece]) -> "DeltaPart":
         return DeltaPart(self, pieces)

@@ -6,6 +6,7 @@ A file that several shards read is hashed by the one that has its beginning; the
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -17,7 +18,7 @@ from labeljob.io.content import file_digest, folder_digest, pin_broken
 from labeljob.io.parquet import ParquetSource, data_files
 from labeljob.io.parts import WHOLE, Piece, StoredFile
 from labeljob.io.places import Place, state_of
-from labeljob.io.row_groups import batches_of, open_streaming, rows_of, sizes_of
+from labeljob.io.row_groups import batches_of, group_digest, open_streaming, rows_of, sizes_of
 from labeljob.io.source import BATCH_ROWS, ReadType, Rows
 
 
@@ -35,6 +36,7 @@ class ParquetParts:
 
     def __init__(self, path: Place, uri: str) -> None:
         self._path, self.uri, self._whole = path, uri, ParquetSource(path, uri)
+        self._states: dict[str, ReadFile] = {}
 
     def files(self) -> list[StoredFile]:
         return [StoredFile(self._name(path), state_of(path)[0]) for path in data_files(self._path)]
@@ -49,6 +51,11 @@ class ParquetParts:
             return sum(rows_of(path) for path in data_files(self._path))
 
     def types(self) -> Mapping[str, pa.DataType | None]:
+        return self._types
+
+    @cached_property
+    def _types(self) -> Mapping[str, pa.DataType | None]:
+        """Found once: every file is asked."""
         return self._whole.types()
 
     def path(self, name: str) -> Place:
@@ -56,6 +63,28 @@ class ParquetParts:
 
     def part(self, pieces: Sequence[Piece]) -> "ParquetPart":
         return ParquetPart(self, pieces)
+
+    def known(self, name: str) -> None:
+        """Columns and rows are asked of each file, so there is nothing to save."""
+
+    def identity(self, name: str, group: int) -> object:
+        """Of a row group by its own bytes: a file may be read by many. An object's by its ETag, which costs no reading. PIN_BROKEN: the file changed meanwhile."""
+        self.seen(name)
+        with self.reading():
+            found = group_digest(self.path(name), group)
+        self.seen(name)
+        return found
+
+    def seen(self, name: str) -> ReadFile:
+        """The state of a file, which must be the one of before."""
+        try:
+            size, changed = state_of(self.path(name))
+        except FileNotFoundError:
+            raise _changed(self.uri) from None
+        now = ReadFile(name=name, size=size, changed=changed)
+        if self._states.setdefault(name, now) != now:
+            raise _changed(self.uri)
+        return now
 
     def reading(self) -> AbstractContextManager[None]:
         """Turns what goes wrong with a file into SOURCE_UNREADABLE."""
@@ -70,7 +99,6 @@ class ParquetPart:
 
     def __init__(self, dataset: ParquetParts, pieces: Sequence[Piece]) -> None:
         self._dataset, self._pieces = dataset, pieces
-        self._states: dict[str, ReadFile] = {}
 
     def types(self) -> Mapping[str, pa.DataType | None]:
         """Of the whole dataset."""
@@ -84,9 +112,9 @@ class ParquetPart:
         owned = {piece.file for piece in self._pieces if piece.group in (WHOLE, 0)}
         found = []
         for name in dict.fromkeys(piece.file for piece in self._pieces):
-            state = self._seen(name)
+            state = self._dataset.seen(name)
             digest = file_digest(self._dataset.path(name)) if name in owned else None
-            self._seen(name)
+            self._dataset.seen(name)
             found.append(state.model_copy(update={"digest": digest}))
         return found
 
@@ -95,21 +123,10 @@ class ParquetPart:
         for piece in self._pieces:
             groups[piece.file].append(piece.group)
         for name, chosen in groups.items():
-            self._seen(name)
+            self._dataset.seen(name)
             with self._dataset.reading(), self._dataset.path(name).open("rb") as file:
                 yield from batches_of(open_streaming(file), chosen, columns, batch_rows)
-            self._seen(name)
-
-    def _seen(self, name: str) -> ReadFile:
-        """The state of a file, which must be the one of before."""
-        try:
-            size, changed = state_of(self._dataset.path(name))
-        except FileNotFoundError:
-            raise _changed(self._dataset.uri) from None
-        now = ReadFile(name=name, size=size, changed=changed)
-        if self._states.setdefault(name, now) != now:
-            raise _changed(self._dataset.uri)
-        return now
+            self._dataset.seen(name)
 
 
 def check_read(pin: DatasetPin, read: Iterable[ReadFile]) -> None:

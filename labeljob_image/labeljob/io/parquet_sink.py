@@ -16,12 +16,12 @@ PARTS_AT_ONCE = 3  # in memory, beside the one that grows
 
 
 class ParquetSink:
-    """Takes batches; nobody should look at the file before it is finished."""
+    """Takes batches, each a row group at least; nobody should look at the file before it is finished. `options` of pyarrow.parquet.ParquetWriter."""
 
-    def __init__(self, place: Place, schema: pa.Schema) -> None:
+    def __init__(self, place: Place, schema: pa.Schema, **options: Any) -> None:
         self.place = place
         self._upload = Upload(place) if isinstance(place, ObjectPath) else None
-        self._writer = pq.ParquetWriter(self._upload or str(place), schema, compression="zstd")
+        self._writer = pq.ParquetWriter(self._upload or str(place), schema, compression="zstd", **options)
 
     def write(self, batch: pa.RecordBatch) -> None:
         self._writer.write_batch(batch)

@@ -37,6 +37,12 @@ class Parted(Protocol):
     def part(self, pieces: Sequence[Piece]) -> PartSource:
         """Some pieces of it."""
 
+    def known(self, name: str) -> object | None:
+        """JSON data that tells a file from every other content, where it is known without opening the file."""
+
+    def identity(self, name: str, group: int) -> object:
+        """JSON data that tells a row group, as it is read, from every other content."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -45,6 +51,8 @@ class Part:
     source: PartSource
     rows: int
     split: str
+    dataset: Parted
+    pieces: tuple[Piece, ...]
 
 
 def shards_for(pin: DatasetPin, wanted: int | Literal["auto"], locations: Locations) -> int:
@@ -60,7 +68,17 @@ def open_part(pin: DatasetPin, shards: int, index: int, locations: Locations) ->
     if dataset is None or not all(parts):
         raise pin_broken(pin.uri, f"there are no {shards} parts in it any more")
     split = digest_of([[[piece.file, piece.group, piece.size] for piece in part] for part in parts])
-    return Part(dataset.part(parts[index]), dataset.rows(), split)
+    return Part(dataset.part(parts[index]), dataset.rows(), split, dataset, parts[index])
+
+
+def open_whole(pin: DatasetPin, locations: Locations) -> Part | None:
+    """All of the data as one part; None where it cannot be read in parts."""
+    dataset = _parted(pin, locations)
+    files = dataset.files() if dataset else []
+    if dataset is None or not files:
+        return None
+    (pieces,) = parts_of(files, 1, dataset.groups)
+    return Part(dataset.part(pieces), dataset.rows(), "", dataset, pieces)
 
 
 def check_all_read(pin: DatasetPin, splits: Iterable[str], read: Iterable[ReadFile]) -> None:

@@ -1,12 +1,14 @@
 """Rows of Parquet files, a row group or a file at a time, with memory that does not grow with the size of row groups."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labeljob.io.object_path import READ_AHEAD, ObjectFile
+from labeljob.io.content import file_digest
+from labeljob.io.object_path import READ_AHEAD, ObjectFile, ObjectPath
 from labeljob.io.parts import WHOLE
 from labeljob.io.places import Place
 from labeljob.resources import BATCH_BYTES
@@ -14,14 +16,16 @@ from labeljob.resources import BATCH_BYTES
 BUFFER_BYTES = 1 << 20  # of a column that are read ahead; without it, a column's whole row group would be
 
 
-def open_streaming(file: BinaryIO, buffer_bytes: int | None = None) -> pq.ParquetFile:
+def open_streaming(file: BinaryIO, buffer_bytes: int | None = None, *, verified: bool = False) -> pq.ParquetFile:
     """A file whose columns are read bit by bit, `buffer_bytes` at a time; old timestamps of 96 bits are microseconds, as in the types that a contract declares.
+
+    `verified`: checksums of pages are, where it has some.
 
     Of an object nothing beside these columns is fetched, and by default more at a time.
     """
     raw = getattr(file, "raw", None)
     source, usual = (raw, READ_AHEAD) if isinstance(raw, ObjectFile) else (file, BUFFER_BYTES)
-    return pq.ParquetFile(source, buffer_size=buffer_bytes or usual, pre_buffer=False, coerce_int96_timestamp_unit="us")
+    return pq.ParquetFile(source, buffer_size=buffer_bytes or usual, pre_buffer=False, coerce_int96_timestamp_unit="us", page_checksum_verification=verified)
 
 
 def batches_of(file: pq.ParquetFile, groups: Sequence[int], columns: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
@@ -36,6 +40,25 @@ def batches_of(file: pq.ParquetFile, groups: Sequence[int], columns: list[str], 
 def _rows_at_a_time(group: pq.RowGroupMetaData, batch_rows: int) -> int:
     """As many rows as hold BATCH_BYTES on the average, all columns counted."""
     return max(1, min(batch_rows, BATCH_BYTES * int(group.num_rows) // max(int(group.total_byte_size), 1)))
+
+
+def group_digest(path: Place, group: int) -> str:
+    """SHA-256 of a row group's bytes, and of what the footer says of them; of an object, of its ETag and size and the number of the group."""
+    if isinstance(path, ObjectPath):
+        return hashlib.sha256(f"{file_digest(path)} {group}".encode()).hexdigest()
+    about = metadata_of(path)
+    chunks = [about.row_group(group).column(c) for c in range(about.num_columns)]
+    starts = [min(one.data_page_offset, one.dictionary_page_offset or one.data_page_offset) for one in chunks]
+    ends = [start + one.total_compressed_size for start, one in zip(starts, chunks, strict=True)]
+    said = hashlib.sha256(about.schema.to_arrow_schema().serialize())
+    said.update(str(about.row_group(group).to_dict()).encode())
+    with path.open("rb") as file:
+        file.seek(min(starts, default=0))
+        left = max(ends, default=0) - min(starts, default=0)
+        while left and (content := file.read(min(left, BUFFER_BYTES))):
+            said.update(content)
+            left -= len(content)
+    return said.hexdigest()
 
 
 def metadata_of(path: Place) -> pq.FileMetaData:

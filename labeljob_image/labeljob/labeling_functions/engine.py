@@ -125,6 +125,11 @@ class CompiledFunctions:
         Raises:
             JobError: SCHEMA_BROKEN when an input column is missing or of a type that cannot be read as declared.
         """
+        said = self.unmasked(batch, error_allowance=error_allowance)
+        return VoteBatch(np.ascontiguousarray(mask_fallbacks(said.votes, self.fallback), dtype=np.int8), said.errors, said.levels)
+
+    def unmasked(self, batch: Any, *, error_allowance: int | None = None) -> VoteBatch:
+        """As `apply`, but what a fallback says stands beside other votes: each column depends on its function and the row alone."""
         n_rows = batch.num_rows
         if n_rows == 0:
             levels = np.empty((0, self._levels), np.int16) if self._soft else None
@@ -136,8 +141,7 @@ class CompiledFunctions:
         levels = self._soft_votes(raw, rows)
         errors = np.ascontiguousarray(raw.T == ERROR_VOTE)
         votes: npt.NDArray[np.int8] = np.where(errors, np.int8(ABSTAIN), raw.T)
-        masked = np.ascontiguousarray(mask_fallbacks(votes, self.fallback), dtype=np.int8)
-        return VoteBatch(masked, errors, levels)
+        return VoteBatch(np.ascontiguousarray(votes, dtype=np.int8), errors, levels)
 
     def cost(self, batch: Any) -> Cost:
         """What each function costs on a batch of at least one row; DuckDB is asked for one function after the other, and those in Python are left out."""

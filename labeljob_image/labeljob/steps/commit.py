@@ -34,7 +34,10 @@ from labeljob.schema import Held, require
 from labeljob.steps.context import StepContext
 from labeljob.steps.label_record import commit_of, result_of, standing
 from labeljob.steps.labelling import Labelling, labelling_of, settled
+from labeljob.steps.piecewise import KEPT as KEPT_VOTES
 from labeljob.steps.setting_apart import quarantine_of, require_few, too_many
+from labeljob.vote_cache.manifest import PartVotes, together
+from labeljob.vote_cache.places import VotesPlaces
 
 NAMED = 10  # shards that a message names
 KEPT = (ExitCode.TRANSIENT, ExitCode.NO_ROOM)  # a failure with which the run may go on later
@@ -56,6 +59,7 @@ def run_commit(task: CommitTask, context: StepContext) -> LabelResult:
     files.drop_replaced()
     discard_until(files.folder, task.label.app_id, task.label.sequence)
     tidy(files.folder, task.label.app_id, task.label.sequence)
+    VotesPlaces(files.folder, task.label, task.shards).collect()
     return result
 
 
@@ -69,8 +73,10 @@ def _committed(task: CommitTask, files: ShardFiles, context: StepContext) -> Lab
     labelling, digest = labelling_of(label, context), ContentDigest()
     held = _require_contract(label, summaries, files, labelling, context)
     rows = held.rows - held.broken
+    parts = list[PartVotes]()
     for tally in files.tallies():
         labelling.add_tally(tally)
+        parts += [PartVotes.model_validate(tally[KEPT_VOTES])] if KEPT_VOTES in tally else []
     labelling.check_errors(rows)
     check_input_errors(labelling.voting.inputs, _added(summaries), rows)
     merge = _Merge(label, held, labelling)
@@ -83,7 +89,9 @@ def _committed(task: CommitTask, files: ShardFiles, context: StepContext) -> Lab
         data = _set_apart(task, data, merge.shared, files, labelling)
     writer = DeltaWriter(files.folder, label.output, label.app_id, label.sequence, (files.attempt, data))
     apart = quarantine_of(held, merge.sharing, labelling.declared, files.quarantine_uri)
-    commit = commit_of(label, labelling, digest.hexdigest(), started, context, apart)
+    kept = together(parts) if parts else None
+    votes = VotesPlaces(files.folder, label, task.shards).write(kept) if kept else None
+    commit = commit_of(label, labelling, digest.hexdigest(), started, context, apart, kept, votes)
     return result_of(label, writer.commit(commit, labelling.columns(), labelling.schema))
 
 

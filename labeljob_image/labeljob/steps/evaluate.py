@@ -47,14 +47,15 @@ class Voting:
     hasher: Hasher | None
     log: Log
     timed: bool = True
+    masked: bool = True
 
     def batches(self, source: Source, progress: Callable[[int], None]) -> Iterator[tuple[pa.Array, VoteBatch]]:
-        """(ids, votes) of each batch; see `vote_batches`."""
+        """(ids, votes) of each batch; see `vote_batches`. Where not `masked`, see `CompiledFunctions.unmasked`."""
         allowance, done = math.floor(self.function_set.max_error_rate * self.rows) + 1, 0
         for part in source.batches(privacy.inputs(self.function_set, self.cascade.input_columns), self.batch_rows):
             batch = privacy.withheld(part.batch, self.function_set, self.hasher)
             started = time.perf_counter()
-            votes = self.cascade.apply(batch, allowance)
+            votes = self.cascade.apply(batch, allowance) if self.masked else self.cascade.unmasked(batch, allowance)
             if self.timed and not done and self.rows >= TIMED_ROWS and batch.num_rows and time.perf_counter() - started < TIMED_SECONDS:
                 self.log.info("functions timed", **self.cascade.cost(batch).as_fields())
             yield batch.column(self.function_set.id_column), votes
@@ -68,11 +69,11 @@ class Voting:
 
 
 @contextmanager
-def open_voting(voting: VotingSet, rows: int, context: StepContext, *, timed: bool = True) -> Iterator[Voting]:
+def open_voting(voting: VotingSet, rows: int, context: StepContext, *, timed: bool = True, masked: bool = True) -> Iterator[Voting]:
     """Functions and inputs, compiled; `timed`: a large run says what each function costs."""
     with ExitStack() as stack:
         cascade = open_cascade(voting, context.resources, context.limits, context.python, stack)
-        yield Voting(cascade, voting.function_set, rows, context.batch_rows, context.hasher(voting.function_set, voting.key_id), context.log, timed)
+        yield Voting(cascade, voting.function_set, rows, context.batch_rows, context.hasher(voting.function_set, voting.key_id), context.log, timed, masked)
 
 
 def vote_batches(source: Source, rows: int, voting: VotingSet, context: StepContext, progress: Callable[[int], None]) -> Iterator[tuple[pa.Array, VoteBatch]]:

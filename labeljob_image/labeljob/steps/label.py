@@ -7,6 +7,9 @@ Only the artifact says which functions vote and what they are worth; the live se
 and `commit`.
 """
 
+from contextlib import nullcontext
+from datetime import datetime
+
 import pyarrow as pa
 
 from labeljob.content_digest import ContentDigest
@@ -15,6 +18,7 @@ from labeljob.contract.quarantine import Quarantine
 from labeljob.contract.result import LabelResult
 from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_writer import DeltaWriter
+from labeljob.io.parted import check_all_read, open_whole
 from labeljob.io.preflight import require_conditional_put
 from labeljob.io.quarantine_files import REPEATED, tidy
 from labeljob.io.repeated_ids import OnceOnly
@@ -25,32 +29,47 @@ from labeljob.quarantined_rows import broken_rows, repeated_rows, schema_apart
 from labeljob.steps.context import StepContext
 from labeljob.steps.label_record import ID, commit_of, result_of, standing
 from labeljob.steps.labelling import Labelling, labelling_of, output_of, settled, vote
+from labeljob.steps.piecewise import piecewise_of, with_kept_votes
 from labeljob.steps.setting_apart import Accepted, accept, quarantine_of
+from labeljob.vote_cache.places import VotesPlaces
 
 
 def run_label(task: LabelTask, context: StepContext) -> LabelResult:
     """Label and commit once; where this run's transaction stands already, give its record again."""
-    started, digest = context.clock(), ContentDigest()
+    started, output = context.clock(), context.locations.path(task.output)
     if (done := standing(task, context)) is not None:
         return result_of(task, done)
-    require_conditional_put(context.locations.path(task.output), task.output)
-    labelling = labelling_of(task, context)
-    source = open_pinned(task.data, context.locations)
-    accepted = accept(source, task, labelling, context)
-    labelling.looks.peek(source)
-    writer = DeltaWriter(context.locations.path(task.output), task.output, task.app_id, task.sequence)
-    shared = list[pa.Array]()
-    with Spool(context.resources) as spool:
-        vote(labelling, accepted.source, accepted.rows, spool, context)
+    require_conditional_put(output, task.output)
+    result = with_kept_votes(lambda reuse: _labelled(task, started, context, reuse=reuse), context)
+    discard_until(output, task.app_id, task.sequence)
+    tidy(output, task.app_id, task.sequence)
+    VotesPlaces(output, task, 1).collect()
+    return result
+
+
+def _labelled(task: LabelTask, started: datetime, context: StepContext, *, reuse: bool) -> LabelResult:
+    labelling, source, output = labelling_of(task, context), open_pinned(task.data, context.locations), context.locations.path(task.output)
+    writer, digest, shared = DeltaWriter(output, task.output, task.app_id, task.sequence), ContentDigest(), list[pa.Array]()
+    part = open_whole(task.data, context.locations) if task.history_limit else None
+    with (piecewise_of(task, labelling, part, source, context, reuse=reuse) or nullcontext()) as pieces, Spool(context.resources) as spool:
+        accepted = accept(source, task, labelling, context, pieces)
+        labelling.looks.peek(source)
+        if pieces is None:
+            vote(labelling, accepted.source, accepted.rows, spool, context)
+        else:
+            pieces.vote(accepted.rows, spool)
+        if part is not None:
+            check_all_read(task.data, (), part.source.read())
         rows = spool.ordered(ID, context.batch_rows)
         once = OnceOnly(rows, lambda some: shared.append(some.column(ID))) if accepted.sharing else rows
-        writer.write(settled(labelling, output_of(labelling, once), digest, context.log.progress("write", accepted.rows)), labelling.schema)
-    apart = _set_apart(task, labelling, source, accepted, shared, context)
-    commit = commit_of(task, labelling, digest.hexdigest(), started, context, apart)
-    result = result_of(task, writer.commit(commit, labelling.columns(), labelling.schema))
-    discard_until(context.locations.path(task.output), task.app_id, task.sequence)
-    tidy(context.locations.path(task.output), task.app_id, task.sequence)
-    return result
+        labelled = output_of(labelling, once, pieces.runs if pieces else ())
+        writer.write(settled(labelling, labelled, digest, context.log.progress("write", accepted.rows)), labelling.schema)
+        kept = pieces.finish() if pieces else None
+        broken = pieces.broken(source) if pieces else source
+    apart = _set_apart(task, labelling, broken, accepted, shared, context)
+    votes = VotesPlaces(output, task, 1).write(kept) if kept else None
+    commit = commit_of(task, labelling, digest.hexdigest(), started, context, apart, kept, votes)
+    return result_of(task, writer.commit(commit, labelling.columns(), labelling.schema))
 
 
 def _set_apart(task: LabelTask, labelling: Labelling, source: Source, accepted: Accepted, shared: list[pa.Array], context: StepContext) -> Quarantine | None:

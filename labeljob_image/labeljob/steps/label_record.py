@@ -18,9 +18,10 @@ from labeljob.io.delta_commits import CommitRecord, committed, open_output
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.logs import now_text
 from labeljob.steps.context import StepContext
+from labeljob.vote_cache.manifest import PartVotes
 from labeljob.votes import VoteBatch, Votes
 
-ID, VOTES = "id", "votes"  # columns of the spool
+ID, VOTES, RUN = "id", "votes", "run"  # columns of the spool
 
 
 class Outcome(Protocol):
@@ -41,12 +42,15 @@ class Outcome(Protocol):
         """Columns that look like personal data."""
 
 
-def set_aside(ids: pa.Array, batch: VoteBatch) -> pa.RecordBatch:
-    """Ids and packed votes, with the levels of soft votes behind them; for the time of the run only."""
+def set_aside(ids: pa.Array, batch: VoteBatch, run: int | None = None) -> pa.RecordBatch:
+    """Ids and packed votes, with the levels of soft votes behind them, and the number of the run that labelled the rows, if there are several; for the time of
+    the run only."""
     rows = len(batch.votes)
     data = batch.votes if batch.levels is None else np.concatenate([batch.votes, np.ascontiguousarray(batch.levels).view(np.int8)], axis=1)
     packed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(data.shape[1]), rows, [None, pa.py_buffer(np.ascontiguousarray(data))])
-    return pa.RecordBatch.from_arrays([ids, packed], names=[ID, VOTES])
+    if run is None:
+        return pa.RecordBatch.from_arrays([ids, packed], names=[ID, VOTES])
+    return pa.RecordBatch.from_arrays([ids, packed, pa.repeat(pa.scalar(run, pa.int32()), rows)], names=[ID, VOTES, RUN])
 
 
 def unpacked(column: pa.Array, functions: int) -> tuple[Votes, Levels | None]:
@@ -63,12 +67,17 @@ def _content(column: pa.Array) -> memoryview:
     return memoryview(data)[bounds[0] : bounds[-1]]
 
 
-def commit_of(task: LabelTask, outcome: Outcome, content: str, started: datetime, context: StepContext, apart: Quarantine | None) -> Commit:
-    """The record as far as it is known before the commit; table id and version are the log's."""
+def commit_of(
+    task: LabelTask, outcome: Outcome, content: str, started: datetime, context: StepContext, apart: Quarantine | None, kept: PartVotes | None, votes: str | None
+) -> Commit:
+    """The record as far as it is known before the commit; table id and version are the log's. `votes`: the manifest of `kept`."""
     finished, metrics = context.clock(), outcome.metrics()
     seconds, rows = round((finished - started).total_seconds(), 3), metrics["rows"]
     if task.quarantine is not None:
         metrics = metrics | {"quarantinedRows": float(apart.rows if apart else 0)}
+    if kept is not None:
+        share = round(kept.reused_votes / kept.votes, 4) if kept.votes else None
+        metrics = metrics | {"reusedRows": float(kept.reused_rows), "reusedVotes": share}
     timing = {"latencySeconds": seconds, "rowsPerSecond": round(rows / seconds, 1) if seconds > 0 and rows else None}
     return Commit(
         sequence=task.sequence,
@@ -89,6 +98,7 @@ def commit_of(task: LabelTask, outcome: Outcome, content: str, started: datetime
         drift=outcome.drift(),
         privacy=outcome.privacy(),
         quarantine=apart,
+        votes=votes,
     )
 
 

@@ -7,7 +7,7 @@ Everything that is counted can be added up (`tally`, `add_tally`): whoever label
 rows in order of id, and are found where all rows pass in that order.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -32,7 +32,7 @@ from labeljob.model_artifact import VotingSet
 from labeljob.multi_label.artifact import from_files, is_multi_label
 from labeljob.steps.context import StepContext
 from labeljob.steps.evaluate import open_voting
-from labeljob.steps.label_record import ID, VOTES, set_aside, unpacked
+from labeljob.steps.label_record import ID, RUN, VOTES, set_aside, unpacked
 from labeljob.votes import VoteBatch, Votes
 
 Tally = dict[str, Any]
@@ -117,10 +117,13 @@ def vote(labelling: Labelling, source: Source, total: int, spool: Spool, context
         return voting.input_errors()
 
 
-def output_of(labelling: Labelling, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Output rows of what `vote` has set aside, in the order given."""
+def output_of(labelling: Labelling, batches: Iterable[pa.RecordBatch], runs: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
+    """Output rows of what `vote` has set aside, in the order given; `runs`: names of those that labelled them, where a batch says which."""
     for batch in batches:
-        yield labelling.label(batch.column(ID), *unpacked(batch.column(VOTES), labelling.functions))
+        rows = labelling.label(batch.column(ID), *unpacked(batch.column(VOTES), labelling.functions))
+        if RUN in batch.schema.names:
+            rows = rows.set_column(rows.num_columns - 1, "run", pa.array(runs, pa.string()).take(batch.column(RUN)))
+        yield rows
 
 
 def settled(labelling: Labelling, rows: Iterable[pa.RecordBatch], digest: ContentDigest, progress: Callable[[int], None]) -> Iterator[pa.RecordBatch]:

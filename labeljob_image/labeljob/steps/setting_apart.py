@@ -9,9 +9,10 @@ from labeljob.contract.quarantine import BREACHES, BreachCount, Quarantine
 from labeljob.io.source import Source
 from labeljob.io.spool import Spool
 from labeljob.quarantined_rows import GoodRows
-from labeljob.schema import Held, check_contract, hold, in_order, require
+from labeljob.schema import Held, hold, in_order, require
 from labeljob.steps.context import StepContext
 from labeljob.steps.labelling import Labelling
+from labeljob.steps.piecewise import Piecewise
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,23 @@ class Accepted:
         return self.held.rows - self.held.broken
 
 
-def accept(source: Source, task: LabelTask, labelling: Labelling, context: StepContext) -> Accepted:
-    """Hold a dataset against the contract. JobErrors as of `check_contract`; where rows are set apart, SCHEMA_BROKEN when they are too many."""
-    function_set, hasher, progress = labelling.declared, labelling.hasher, context.log.progress("check", None)
-    if task.quarantine is None:
-        rows = check_contract(source, function_set, context.resources, progress, context.batch_rows, labelling.looks.add, hasher)
-        return Accepted(source, Held(rows))
-    id_column = function_set.id_column
+def accept(source: Source, task: LabelTask, labelling: Labelling, context: StepContext, pieces: Piecewise | None = None) -> Accepted:
+    """Hold a dataset against the contract, piece by piece where it is read so. JobErrors as of `check_contract`; where rows are set apart, SCHEMA_BROKEN when they
+    are too many."""
+    declared, share = labelling.declared, task.quarantine
+    id_column, separate = declared.id_column, share is not None
     with Spool(context.resources) as ids:
-        held = hold(source, function_set, hasher, progress, context.batch_rows, ids.add, labelling.looks.add, separate=True)
-        beyond, sharing = ids.repeated(id_column), ids.sharing(id_column)
-    require_few(task.quarantine, held.with_repeated(id_column, beyond), held.broken + sharing, function_set)
-    return Accepted(good_rows(source, held, function_set), held, sharing)
+        if pieces is not None:
+            held = pieces.hold(source, ids.add, separate=separate)
+        else:
+            progress = context.log.progress("check", None)
+            held = hold(source, declared, labelling.hasher, progress, context.batch_rows, ids.add, labelling.looks.add, separate=separate)
+        beyond, sharing = ids.repeated(id_column), ids.sharing(id_column) if separate else 0
+    if share is None:
+        require(held.with_repeated(id_column, beyond), declared)
+    else:
+        require_few(share, held.with_repeated(id_column, beyond), held.broken + sharing, declared)
+    return Accepted(good_rows(source, held, declared), held, sharing)
 
 
 def good_rows(source: Source, held: Held, function_set: FunctionSet) -> Source:

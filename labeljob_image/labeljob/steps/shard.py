@@ -8,6 +8,7 @@ broken may be set apart; rows that share their id are labelled here, and the com
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import datetime
 
 import pyarrow as pa
@@ -25,10 +26,11 @@ from labeljob.io.spool import Spool
 from labeljob.logs import now_text
 from labeljob.privacy import withheld
 from labeljob.quarantined_rows import broken_rows, schema_apart
-from labeljob.schema import checkable, hold
+from labeljob.schema import Held, checkable, hold
 from labeljob.steps.context import StepContext
 from labeljob.steps.label_record import ID, result_of, standing
 from labeljob.steps.labelling import Labelling, labelling_of, output_of, vote
+from labeljob.steps.piecewise import KEPT, Piecewise, piecewise_of, with_kept_votes
 from labeljob.steps.setting_apart import good_rows, too_many
 
 
@@ -46,48 +48,61 @@ def run_shard(task: ShardTask, index: int, context: StepContext) -> ShardResult:
     if (record := standing(label, context)) is not None:
         result_of(label, record)
         return ShardResult(shard=index, rows=files.rows_of(index))
-    summary = files.summary(index) or _label_part(task, index, files, started, context)
+    summary = files.summary(index) or with_kept_votes(lambda reuse: _label_part(task, index, files, started, context, reuse=reuse), context)
     return ShardResult(shard=index, rows=summary.rows)
 
 
-def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetime, context: StepContext) -> ShardSummary:
-    labelling = labelling_of(task.label, context)
-    part = open_part(task.label.data, task.shards, index, context.locations)
-    declared, share = labelling.declared, task.label.quarantine
+def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetime, context: StepContext, *, reuse: bool) -> ShardSummary:
+    label, labelling = task.label, labelling_of(task.label, context)
+    part = open_part(label.data, task.shards, index, context.locations)
+    declared, share = labelling.declared, label.quarantine
     if share is None:
         labelling.looks.expect(part.rows)
-    held = hold(part.source, declared, labelling.hasher, context.log.progress("check", None), context.batch_rows, look=labelling.looks.add, separate=share is not None)
-    source = part.source if share is None else good_rows(part.source, held, declared)
-    labelling.looks.peek(open_part(task.label.data, task.shards, index, context.locations).source, task.shards)
-    data, ids, apart, errors = tuple[DataFile, ...](), tuple[DataFile, ...](), tuple[DataFile, ...](), InputErrors()
-    with files.attempt_at(index) as work, Spool(context.resources) as spool:
-        if held.structure or (held.is_broken if share is None else too_many(share, held.broken, part.rows)):
-            ids = files.write_ids(work, index, _ids(source, labelling, spool, context), labelling.schema)
-        else:
-            errors = vote(labelling, source, part.rows - held.broken, spool, context, timed=index == 0)
-            data = files.write(work, index, output_of(labelling, spool.ordered(ID, context.batch_rows)), labelling.schema)
-            if held.broken:
-                rows = broken_rows(part.source, declared, labelling.hasher, task.label.run, context.batch_rows)
-                apart = files.write_apart(work, f"{index:04d}", rows, schema_apart(declared))
-        summary = ShardSummary(
-            run_digest=task.label.run_digest,
-            shards=task.shards,
-            shard=index,
-            split=part.split,
-            started_at=now_text(started),
-            rows=held.rows,
-            structure=held.structure,
-            violations=held.values,
-            broken=held.broken,
-            files=data,
-            ids=ids,
-            apart=apart,
-            read=tuple(part.source.read()),
-            tally=labelling.tally(),
-            input_errors=errors,
-        )
-        files.finish(summary)
+    data, ids, apart, errors, kept = tuple[DataFile, ...](), tuple[DataFile, ...](), tuple[DataFile, ...](), InputErrors(), None
+    with piecewise_of(label, labelling, part, part.source, context, shard=index, shards=task.shards, reuse=reuse) or nullcontext() as pieces:
+        held = _held(part.source, labelling, share is not None, pieces, context)
+        source = part.source if share is None else good_rows(part.source, held, declared)
+        labelling.looks.peek(open_part(label.data, task.shards, index, context.locations).source, task.shards)
+        with files.attempt_at(index) as work, Spool(context.resources) as spool:
+            if held.structure or (held.is_broken if share is None else too_many(share, held.broken, part.rows)):
+                ids = files.write_ids(work, index, _ids(source, labelling, spool, context), labelling.schema)
+            else:
+                if pieces is None:
+                    errors = vote(labelling, source, part.rows - held.broken, spool, context, timed=index == 0)
+                else:
+                    pieces.vote(part.rows - held.broken, spool, timed=index == 0)
+                rows = output_of(labelling, spool.ordered(ID, context.batch_rows), pieces.runs if pieces else ())
+                data = files.write(work, index, rows, labelling.schema)
+                kept = pieces.finish() if pieces else None
+                if held.broken:
+                    rows = broken_rows(pieces.broken(source) if pieces else part.source, declared, labelling.hasher, label.run, context.batch_rows)
+                    apart = files.write_apart(work, f"{index:04d}", rows, schema_apart(declared))
+            summary = ShardSummary(
+                run_digest=label.run_digest,
+                shards=task.shards,
+                shard=index,
+                split=part.split,
+                started_at=now_text(started),
+                rows=held.rows,
+                structure=held.structure,
+                violations=held.values,
+                broken=held.broken,
+                files=data,
+                ids=ids,
+                apart=apart,
+                read=tuple(part.source.read()),
+                tally=labelling.tally() | ({} if kept is None else {KEPT: kept.wire()}),
+                input_errors=errors,
+            )
+            files.finish(summary)
     return summary
+
+
+def _held(source: Source, labelling: Labelling, separate: bool, pieces: Piecewise | None, context: StepContext) -> Held:
+    if pieces is not None:
+        return pieces.hold(source, None, separate=separate)
+    progress = context.log.progress("check", None)
+    return hold(source, labelling.declared, labelling.hasher, progress, context.batch_rows, look=labelling.looks.add, separate=separate)
 
 
 def _ids(source: Source, labelling: Labelling, spool: Spool, context: StepContext) -> Iterator[pa.RecordBatch]:
