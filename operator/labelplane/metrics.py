@@ -25,6 +25,7 @@ _INDICATORS = (
     ("labelplane_labeljob_conflict_ratio", "conflictRate", "Share of covered rows whose votes disagree (M2)"),
     ("labelplane_labeljob_mean_confidence", "meanConfidence", "Mean confidence over covered rows (M3)"),
     ("labelplane_labeljob_quarantined_rows", "quarantinedRows", "Rows of the last run that break the contract and have no label (F3)"),
+    ("labelplane_labeljob_reused_votes_ratio", "reusedVotes", "Share of the votes of the last run that earlier runs had found"),
     ("labelplane_labeljob_data_to_label_latency_seconds", "latencySeconds", "From the start of the run to its commit (M6)"),
 )
 _BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

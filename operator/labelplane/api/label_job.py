@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from labeljob.contract.base import Wire
-from labeljob.contract.config import MOST_SHARDS, Shards
+from labeljob.contract.config import MOST_HISTORY, MOST_SHARDS, Shards
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, Located, SecretOfUri, VolumeUri
 from labeljob.contract.drift import DRIFT_LIMIT, Shift
 from labeljob.contract.inputs import MOST_CHAIN, ModelInput
@@ -17,6 +17,7 @@ from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Duration, Runtime
 from labelplane.api.schedules import Schedule, TimeZone
 
+KEPT_RUNS = 2
 SHARDS_RULE = f"must be auto, or an integer from 1 to {MOST_SHARDS}"
 
 
@@ -130,6 +131,15 @@ class LabelJobSpec(Wire):
         int | None,
         Field(ge=1, le=MOST_SHARDS, description="How many pods of a run may work at once; read when a run starts. When left out: as many as it has shards."),
     ] = None
+    history_limit: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=MOST_HISTORY,
+            description="Of how many runs the votes are kept beside the output. A run takes them again where neither the rows nor the labeling function has changed, and"
+            " evaluates the rest: the labels are the same. 0 keeps none and takes none. Read when a run starts; to change it labels nothing again. When left out: 2.",
+        ),
+    ] = None
     suspend: Annotated[bool | None, Field(description="true stops the run and starts none; the output stays. When left out: false.")] = None
     run_ttl: Annotated[Duration | None, Field(alias="runTTL", description="How long a finished Job stays once its result is in status. When left out: 168h.")] = None
     active_deadline: Annotated[Duration | None, Field(description="How long one run may take, its shards and its commit together. When left out: no limit.")] = None
@@ -148,6 +158,11 @@ class LabelJobSpec(Wire):
         if self.quarantine is not None and self.schema_policy != "quarantine":
             raise ValueError("quarantine has an effect only with schemaPolicy: quarantine: add it, or remove quarantine")
         return self
+
+    @property
+    def kept_runs(self) -> int:
+        """Of how many runs votes are kept."""
+        return KEPT_RUNS if self.history_limit is None else self.history_limit
 
     @property
     def quarantined_share(self) -> float | None:
@@ -239,6 +254,8 @@ class Metrics(Wire):
     ece: float | None = None
     gold_taught: Annotated[int | None, Field(description="Gold rows that the model learned from, and that score nothing here.")] = None
     quarantined_rows: Annotated[int | None, Field(description="Rows that were set apart and not labelled; absent unless schemaPolicy is quarantine.")] = None
+    reused_rows: Annotated[int | None, Field(description="Rows all of whose votes an earlier run had found; absent where no votes are kept.")] = None
+    reused_votes: Annotated[float | None, Field(description="Share of all votes that earlier runs had found; absent where no votes are kept.")] = None
     latency_seconds: float | None = None
     rows_per_second: float | None = None
     label_distribution: dict[str, float] | None = None
@@ -264,6 +281,7 @@ class JobPins(Wire):
     sequence: int
     scheduled_for: Annotated[str | None, Field(description="The tick of the schedule that the run is for.")] = None
     shards: Annotated[int, Field(description="In how many parts the run labels the data.")] = 1
+    history_limit: Annotated[int, Field(description="Of how many runs the votes are kept beside the output.")] = 0
     started_at: str
 
 

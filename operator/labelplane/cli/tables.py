@@ -9,6 +9,8 @@ from rich.text import Text
 COLOURS = {"True": "green", "False": "red", "Unknown": "yellow"}
 QUALITY = (
     ("rows", "Rows"),
+    ("reusedRows", "Rows whose votes were kept"),
+    ("reusedVotes", "Share of votes that were kept"),
     ("coverage", "Rows that a function votes on"),
     ("conflictRate", "Covered rows in conflict"),
     ("meanConfidence", "Mean confidence"),

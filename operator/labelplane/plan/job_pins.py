@@ -12,7 +12,7 @@ from labelplane.plan.runtime import pinned_image
 
 
 def job_pins(context: JobContext, job: ObservedJob, result: JobResult, found: ResolveResult) -> JobPins:
-    """The number of shards is pinned and not part of the run digest: the labels are the same for any.
+    """The number of shards, and of runs whose votes are kept, are pinned and not part of the run digest: the labels are the same for any.
 
     Raises:
         Stalled: the model has no such version.
@@ -39,6 +39,6 @@ def job_pins(context: JobContext, job: ObservedJob, result: JobResult, found: Re
         model_artifacts=model.spec.artifacts.uri, inputs=version.inputs, hash_key=version.hash_key,
         function_set=FunctionSetPin(name=model.spec.function_set_ref.name, digest=version.function_set_digest),
         image=image, build=result.build, run_digest=digest_of(run),
-        sequence=max(previous, found.commit.sequence if found.commit else 0) + 1, shards=found.shards or 1,
+        sequence=max(previous, found.commit.sequence if found.commit else 0) + 1, shards=found.shards or 1, history_limit=spec.kept_runs,
         started_at=context.now.isoformat(timespec="seconds"),
     )  # fmt: skip
