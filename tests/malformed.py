@@ -225,6 +225,8 @@ ADMISSION = (
     _job("shards-in-words", "spec.shards", "many", words="auto"),
     _job("no-pod-at-once", "spec.maxParallelism", 0),
     _job("too-many-pods-at-once", "spec.maxParallelism", 1001),
+    _job("votes-of-too-many-runs", "spec.historyLimit", 11),
+    _job("votes-of-less-than-no-run", "spec.historyLimit", -1),
     _job("suspend-is-text", "spec.suspend", "true"),
     Malformed("job-no-spec", changed(label_job(), "spec", REMOVE), "spec"),
 )

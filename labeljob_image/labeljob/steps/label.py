@@ -38,9 +38,10 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
     """Label and commit once; where this run's transaction stands already, give its record again."""
     started, output = context.clock(), context.locations.path(task.output)
     if (done := standing(task, context)) is not None:
-        return result_of(task, done)
-    require_conditional_put(output, task.output)
-    result = with_kept_votes(lambda reuse: _labelled(task, started, context, reuse=reuse), context)
+        result = result_of(task, done)
+    else:
+        require_conditional_put(output, task.output)
+        result = with_kept_votes(lambda reuse: _labelled(task, started, context, reuse=reuse), context)
     discard_until(output, task.app_id, task.sequence)
     tidy(output, task.app_id, task.sequence)
     VotesPlaces(output, task, 1).collect()

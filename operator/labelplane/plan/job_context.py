@@ -16,7 +16,8 @@ from labelplane.plan.runtime import image_of, merged
 from labelplane.plan.schedule import due
 from labelplane.settings import Settings
 
-WITHOUT_EFFECT = ("shards", "max_parallelism", "history_limit", "schedule", "time_zone", "starting_deadline_seconds")  # fields of the spec that change how a run runs, and nothing that it writes
+# Fields of the spec that change how a run runs, and nothing that it writes.
+WITHOUT_EFFECT = ("shards", "max_parallelism", "history_limit", "schedule", "time_zone", "starting_deadline_seconds")
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """A run that takes kept votes again is the run that finds them all: rows, figures and digest; and what it took is counted exactly (guarantees 1 to 3)."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
@@ -13,34 +13,15 @@ from deltalake import DeltaTable
 from labeljob.contract.config import FitTask
 from labeljob.contract.datasets import Dataset
 from labeljob.contract.function_set import FunctionSet
-from labeljob.contract.result import LabelResult, ModelVersion
+from labeljob.contract.result import ModelVersion
+from labeljob.contract.versions import VersionsRequest
 from labeljob.io.pins import pin
 from labeljob.labeling_functions.identity import function_set_digest, read_lookups
 from labeljob.steps.fit import run_fit
-from tests.unit.job.builders import context, delta, function_set, locations, text
-from tests.unit.job.runs import label, label_task, left, same_but_time, visible
-from tests.unit.job.test_shards import SIGNALS, gold, table
-
-ROWS, FILE = 480, 60  # of the lake, and of each of its files
-BY_MAP = [{"name": f"f{j}", "votes": {"column": f"s{j}", "map": {"0": "normal", "1": "risky"}}} for j in range(3)]
-WORD = {"name": "word", "label": "risky", "keywords": {"column": "note", "any": ["odd"]}}
-LOOKUP = {
-    "name": "list", "lookup": {"column": "note", "table": {"uri": "pvc://lake/list.csv", "format": "csv"}, "keyColumn": "note", "labelColumn": "verdict"},
-}  # fmt: skip
-FALLBACK = {"name": "else", "label": "normal", "sql": "true", "fallback": True}
-FUNCTIONS = [*BY_MAP, WORD, LOOKUP, FALLBACK]
-REUSE = {"reusedRows", "reusedVotes"}
-
-
-def rows_of(rows: int = ROWS) -> pa.Table:
-    """Rows with a note, of which some look like personal data, and a number of the file that each is in."""
-    notes = ["odd" if i % 7 == 0 else f"a{i}@example.org" if i % 5 == 0 else None if i % 11 == 0 else f"note {i % 13}" for i in range(rows)]
-    return table(rows, seed=4, note=notes, file=[i // FILE for i in range(rows)])
-
-
-def declared(functions: list[dict[str, Any]] = FUNCTIONS, **more: Any) -> FunctionSet:
-    columns = [*SIGNALS, {"name": "note", "type": "string"}, {"name": "p", "type": "float64", **more.pop("bounds", {})}]
-    return function_set(columns, functions, additionalColumns="allow", **more)
+from labeljob.versions.rollback import rollback
+from tests.unit.job.builders import context, delta, locations, text
+from tests.unit.job.lake import FALLBACK, FILE, FUNCTIONS, OTHER, SAME, Lake, alike, declared, rows_of
+from tests.unit.job.runs import visible
 
 
 def fitted(folder: Path, functions: FunctionSet, name: str) -> ModelVersion:
@@ -73,27 +54,6 @@ SETS: dict[str, FunctionSet] = {
     "refitted": declared(),
     "lookup": declared(),
 }
-
-
-class Lake:
-    """Six of eight files in a Delta table and in a folder of Parquet files of two row groups each, model versions, and full runs of each over them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.versions = folder, dict[str, ModelVersion]()
-        self.full: dict[str, tuple[LabelResult, list[dict[str, Any]]]] = {}
-
-    def run(self, name: str, stored: str, output: str, shards: int = 1, sequence: int = 1, history_limit: int = 2, **more: Any) -> LabelResult:
-        task = label_task(
-            self.folder, Dataset(uri=f"pvc://lake/{stored}", format=stored), self.versions[name], gold(self.folder, rows_of()),
-            name=name, output=output, sequence=sequence, history_limit=history_limit, **more,
-        )  # fmt: skip
-        return label(self.folder, task, shards)
-
-    def full_run(self, name: str, stored: str = "delta") -> tuple[LabelResult, list[dict[str, Any]]]:
-        """Of a run that keeps nothing, over the data as it is now, and its rows."""
-        found = self.run(name, stored, "full", history_limit=0), without_run(self.folder, "full")
-        shutil.rmtree(self.folder / "full")
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -133,20 +93,6 @@ def append(folder: Path, start: int) -> None:
     pq.write_table(part, folder / f"parquet/{start:04d}.parquet", row_group_size=FILE // 2)
 
 
-def without_run(folder: Path, output: str) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if name != "run"} for row in visible(folder, output)]
-
-
-def alike(lake: Lake, found: LabelResult, output: str, full: tuple[LabelResult, list[dict[str, Any]]]) -> None:
-    """Raises AssertionError unless a run that took votes again found what a full run finds, and left what it says beside the output."""
-    metrics = {name: value for name, value in found.commit.metrics.items() if name not in REUSE}
-    assert found.commit.metrics.keys() - metrics.keys() == REUSE
-    same_but_time(found.model_copy(update={"commit": found.commit.model_copy(update={"metrics": metrics})}), full[0])
-    assert without_run(lake.folder, output) == full[1]
-    assert sorted(name for name in left(lake.folder, output)) == sorted(path.name for path in (lake.folder / output / "_labelplane/votes").iterdir())
-
-
-SAME, OTHER = "job-dddddddddd-1", "job-dddddddddd-2"
 CHANGES = {
     "first": 1.0, "refitted": 1.0, "renamed": 1.0, "reordered": 1.0, "removed": 1.0, "unmasked": 1.0,
     "changed": 5 / 6, "lookup": 5 / 6, "fallback": 5 / 6, "added": 6 / 7, "bounds": 0.0,
@@ -193,3 +139,93 @@ def test_new_data_and_the_same_model(lake: Lake, change: Callable[[Path], set[in
         rows = visible(lake.folder, output)
         assert {(row["run"], of_file[row["id"]] in fresh) for row in rows} == {(SAME, False), (OTHER, True)}
         assert found.commit.metrics["reusedRows"] == sum(row["run"] == SAME for row in rows)
+
+
+def test_what_is_kept_is_not_read(lake: Lake) -> None:
+    """Item 3: files whose votes are all kept may be anything; where a function is new, its columns are read and no other."""
+    folder = lake.folder
+    first = [Path(path) for path in DeltaTable(folder / "delta").file_uris()]
+    kept = {path: path.read_bytes() for path in first}
+    appended(folder)
+    full = lake.full_run("first"), lake.full_run("changed")
+    for path in first:
+        path.write_bytes(b"not Parquet")
+    found = lake.run("first", "delta", "delta-1", 1, 2)
+    alike(lake, found, "delta-1", full[0])
+    assert found.commit.metrics["reusedRows"] == 6 * FILE
+    for path, content in kept.items():
+        path.write_bytes(content)
+        pq.write_table(pq.read_table(path, columns=["id", "note"], partitioning=None), path)
+    found = lake.run("changed", "delta", "delta-1", 1, 3)
+    alike(lake, found, "delta-1", full[1])
+    assert found.commit.metrics["reusedVotes"] == round(5 / 6, 4)
+
+
+def test_votes_are_kept_of_so_many_runs(lake: Lake) -> None:
+    """Item 3: what no manifest of the last runs names is removed, attempts that never committed and files at work among it; 0 keeps nothing."""
+    votes, later = lake.folder / "delta-1/_labelplane/votes", "00000009-dead-0000-beef.parquet"
+    for name in ("00000001-dead-0000-beef.parquet", "00000001-dead-0000-beef.parquet.work-x", later):
+        (votes / name).write_bytes(b"x")
+    named = []
+    for sequence, name in enumerate(("changed", "first", "lookup", "changed"), start=2):
+        found = lake.run(name, "delta", "delta-1", 1, sequence)
+        named.append(found.commit.votes)
+        assert found.commit.metrics["reusedVotes"] == round({2: 5 / 6, 3: 1.0, 4: 5 / 6, 5: 5 / 6}[sequence], 4), sequence
+    manifests = sorted(path.name for path in votes.glob("*.json"))
+    assert manifests == sorted(named[-2:])
+    files = {f"{one['name']}{end}.parquet" for name in manifests for one in json.loads((votes / name).read_bytes())["files"] for end in ("", "-looks")}
+    assert {path.name for path in votes.iterdir()} == files | {later, *manifests}
+    found = lake.run("changed", "delta", "delta-1", 1, 9, history_limit=0)
+    assert found.commit.votes is None
+    assert "reusedVotes" not in found.commit.metrics
+    assert not (lake.folder / "delta-1/_labelplane").exists()
+    assert lake.run("changed", "delta", "delta-1", 1, 10).commit.metrics["reusedVotes"] == 0
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def flip(path: Path) -> None:
+    """Another byte in its first page."""
+    content = bytearray(path.read_bytes())
+    content[60] ^= 0xFF
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "damage"),
+    [("*-0000-*.parquet", Path.unlink), ("*-0000-" + "?" * 16 + ".parquet", flip), ("*-looks.parquet", flip), ("*-looks.parquet", cut), ("*.json", cut), ("*.json", Path.unlink)],
+)
+def test_damaged_votes_are_found_anew(lake: Lake, pattern: str, damage: Callable[[Path], None]) -> None:
+    """Guarantee 3: what is not there or not whole does not count, and fails nothing; who labelled a row is told as before unless the manifest is gone."""
+    for shards in (1, 3):
+        output = f"delta-{shards}"
+        for path in (lake.folder / output / "_labelplane/votes").glob(pattern):
+            damage(path)
+        found = lake.run("first", "delta", output, shards, 2)
+        alike(lake, found, output, lake.full["first"])
+        assert (found.commit.metrics["reusedRows"] or 0) < 6 * FILE
+        assert {row["run"] for row in visible(lake.folder, output)} == {OTHER if pattern == "*.json" else SAME}
+        assert lake.run("first", "delta", output, shards, 3).commit.metrics["reusedVotes"] == 1
+
+
+def test_votes_of_other_rows_are_not_taken(lake: Lake) -> None:
+    """Guarantee 2: rows are told by their ids before votes are put beside others; where a file is another one in spite of its log, all of it is read."""
+    path = Path(DeltaTable(lake.folder / "delta").file_uris()[0])
+    rows = pq.read_table(path, partitioning=None)
+    pq.write_table(rows.take(list(range(FILE - 1, -1, -1))), path)
+    found = lake.run("changed", "delta", "delta-1", 1, 2)
+    alike(lake, found, "delta-1", lake.full["changed"])
+    assert found.commit.metrics["reusedVotes"] == 0
+
+
+def test_a_version_that_is_restored(lake: Lake) -> None:
+    """Guarantee 2: the record of what is restored names its own manifest, so rows go on saying who labelled the rows that stand there."""
+    lake.run("refitted", "delta", "delta-1", 1, 2)
+    request = VersionsRequest(action="rollback", job="job", mounts=(), output="pvc://lake/delta-1", app_id="labelplane/ns/job", artifacts="pvc://lake/first", version=0)
+    rollback(request, locations(lake.folder))
+    found = lake.run("first", "delta", "delta-1", 1, 4)
+    alike(lake, found, "delta-1", lake.full["first"])
+    assert {row["run"] for row in visible(lake.folder, "delta-1")} == {SAME}
+    assert found.commit.metrics["reusedVotes"] == 1

@@ -112,6 +112,21 @@ async def test_another_number_of_shards_labels_nothing_again(world: World) -> No
     assert len(set(others)) == 1
 
 
+async def test_votes_of_more_runs_label_nothing_again(world: World) -> None:
+    """Guarantee 1: how many are kept is read when a run starts; the one under way goes on as it was asked for, and no run is made for it."""
+    job = await until(world, "shard")
+    world.finish_shards(job.name, 2)
+    world.apply(sharded(3, historyLimit=0))
+    await settle(world)
+    assert [one.sequence for one in world.commits] == [1]
+    assert world.labelled_parts == 3
+    configs = [entry[1].intent.config for entry in world.jobs.values()]
+    assert {task.label.history_limit for task in (one.shard or one.commit for one in configs) if task is not None} == {2}
+    world.annotate("LabelJob", reconcile_at="now")
+    await settle(world)
+    assert len(world.commits) == 1
+
+
 async def test_a_run_under_way_keeps_its_number(world: World) -> None:
     """Its parts are not thrown away."""
     job = await until(world, "shard")
