@@ -1,6 +1,8 @@
 """`labelplane explain` and `labelplane report`: questions about the last run, answered by the job's own code in a process of its own."""
 
 import json
+import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -140,13 +142,17 @@ def ask(module: str, request: Wire) -> Resource:
     try:
         answer: Resource = json.loads(done.stdout)
     except json.JSONDecodeError:
-        raise ManifestError(f"the run could not be read (exit code {done.returncode}): {_last_line(done.stderr)}") from None
+        raise ManifestError(f"{module} gave no answer: {_ended(done.returncode, done.stderr)}") from None
     if "error" in answer:
         raise ManifestError(str(answer["error"]))
     return answer
 
 
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
-
+def _ended(code: int, said: str) -> str:
+    """How the process ended, with the type of its last error and nothing of its words, which may quote a row."""
+    if code < 0:
+        memory = ", as the kernel does where memory runs out: give it more, or close other programs" if -code == signal.SIGKILL else ""
+        return f"it was ended by {signal.Signals(-code).name}{memory}"
+    lines = said.strip().splitlines()
+    error = re.match(r"([A-Za-z_.]*(Error|Exception))(:|$)", lines[-1]) if lines else None
+    return f"exit code {code}, {error.group(1) if error else 'and it said nothing of why'}: see that the package labeljob is installed whole"
