@@ -1,13 +1,47 @@
-"""What the command line says when no answer of the job's code comes."""
+"""What the command line asks the job's code for, how it reaches the data, and what it says when no answer comes."""
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from labeljob.contract.config import Mount
 from labelplane.cli.manifests import ManifestError
-from labelplane.cli.reading import ask
+from labelplane.cli.reading import access_of, artifacts_of, ask
+from tests.manifests import REMOVE, changed, label_job, label_model
+
+
+def ran(**pins: Any) -> dict[str, Any]:
+    """A LabelJob after run 3, whose fields name other places by now."""
+    gold = {"uri": "s3://lake/gold", "format": "csv", "labelColumn": "gold", "secretRef": {"name": "gold-keys"}}
+    job = changed(label_job(), "spec.output", {"uri": "s3://lake/new", "format": "delta", "secretRef": {"name": "keys"}})
+    run = {"sequence": 3, "output": {"uri": "s3://lake/old"}, "inputs": []}
+    return changed(job, "spec.goldData", gold) | {"status": {"run": run, "pins": {"sequence": 3, "modelArtifacts": "s3://models/old", "goldData": {"uri": "s3://lake/was"}} | pins}}
+
+
+def model() -> dict[str, Any]:
+    return changed(label_model(), "spec.artifacts", {"uri": "s3://models/new", "secretRef": {"name": "model-keys"}})
+
+
+def test_what_the_last_run_had_elsewhere_is_reached_with_the_secret_of_its_field() -> None:
+    found = {one.uri: (one.field, one.secret) for one in access_of(ran(), model())}
+    output, gold, home = ("spec.output", "keys"), ("spec.goldData", "gold-keys"), ("LabelModel rollout-risk spec.artifacts", "model-keys")
+    assert found == {
+        "s3://lake/new": output, "s3://lake/old": output, "s3://lake/gold": gold, "s3://lake/was": gold, "s3://models/new": home, "s3://models/old": home,
+    }  # fmt: skip
+    assert "s3://lake/was" not in {one.uri for one in access_of(changed(ran(), "spec.goldData", REMOVE), model())}
+
+
+def test_pins_of_another_run_say_nothing_of_this_one() -> None:
+    """They are of a model that the next run labels with, maybe another one."""
+    assert artifacts_of(ran(), model()) == "s3://models/old"
+    assert artifacts_of(ran(sequence=4), model()) == "s3://models/new"
+
+
+def test_manifests_that_were_broken_since_are_named() -> None:
+    with pytest.raises(ManifestError, match=r"LabelJob rollout-risk or its LabelModel: spec\.artifacts"):
+        access_of(ran(), changed(model(), "spec.artifacts", REMOVE))
 
 
 @pytest.mark.parametrize(
