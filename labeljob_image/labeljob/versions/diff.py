@@ -26,7 +26,7 @@ from labeljob.labeling_functions.quoting import identifier
 from labeljob.multi_label.artifact import from_files as sets_from_files
 from labeljob.multi_label.artifact import is_multi_label
 from labeljob.resources import BATCH_ROWS, Resources
-from labeljob.versions.rollback import opened, record_of
+from labeljob.versions.history import opened, record_of
 from labeljob.votes import ABSTAIN, PARTIAL, BoolArray, IntArray
 
 NO_LABEL = "no label"
