@@ -17,7 +17,8 @@ class VersionsRequest(Wire):
     access: tuple[Access, ...] = ()
     output: str
     app_id: str
-    artifacts: str
+    artifacts: str  # home of the model's versions
+    other_artifacts: tuple[str, ...] = ()  # homes of other models, which earlier runs may have labelled with
     before: int | None = Field(default=None, ge=0)  # diff: the version to compare with, mostly the earlier one
     version: int = Field(ge=0)  # diff: the other; rollback: the one to restore
 

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from deltalake.exceptions import DeltaError
+
 from labeljob.answering import answered, given_request
 from labeljob.artifacts import ArtifactHome
 from labeljob.build import build_digest
@@ -12,8 +14,10 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.frozen_models import opened
 from labeljob.held_out import not_taught
+from labeljob.io.content import pin_broken
+from labeljob.io.delta import lacks_files
 from labeljob.io.locations import Locations
-from labeljob.io.places import Place
+from labeljob.io.places import Place, open_table
 from labeljob.logs import Log
 from labeljob.multi_label.artifact import SetsArtifact, is_multi_label
 from labeljob.multi_label.artifact import from_files as sets_from_files
@@ -28,7 +32,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _read(request: ReadingRequest, locations: Locations) -> dict[str, object]:
-    return _answer(request, StepContext(locations, available(), Log("read", sys.stderr), build_digest()))
+    try:
+        return _answer(request, StepContext(locations, available(), Log("read", sys.stderr), build_digest()))
+    except JobError:
+        raise
+    except Exception:
+        if _is_cleaned_up(locations.path(request.output), request.output_version):
+            raise pin_broken(request.output, f"version {request.output_version} of the table, which the run made, was cleaned up") from None
+        raise
+
+
+def _is_cleaned_up(table: Place, version: int) -> bool:
+    """Whether files or the log of the version are gone, as after a vacuum."""
+    try:
+        return lacks_files(table, open_table(table, version))
+    except DeltaError:
+        return True
 
 
 def _answer(request: ReadingRequest, context: StepContext) -> dict[str, object]:

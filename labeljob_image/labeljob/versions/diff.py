@@ -17,11 +17,12 @@ import pyarrow as pa
 
 from labeljob.contract.function_set import LABELS
 from labeljob.contract.versions import VersionsRequest
+from labeljob.io.delta import lacks_files
 from labeljob.io.locations import Locations
 from labeljob.io.places import Place
 from labeljob.labeling_functions.quoting import identifier
 from labeljob.resources import BATCH_ROWS, Resources
-from labeljob.versions.history import gone, lacks_files, opened
+from labeljob.versions.history import gone, opened
 from labeljob.versions.sides import Side, require_same_ids, sides_of
 from labeljob.versions.vote_codes import codes_of
 from labeljob.votes import ABSTAIN, BoolArray, IntArray
@@ -82,11 +83,13 @@ def _rows(before: Side, after: Side, resources: Resources) -> Iterator[pa.Record
         for setting, value in (("threads", resources.threads), ("memory_limit", resources.memory_limit), ("temp_directory", scratch), ("preserve_insertion_order", False)):
             connection.execute(f"SET {setting} = $1", [value])
         for name, side in (("b", before), ("a", after)):
-            connection.register(name, pa.RecordBatchReader.from_stream(side.table.scan()))
-        ids = [identifier(side.function_set.id_column) for side in (before, after)]
+            columns = [side.function_set.id_column, LABELS if side.function_set.is_multi_label else "label", "votes"]
+            connection.register(name, pa.RecordBatchReader.from_stream(side.table.scan(columns=columns)))
+        was, now = (f"{name}.{identifier(side.function_set.id_column)}" for name, side in (("b", before), ("a", after)))  # never null in a row
         old, new = _labels("b", before), _labels("a", after)
-        columns = f"{old} AS before, {new} AS after, {old} IS DISTINCT FROM {new} AS flipped, b.votes AS votes_before, a.votes AS votes_after"
-        statement = f"SELECT {columns}, b.run IS NOT NULL AS was, a.run IS NOT NULL AS is_now FROM b FULL OUTER JOIN a ON b.{ids[0]} = a.{ids[1]}"  # noqa: S608 names are quoted
+        labels = f"{old} AS before, {new} AS after, {old} IS DISTINCT FROM {new} AS flipped"
+        found = f"{labels}, b.votes AS votes_before, a.votes AS votes_after, {was} IS NOT NULL AS was, {now} IS NOT NULL AS is_now"
+        statement = f"SELECT {found} FROM b FULL OUTER JOIN a ON {was} = {now}"  # noqa: S608 names are quoted
         yield from connection.sql(statement).to_arrow_reader(BATCH_ROWS)
 
 
@@ -149,4 +152,5 @@ def _answer(request: VersionsRequest, changes: Changes, before: Side, after: Sid
 
 def _about(side: Side) -> dict[str, Any]:
     commit = side.record.commit
-    return {"version": side.version, "run": commit.run, "finishedAt": commit.finished_at, "modelVersion": commit.model_version, "rows": commit.metrics.get("rows")}
+    about = {"version": side.version, "idColumn": side.function_set.id_column, "rows": commit.metrics.get("rows")}
+    return about | {"run": commit.run, "finishedAt": commit.finished_at, "modelVersion": commit.model_version}

@@ -1,8 +1,5 @@
 """The versions of an output table that a LabelJob committed, and whether their files are still there."""
 
-from urllib.parse import unquote
-
-import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
@@ -40,12 +37,6 @@ def at_version(place: Place, uri: str, version: int) -> DeltaTable:
         return open_table(place, version)
     except DeltaError:
         raise gone(uri, version, "the log of version {} is gone (cleaned up)") from None
-
-
-def lacks_files(place: Place, table: DeltaTable) -> bool:
-    """Whether a data file of this version is not there any more."""
-    paths = pa.table(table.get_add_actions()).column("path").to_pylist()
-    return any(not (place / unquote(path)).is_file() for path in paths)
 
 
 def gone(uri: str, version: int, what: str = "files of version {} are gone (vacuumed)") -> JobError:

@@ -17,12 +17,13 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.versions import VersionsRequest
 from labeljob.errors import JobError
+from labeljob.io.delta import lacks_files
 from labeljob.io.delta_commits import CommitRecord, commit_properties, flush_log, restored_from, version_of
 from labeljob.io.failures import writing
 from labeljob.io.locations import Locations
 from labeljob.io.places import Place, open_table
 from labeljob.io.preflight import require_conditional_put
-from labeljob.versions.history import at_version, gone, lacks_files, opened, record_of
+from labeljob.versions.history import at_version, gone, opened, record_of
 
 
 def rollback(request: VersionsRequest, locations: Locations) -> dict[str, object]:

@@ -9,6 +9,7 @@ from deltalake import DeltaTable
 from labeljob.artifacts import ArtifactHome
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
+from labeljob.contract.result import Commit
 from labeljob.contract.versions import VersionsRequest
 from labeljob.errors import JobError
 from labeljob.io.delta_commits import CommitRecord
@@ -40,15 +41,25 @@ class Side:
 
 def sides_of(table: DeltaTable, request: VersionsRequest, versions: Sequence[int], locations: Locations) -> list[Side]:
     """Each of the versions. JobError SOURCE_NOT_FOUND, MODEL_MISMATCH, PIN_BROKEN."""
-    home = ArtifactHome(locations.path(request.artifacts), request.artifacts)
-    return [_side(table, request, home, version, locations) for version in versions]
+    return [_side(table, request, version, locations) for version in versions]
 
 
-def _side(table: DeltaTable, request: VersionsRequest, home: ArtifactHome, version: int, locations: Locations) -> Side:
+def _side(table: DeltaTable, request: VersionsRequest, version: int, locations: Locations) -> Side:
     record = record_of(table, request, version)
-    files = home.load(record.commit.model_version, record.commit.model_sha256)
-    function_set, key_id = voted_set(files, request.artifacts)
+    function_set, key_id = _voted(record.commit, request, locations)
     return Side(version, record, at_version(locations.path(request.output), request.output, version), function_set, key_id)
+
+
+def _voted(commit: Commit, request: VersionsRequest, locations: Locations) -> tuple[FunctionSet, str | None]:
+    """`voted_set` of a commit's model version, from whichever home has it: the LabelJob may have named another LabelModel then. Its digest says that it is the one."""
+    missing = None
+    for uri in (request.artifacts, *request.other_artifacts):
+        try:
+            return voted_set(ArtifactHome(locations.path(uri), uri).load(commit.model_version, commit.model_sha256), uri)
+        except JobError as error:
+            missing = missing or error
+    assert missing is not None  # noqa: S101 there is a home
+    raise missing
 
 
 def require_same_ids(before: Side, after: Side, uri: str) -> None:

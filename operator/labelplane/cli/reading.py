@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,10 @@ def artifacts_of(job: Resource, model: Resource) -> str:
     return str(_own_pins(job).get("modelArtifacts") or model["spec"]["artifacts"]["uri"])
 
 
-def access_of(job: Resource, model: Resource) -> tuple[Access, ...]:
+def access_of(job: Resource, model: Resource, *homes: tuple[str, Opened]) -> tuple[Access, ...]:
     """With which Secret each URI is reached, as the resources name them now; what the last run had elsewhere, with the Secret of the same field.
+
+    `homes`: of other models, which are reached, too.
 
     Raises ManifestError when the manifests were broken since.
     """
@@ -135,7 +138,7 @@ def access_of(job: Resource, model: Resource) -> tuple[Access, ...]:
     named: list[tuple[str, Opened | None]] = [("spec.output", spec.output), ("spec.goldData", spec.gold_data), home]
     had = (job["status"]["run"]["output"]["uri"], (_own_pins(job).get("goldData") or {}).get("uri"), artifacts_of(job, model))
     moved = [_moved(field, one, uri) for (field, one), uri in zip(named, had, strict=True) if one is not None and uri is not None]
-    return access_to(*named, more=[*moved, *access_to_inputs(inputs)])
+    return access_to(*named, *homes, more=[*moved, *access_to_inputs(inputs)])
 
 
 def _moved(field: str, one: Opened, uri: str) -> Access:
@@ -144,12 +147,27 @@ def _moved(field: str, one: Opened, uri: str) -> Access:
 
 def model_of(root: Path, job: Resource) -> Resource:
     """The LabelModel whose version a LabelJob labelled with. Raises ManifestError."""
-    name, namespace = job["status"]["run"]["model"]["name"], job["metadata"].get("namespace", "default")
-    models = (one for one in LocalStore(root).all() if one["kind"] == LABEL_MODEL.kind)
-    found = next((one for one in models if (one["metadata"].get("namespace", "default"), one["metadata"]["name"]) == (namespace, name)), None)
+    name = job["status"]["run"]["model"]["name"]
+    found = next((one for one in _models(root, job) if one["metadata"]["name"] == name), None)
     if found is None:
         raise ManifestError(f"LabelModel {name} is not here any more: labelplane run the manifests again")
     return found
+
+
+def other_homes(root: Path, job: Resource, model: Resource) -> list[tuple[str, Opened]]:
+    """Where the versions of the namespace's other LabelModels are; of those whose manifests are whole."""
+    found = []
+    for one in _models(root, job):
+        with suppress(Stalled):
+            if one["metadata"]["name"] != model["metadata"]["name"]:
+                found.append(home_of(parse_label_model(one)))
+    return found
+
+
+def _models(root: Path, job: Resource) -> list[Resource]:
+    """The LabelModels of the LabelJob's namespace."""
+    namespace = job["metadata"].get("namespace", "default")
+    return [one for one in LocalStore(root).all() if one["kind"] == LABEL_MODEL.kind and one["metadata"].get("namespace", "default") == namespace]
 
 
 def _answer(request: ReadingRequest) -> Resource:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from labeljob.contract.config import Mount
 from labeljob.contract.versions import VersionsRequest
 from labelplane.api.names import app_id
-from labelplane.cli.reading import access_of, artifacts_of, ask, labelled_job, model_of
+from labelplane.cli.reading import access_of, artifacts_of, ask, labelled_job, model_of, other_homes
 from labelplane.cli.workspace import known_folders
 
 Resource = dict[str, Any]
@@ -26,14 +26,16 @@ def rollback(root: Path, job: str | None, version: int) -> Resource:
 
 def _request(root: Path, job: Resource, action: Literal["diff", "rollback"], *, version: int, before: int | None = None) -> VersionsRequest:
     metadata, model = job["metadata"], model_of(root, job)
+    others = other_homes(root, job, model)
     return VersionsRequest(
         action=action,
         job=metadata["name"],
         mounts=tuple(Mount(prefix=prefix, path=str(path)) for prefix, path in known_folders(root).items()),
-        access=access_of(job, model),
+        access=access_of(job, model, *others),
         output=job["status"]["run"]["output"]["uri"],
         app_id=app_id(metadata.get("namespace", "default"), metadata["name"]),
         artifacts=artifacts_of(job, model),
+        other_artifacts=tuple(one.uri for _, one in others),
         before=before,
         version=version,
     )

@@ -8,7 +8,8 @@ import pytest
 
 from labeljob.contract.config import Mount
 from labelplane.cli.manifests import ManifestError
-from labelplane.cli.reading import access_of, artifacts_of, ask
+from labelplane.cli.reading import access_of, artifacts_of, ask, other_homes
+from labelplane.cluster.local_store import LocalStore
 from tests.manifests import REMOVE, changed, label_job, label_model
 
 
@@ -31,6 +32,17 @@ def test_what_the_last_run_had_elsewhere_is_reached_with_the_secret_of_its_field
         "s3://lake/new": output, "s3://lake/old": output, "s3://lake/gold": gold, "s3://lake/was": gold, "s3://models/new": home, "s3://models/old": home,
     }  # fmt: skip
     assert "s3://lake/was" not in {one.uri for one in access_of(changed(ran(), "spec.goldData", REMOVE), model())}
+
+
+def test_homes_of_other_models_are_reached_with_their_own_secrets(tmp_path: Path) -> None:
+    """An earlier run may have labelled with one of them; one whose manifest is broken is nobody's concern here."""
+    other = changed(changed(label_model(), "metadata.name", "earlier"), "spec.artifacts", {"uri": "s3://models/earlier", "secretRef": {"name": "earlier-keys"}})
+    broken, elsewhere = changed(changed(other, "metadata.name", "broken"), "spec.artifacts", REMOVE), changed(other, "metadata.namespace", "elsewhere")
+    for manifest in (model(), other, broken, elsewhere):
+        LocalStore(tmp_path).apply(manifest)
+    homes = other_homes(tmp_path, ran(), model())
+    assert [one.uri for _, one in homes] == ["s3://models/earlier"]
+    assert {one.uri: one.secret for one in access_of(ran(), model(), *homes)}["s3://models/earlier"] == "earlier-keys"
 
 
 def test_pins_of_another_run_say_nothing_of_this_one() -> None:

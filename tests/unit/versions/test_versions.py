@@ -16,6 +16,7 @@ from labeljob.contract.config import FitTask, LabelTask, Mount
 from labeljob.contract.datasets import Dataset
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.privacy import HashKeyPin
+from labeljob.contract.reading import ReadingRequest
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit
 from labeljob.contract.versions import VersionsRequest
@@ -24,12 +25,13 @@ from labeljob.io.delta_commits import last_record
 from labeljob.io.locations import Locations
 from labeljob.io.pins import pin
 from labeljob.labeling_functions.identity import function_set_digest
+from labeljob.reading.__main__ import main as explain
 from labeljob.steps.fit import run_fit
 from labeljob.steps.fit_sets import run_fit_sets
 from labeljob.steps.label import run_label
 from labeljob.versions.__main__ import main
 from labeljob.versions.diff import diff
-from labeljob.versions.history import opened
+from labeljob.versions.history import opened, record_of
 from labeljob.versions.rollback import restore, rollback
 from labeljob.versions.vote_codes import codes_of
 from labeljob.votes import ABSTAIN, PARTIAL
@@ -105,7 +107,7 @@ def test_a_difference_counts_what_two_tables_joined_by_id_show(two: Path) -> Non
     sevens = joined.index.str[-1] == "7"
     assert functions["high_a"] == {"name": "high_a", "gained": 0, "lost": int(sevens.sum()), "otherClass": 0, "onFlippedRows": int((sevens & (old != new)).sum())}
     assert functions["low_a"] == {"name": "low_a", "gained": 0, "lost": 0, "otherClass": 0, "onFlippedRows": 0}  # classes moved, votes did not
-    assert (found["before"]["modelVersion"], found["after"]["run"]) == (1, "job-d-2")
+    assert (found["before"]["modelVersion"], found["after"]["run"], found["after"]["idColumn"]) == (1, "job-d-2", "id")
 
 
 @pytest.mark.parametrize(("change", "number"), [({"labels": ["risky", "odd"]}, 0), ({"labels": ["odd", "normal"]}, 1), ({"notLabel": "normal"}, 1), ({"label": "odd"}, 1)])
@@ -177,10 +179,10 @@ def test_what_cannot_be_read_is_told_without_its_content(two: Path, capfd: pytes
     assert "Traceback" not in said.err
 
 
-def test_what_is_compared_with_is_asked_for(two: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    request = two / "request.json"
+def test_what_is_compared_with_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    request = tmp_path / "request.json"
     for change, why in (({"action": "diff"}, "before is required with diff"), ({"before": 0}, "before does not go with rollback"), ({"before": -1}, "at before: ")):
-        request.write_text(json.dumps(asked(two, 1).wire() | change))
+        request.write_text(json.dumps(asked(tmp_path, 1).wire() | change))
         assert main(["--request", str(request)]) == 1
         assert why in json.loads(capsys.readouterr().out)["error"]
 
@@ -210,7 +212,8 @@ def test_a_restored_version_is_the_old_one_and_the_next_run_goes_on(two: Path) -
     assert DeltaTable(two / "out").version() == 3
 
 
-def test_what_cannot_be_restored_says_why(two: Path) -> None:
+def test_what_cannot_be_restored_or_read_says_why(two: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = record_of(opened(asked(two, 0), locations(two)), asked(two, 0), 0)
     with fails(JobReason.SOURCE_NOT_FOUND, r"has no version 7 there: it has 1, 0"):
         rollback(asked(two, 7), locations(two))
     with fails(JobReason.SOURCE_NOT_FOUND, "version 1 is what stands there"):
@@ -226,6 +229,13 @@ def test_what_cannot_be_restored_says_why(two: Path) -> None:
     assert DeltaTable(two / "out").version() == 1
     with fails(JobReason.PIN_BROKEN, r"files of version 0 are gone \(vacuumed\): name a later version"):
         changes(two, 0, 1)
+    question = ReadingRequest(
+        question="explain", job="job", mounts=asked(two, 0).mounts, output="pvc://lake/out", output_version=0, run="job-d-1", artifacts="pvc://lake/model", model_name="m",
+        model_version=1, model_sha256=first.commit.model_sha256, data=first.commit.data, row_id="r0001",
+    )  # fmt: skip
+    (two / "request.json").write_text(json.dumps(question.wire()))
+    assert explain(["--request", str(two / "request.json")]) == 1
+    assert json.loads(capsys.readouterr().out)["error"].startswith("pvc://lake/out: version 0 of the table, which the run made, was cleaned up: ")
     assert changes(two, 1, 1)["rows"]["both"] == 300
 
 
@@ -237,6 +247,18 @@ def test_a_version_whose_log_was_cleaned_up(two: Path) -> None:
         with fails(JobReason.PIN_BROKEN, "the log of version 1 is gone"):
             call()
     assert DeltaTable(two / "out").version() == 2
+
+
+def test_a_version_that_another_model_labelled_is_read_from_its_home(two: Path) -> None:
+    """The LabelJob named that model then, which has versions of the same numbers."""
+    request = asked(two, 1, 0)
+    (two / "model/v1").rename(two / "v1")
+    (two / "other").mkdir()
+    (two / "v1").rename(two / "other/v1")
+    (two / "third").mkdir()
+    (two / "model/v2").rename(two / "third/v2")
+    request = request.model_copy(update={"other_artifacts": ("pvc://gone/models", "pvc://lake/other", "pvc://lake/third")})
+    assert diff(request, locations(two), RESOURCES)["rows"]["both"] == 200
 
 
 def test_a_difference_needs_the_model_versions(two: Path) -> None:
