@@ -37,9 +37,10 @@ def rollback(request: VersionsRequest, locations: Locations) -> dict[str, object
     record = record_of(table, request, request.version)
     if request.version == table.version():
         raise JobError(JobReason.SOURCE_NOT_FOUND, f"{request.output}: version {request.version} is what stands there: name an earlier one")
-    made = int(table.version())
+    made, place = int(table.version()), locations.path(request.output)
     if restored_from(table, request.app_id) != request.version:
-        made = restore(table, request, record, locations.path(request.output))
+        made = restore(table, request, record, place)
+    flush_log(place)
     return {"labelJob": request.job, "restored": request.version, "version": made, "run": record.commit.run, "rows": record.commit.metrics.get("rows")}
 
 
@@ -52,25 +53,26 @@ def restore(table: DeltaTable, request: VersionsRequest, record: CommitRecord, p
     try:
         with writing(request.output, place):
             table.restore(request.version, commit_properties=properties)
-        made = int(table.version())
+        return int(table.version())
     except Exception as error:  # noqa: BLE001 it is raised again, or what failed came after the commit
-        landed = _landed(place, attempt)
+        landed = _landed(place, attempt, error, request)
         if landed is None:
             raise _why(error, request, place) from None
-        made = landed
-    flush_log(place)
-    return made
+        return landed
 
 
-def _landed(place: Place, attempt: str) -> int | None:
-    """After a failure: the version that this attempt made; None when it made none, or the log cannot be read either."""
+def _landed(place: Place, attempt: str, failure: Exception, request: VersionsRequest) -> int | None:
+    """After a failure: the version that this attempt made, None when it made none. JobError when the log cannot be read either."""
     try:
         return version_of(open_table(place), attempt)
     except (DeltaError, OSError, JobError):
-        return None
+        reason, why = (failure.reason, failure.message) if isinstance(failure, JobError) else (JobReason.STORAGE_UNAVAILABLE, f"{request.output}: its log cannot be read")
+        advice = f"whether version {request.version} was restored is not known: ask again, which finds it if it was"
+        raise JobError(reason, f"{why}; {advice}") from None
 
 
 def _why(error: Exception, request: VersionsRequest, place: Place) -> Exception:
+    """What a failure means that made no version."""
     if isinstance(error, JobError):
         return error
     if isinstance(error, CommitFailedError) or (isinstance(error, DeltaError) and "already exists" in str(error)):

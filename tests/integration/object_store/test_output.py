@@ -208,6 +208,10 @@ def test_an_earlier_version_is_restored_in_the_bucket(lake: Lake) -> None:
         proxy.fail("lose-reply", COMMIT, times=1)
         assert rollback(request, places)["version"] == 2
         assert len(proxy.failed()) == 1
-        assert rollback(request, places)["version"] == 2
-    assert (ids(lake), lake.table(KEY).version(), lake.table(KEY).transaction_version(APP)) == (["a"], 2, 3)
-    assert attempt(place, 4, "c").commit.version == 3
+        proxy.fail("lose-reply", "_delta_log/0{19}3")  # nor can it be looked up
+        with fails(JobReason.STORAGE_UNAVAILABLE, "whether version 1 was restored is not known: ask again"):
+            rollback(request.model_copy(update={"version": 1}), places)
+        proxy.heal()
+        assert rollback(request.model_copy(update={"version": 1}), places)["version"] == 3
+    assert (ids(lake), lake.table(KEY).version(), lake.table(KEY).transaction_version(APP)) == (["b"], 3, 4)
+    assert attempt(place, 5, "c").commit.version == 4
