@@ -3,13 +3,15 @@
     output/
       labels-<sequence>-<attempt>-<shard>-<n>.parquet     finished data files; no version names them yet
       _labelplane/<sequence>-<attempt>/
-        <shard>.json                                      the shard's summary: written last, at once; with it the shard is done
+        <shard>-tally.json                                what is counted and sampled of its rows: up to some MB, read once, by the commit
+        <shard>.json                                      the shard's summary, which is small: written last, at once; with it the shard is done
         <shard>-<random>/                                 files at work, of an attempt that runs or was killed
 
 <attempt> is a digest of run and number of shards. Names depend on the run and the shard alone, and equal pins give equal bytes: a pod that was
 thought dead and goes on can only put the same files in their place again. Readers of Delta pass over folders with an underscore.
 """
 
+import json
 import shutil
 import uuid
 from bisect import bisect_left, bisect_right
@@ -42,13 +44,13 @@ ONCE = "-once.parquet"  # ends the name of a file that is another without the ro
 
 
 class ShardSummary(Wire):
-    """What a shard has done; everything in it can be added up.
+    """What a shard has done; everything in it can be added up. Its counts and samples are in a file of their own, of `tally_size` bytes.
 
     `ids`: files with ids alone, in place of data files where the part breaks the contract. `violations`: (column, what, number of values).
     `broken`: rows with such a value. `apart`: files of these rows, where they are quarantined and the others labelled.
     """
 
-    format_version: int = 1
+    format_version: int = 2
     run_digest: str
     shards: int
     shard: int
@@ -62,7 +64,7 @@ class ShardSummary(Wire):
     ids: tuple[DataFile, ...] = ()
     apart: tuple[DataFile, ...] = ()
     read: tuple[ReadFile, ...] = ()
-    tally: dict[str, Any] = {}
+    tally_size: int
     input_errors: dict[str, list[int]] = {}
 
 
@@ -179,13 +181,15 @@ class ShardFiles:
             finally:
                 shutil.rmtree(work, ignore_errors=True)
 
+    def write_tally(self, shard: int, tally: dict[str, Any]) -> int:
+        """The shard's counts, beside its summary and before it; bytes."""
+        content = canonical_json(tally)
+        _replace(self._tally(shard), content)
+        return len(content)
+
     def finish(self, summary: ShardSummary) -> None:
         """From here on the shard is done."""
-        place, content = self._summary(summary.shard), canonical_json(summary.wire())
-        if isinstance(place, ObjectPath):
-            place.put(content)
-        else:
-            replace_file(Path(str(place)), content)
+        _replace(self._summary(summary.shard), canonical_json(summary.wire()))
 
     def summary(self, shard: int) -> ShardSummary | None:
         """The shard's summary when it is done; one that this build or this run did not write does not count."""
@@ -197,14 +201,13 @@ class ShardFiles:
         return found if ours and self._are_there(found) else None
 
     def summaries(self) -> list[ShardSummary | None]:
-        """One for each shard, without its tally: a thousand of these are not held at a time."""
-        found = (self.summary(shard) for shard in range(self._shards))
-        return [None if one is None else one.model_copy(update={"tally": {}}) for one in found]
+        """One for each shard."""
+        return [self.summary(shard) for shard in range(self._shards)]
 
     def tallies(self) -> Iterator[dict[str, Any]]:
-        """The counts of each shard in turn. FileNotFoundError: one is gone that was there."""
+        """The counts of each shard in turn: all of them are not held at a time. FileNotFoundError: one is gone that was there."""
         for shard in range(self._shards):
-            yield ShardSummary.model_validate_json(self._summary(shard).read_bytes()).tally
+            yield json.loads(self._tally(shard).read_bytes())
 
     def path(self, file: DataFile) -> Place:
         """Of a data file, or of a file of ids."""
@@ -225,13 +228,17 @@ class ShardFiles:
     def _summary(self, shard: int) -> Place:
         return self._place / f"{shard:04d}.json"
 
+    def _tally(self, shard: int) -> Place:
+        return self._place / f"{shard:04d}-tally.json"
+
     def _are_there(self, summary: ShardSummary) -> bool:
         """Whether the files that a summary names are."""
-        files: Sequence[tuple[Place, DataFile]] = [
-            *((self.path(file), file) for file in (*summary.files, *summary.ids)),
-            *((self._quarantine / file.name, file) for file in summary.apart),
+        sizes = [
+            (self._tally(summary.shard), summary.tally_size),
+            *((self.path(file), file.size) for file in (*summary.files, *summary.ids)),
+            *((self._quarantine / file.name, file.size) for file in summary.apart),
         ]
-        return all(path.is_file() and state_of(path)[0] == file.size for path, file in files)
+        return all(path.is_file() and state_of(path)[0] == size for path, size in sizes)
 
     def _put_in_place(self, work: Path | None, folder: Place, files: Iterable[DataFile]) -> None:
         if work is not None:
@@ -243,3 +250,11 @@ class ShardFiles:
         for path in self._place.glob(f"{shard:04d}-*"):
             if path.is_dir():
                 shutil.rmtree(str(path), ignore_errors=True)
+
+
+def _replace(place: Place, content: bytes) -> None:
+    """Write a whole file at once."""
+    if isinstance(place, ObjectPath):
+        place.put(content)
+    else:
+        replace_file(Path(str(place)), content)

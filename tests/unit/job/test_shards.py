@@ -219,7 +219,7 @@ def test_a_shard_stops_when_its_own_failures_are_too_many_for_all_rows(tmp_path:
     with fails(JobReason.FUNCTIONS_FAILING, "f0 on"):
         run_shard(task, 0, context(tmp_path))
     assert run_shard(task, 1, context(tmp_path)).rows > 300
-    assert sorted(path.suffix for path in (tmp_path / "labels").rglob("*.*")) == [".json", ".parquet"]
+    assert sorted(path.suffix for path in (tmp_path / "labels").rglob("*.*")) == [".json", ".json", ".parquet"]
     for sequence, shards in ((2, 3), (3, 1)):
         label(tmp_path, label_task(tmp_path, data, version, sequence=sequence), shards)
         assert left(tmp_path) == []
