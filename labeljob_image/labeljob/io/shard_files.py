@@ -34,8 +34,8 @@ from labeljob.io.failures import writing
 from labeljob.io.object_path import ObjectPath
 from labeljob.io.parquet_parts import ReadFile
 from labeljob.io.parts import WHOLE
-from labeljob.io.places import Place, state_of
-from labeljob.io.quarantine_files import WORK, remove_folder
+from labeljob.io.places import Place, remove_folder, state_of
+from labeljob.io.quarantine_files import WORK
 from labeljob.io.row_groups import batches_of, open_streaming, rows_of
 from labeljob.resources import BATCH_ROWS
 

@@ -10,12 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from labeljob.contract.config import CommitTask, LabelTask, ShardTask
+from labeljob.contract.config import CommitTask, LabelTask, Mount, ShardTask
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import LabelResult
+from labeljob.contract.versions import VersionsRequest
 from labeljob.errors import JobError
 from labeljob.io.repeated_ids import OnceOnly
-from tests.unit.job.builders import context, fails, function_set, jsonl, text
+from labeljob.versions.rollback import rollback
+from tests.unit.job.builders import context, fails, function_set, jsonl, locations, text
 from tests.unit.job.kills import Task, killed, step
 from tests.unit.job.runs import fit, label, label_task, left, parquet, same_but_time, visible
 from tests.unit.job.test_shards import BY_MAP, FALLBACK, SIGNALS, gold, table
@@ -161,18 +163,27 @@ def test_a_run_without_broken_rows_says_so(tmp_path: Path) -> None:
 
 
 def test_vacuum_passes_over_it_and_later_runs_tidy_up(tmp_path: Path) -> None:
-    """F3: readers and VACUUM see the labels alone; what no commit names goes, and of those that are named the last ten stay."""
+    """F3: readers and VACUUM see the labels alone; what no commit names goes, and ten folders that are named stay, however often rollbacks name them."""
     version = fit(tmp_path, DECLARED, parquet(tmp_path, "good.parquet", good()))
     data = parquet(tmp_path, "data.parquet", planted().slice(0, 30))
     place = tmp_path / "labels/_quarantine"
-    for sequence in range(1, 13):
-        if sequence == 12:
-            (place / "00000011-gone").mkdir()
-        found = label(tmp_path, label_task(tmp_path, data, version, sequence=sequence, quarantine=0.5), 1)
-    assert [folder.name[:8] for folder in sorted(place.iterdir())] == [f"{n:08d}" for n in range(3, 13)]
+    for sequence in range(1, 15):
+        if sequence in (11, 13):  # the folder of version 8 a second time, then one that is gone
+            restore(tmp_path, {11: 8, 13: 0}[sequence])
+            (place / f"{sequence:08d}-gone").mkdir()
+        else:
+            found = label(tmp_path, label_task(tmp_path, data, version, sequence=sequence, quarantine=0.5), 1)
+    assert [int(folder.name[:8]) for folder in sorted(place.iterdir())] == [*range(3, 11), 12, 14]
     before = apart(tmp_path, found)
     DeltaTable(tmp_path / "labels").vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
     assert apart(tmp_path, found) == before
+
+
+def restore(folder: Path, version: int) -> None:
+    """Version `version` of the output as a new one."""
+    mounts = (Mount(prefix="pvc://lake", path=str(folder)),)
+    request = VersionsRequest(action="rollback", job="job", mounts=mounts, output="pvc://lake/labels", app_id="labelplane/ns/job", artifacts="pvc://lake/model", version=version)
+    rollback(request, locations(folder))
 
 
 ROWS = 90
