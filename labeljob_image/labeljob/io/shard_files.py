@@ -16,7 +16,7 @@ import shutil
 import uuid
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,14 @@ from labeljob.contract.base import Wire
 from labeljob.contract.config import LabelTask
 from labeljob.contract.digests import canonical_json, digest_of
 from labeljob.io.data_files import DataFile, write_data_files
-from labeljob.io.delta_commits import QUARANTINE, RUNS, never_committed
+from labeljob.io.delta_commits import QUARANTINE, RUNS
 from labeljob.io.durable import flush_folder, replace_file
 from labeljob.io.failures import writing
+from labeljob.io.left_behind import discard
 from labeljob.io.object_path import ObjectPath
 from labeljob.io.parquet_parts import ReadFile
 from labeljob.io.parts import WHOLE
-from labeljob.io.places import Place, remove_folder, state_of
+from labeljob.io.places import Place, state_of
 from labeljob.io.quarantine_files import WORK
 from labeljob.io.row_groups import batches_of, open_streaming, rows_of
 from labeljob.resources import BATCH_ROWS
@@ -66,30 +67,6 @@ class ShardSummary(Wire):
     read: tuple[ReadFile, ...] = ()
     tally_size: int
     input_errors: dict[str, list[int]] = {}
-
-
-def discard_until(folder: Place, app_id: str, sequence: int) -> None:
-    """Remove what shards have left of the runs up to `sequence`, which is committed: none of them can become visible any more.
-
-    What became visible stays, and so does what may have: where the log has forgotten the time of a run.
-    """
-    for place in (folder / RUNS).glob("*-*"):
-        if place.name.partition("-")[0].isdecimal() and int(place.name.partition("-")[0]) <= sequence:
-            _discard(folder, place, app_id)
-
-
-def _discard(folder: Place, place: Place, app_id: str) -> None:
-    sequence, _, attempt = place.name.partition("-")
-    if never_committed(folder, app_id, int(sequence), attempt):
-        for path in folder.glob(f"labels-{sequence}-{attempt}-*.parquet"):
-            path.unlink(missing_ok=True)
-        remove_folder(folder / QUARANTINE / place.name)
-    if isinstance(place, ObjectPath):
-        place.remove_below()
-        return
-    shutil.rmtree(str(place), ignore_errors=True)
-    with suppress(OSError):  # other runs may be at work
-        Path(str(folder / RUNS)).rmdir()
 
 
 class ShardFiles:
@@ -155,11 +132,6 @@ class ShardFiles:
             for batch in batches_of(open_streaming(opened), [WHOLE], columns, BATCH_ROWS):
                 yield batch, pc.is_in(batch.column(0), ids)
 
-    def drop_replaced(self) -> None:
-        """After the commit: remove the files in whose place others are."""
-        for path in self.folder.glob(f"{self._prefix}*{ONCE}"):
-            (self.folder / path.name.replace(ONCE, ".parquet")).unlink(missing_ok=True)
-
     def write_apart(self, work: Path | None, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
         """Rows that the run does not label, as files `<name>-<n>.parquet`."""
         files = write_data_files(batches, schema, lambda n: (work or self._quarantine) / f"{name}-{n:05d}.parquet")
@@ -218,8 +190,8 @@ class ShardFiles:
         return sum(rows_of(path) for path in self.folder.glob(f"{self._prefix}{shard:04d}-*.parquet"))
 
     def discard(self) -> None:
-        """Remove what the shards left; the data files, too, unless a version may name them."""
-        _discard(self.folder, self._place, self._task.app_id)
+        """Remove what the shards left, but data files that a version may name."""
+        discard(self.folder, self._place, self._task.app_id)
 
     @property
     def _prefix(self) -> str:

@@ -1,5 +1,6 @@
 """schemaPolicy: quarantine: rows that break the contract are set apart with the reason, and the others are labelled as if they were all there is (F3, X5)."""
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -16,6 +17,9 @@ from labeljob.contract.result import LabelResult
 from labeljob.contract.versions import VersionsRequest
 from labeljob.errors import JobError
 from labeljob.io.repeated_ids import OnceOnly
+from labeljob.logs import Log
+from labeljob.steps.commit import run_commit
+from labeljob.steps.shard import run_shard
 from labeljob.versions.rollback import rollback
 from tests.unit.job.builders import context, fails, function_set, jsonl, locations, text
 from tests.unit.job.kills import Task, killed, step
@@ -244,6 +248,31 @@ def test_rows_that_share_their_id_are_told_in_any_batches(size: int) -> None:
     assert [one for batch in once for one in batch.column(0).to_pylist()] == ["a", "c", "e"]
     assert taken == ["b", "b", *["d"] * 8, "f", "f"]
     assert (once.rows, once.beyond) == (12, 9)
+
+
+def test_a_failure_to_clean_up_is_a_warning_and_the_next_run_does_it(tmp_path: Path) -> None:
+    """C5, F3: the run is committed; where no row of a data file is left, it goes too, and the folder of a run that labels no row stays."""
+    version = fit(tmp_path, DECLARED, parquet(tmp_path, "good.parquet", good(100)))
+    rows = good(30).set_column(0, "id", pa.array(["a"] * 15 + ["b"] * 15))
+    task = label_task(tmp_path, parquet(tmp_path, "data.parquet", rows, groups=2), version, quarantine=1.0)
+    for index in (0, 1):
+        run_shard(ShardTask(label=task, shards=2), index, context(tmp_path))
+    output, log = tmp_path / "labels", io.StringIO()
+    obstacles = [output / f"labels-{attempt}-0009-00000.parquet" for attempt in (next(iter((output / "_labelplane").iterdir())).name, "00000001-another")]
+    for path in obstacles:
+        path.mkdir()
+    found = run_commit(CommitTask(label=task, shards=2), context(tmp_path, log=Log("commit", log)))
+    assert (visible(tmp_path), len(apart(tmp_path, found))) == ([], 30)
+    told = [one for one in map(json.loads, log.getvalue().splitlines()) if one["level"] == "warning"]
+    where = [next(frame.rpartition(" ")[2] for frame in one["frames"] if "left_behind" in frame) for one in told]
+    assert [(one["event"], one["type"]) for one in told] == [("not_cleaned_up", "IsADirectoryError")] * 2
+    assert where == ["discard_attempts", "discard_until"]
+    for path in obstacles:
+        path.rmdir()
+        path.touch()
+    label(tmp_path, label_task(tmp_path, parquet(tmp_path, "one.parquet", good(1)), version, sequence=2), 1)
+    assert left(tmp_path) == sorted(path.name for path in output.glob("_quarantine/*/*.parquet"))
+    assert (len(apart(tmp_path, found)), len(visible(tmp_path))) == (30, 1)
 
 
 def test_a_shard_that_fails_alone_leaves_the_message_to_the_commit(tmp_path: Path) -> None:
