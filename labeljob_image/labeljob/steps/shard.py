@@ -56,7 +56,7 @@ def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetim
     declared, share = labelling.declared, task.label.quarantine
     held = hold(part.source, declared, labelling.hasher, context.log.progress("check", None), context.batch_rows, look=labelling.looks.add, separate=share is not None)
     source = part.source if share is None else good_rows(part.source, held, declared)
-    labelling.looks.peek(open_part(task.label.data, task.shards, index, context.locations).source, task.shards)
+    labelling.looks.peek(part.source, task.shards)
     data, ids, apart, errors = tuple[DataFile, ...](), tuple[DataFile, ...](), tuple[DataFile, ...](), InputErrors()
     with files.attempt_at(index) as work, Spool(context.resources) as spool:
         if held.structure or (held.is_broken if share is None else too_many(share, held.broken, part.rows)):
