@@ -1,8 +1,9 @@
 """Where the shards of a run leave what they wrote, until one commit makes it visible (DESIGN §4.1, §4.3).
 
     output/
-      labels-<sequence>-<attempt>-<shard>-<n>.parquet     finished data files; no version names them yet
+      labels-<sequence>-<attempt>-<shard>-<n>.parquet     finished data files; no version names them yet; what is left of one without shared ids is `…-once.parquet`
       _labelplane/<sequence>-<attempt>/
+        <shard>-ids-<n>.parquet                           ids alone, of a part that breaks the contract
         <shard>-tally.json                                what is counted and sampled of its rows: up to some MB, read once, by the commit
         <shard>.json                                      the shard's summary, which is small: written last, at once; with it the shard is done
         <shard>-<random>/                                 files at work, of an attempt that runs or was killed
