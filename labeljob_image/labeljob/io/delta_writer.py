@@ -7,7 +7,7 @@
                      txn <  mine  -> another writer took N+1: commit on top of it
 
 A kill before the commit leaves files no version names; a kill after it leaves a complete version. Files of other attempts at the same
-sequence can never become visible once it is committed, and are removed then.
+sequence can never become visible once it is committed, and are left to `left_behind`.
 
 The files of a run in shards are written before, by others, and belong to no attempt: an attempt that fails leaves them to the next.
 """
@@ -75,7 +75,6 @@ class DeltaWriter:
                 raise
             record = landed  # what failed came after the commit
         flush_log(self._folder)  # it is on the disk too when the result says so
-        self._remove_other_attempts(record.attempt)
         return record
 
     def discard(self) -> None:
@@ -129,8 +128,3 @@ class DeltaWriter:
     def _overtaken(self) -> bool:
         """Whether another attempt has committed this sequence."""
         return committed(open_output(self._folder, self._uri, self._app_id), self._uri, self._app_id, self._sequence) is not None
-
-    def _remove_other_attempts(self, visible: str) -> None:
-        for path in self._folder.glob(f"labels-{self._sequence:08d}-*.parquet"):
-            if f"-{visible}-" not in path.name:
-                path.unlink(missing_ok=True)
