@@ -20,12 +20,13 @@ from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_writer import DeltaWriter
 from labeljob.io.parted import check_all_read, open_whole
 from labeljob.io.preflight import require_conditional_put
-from labeljob.io.quarantine_files import REPEATED, tidy
+from labeljob.io.quarantine_files import REPEATED
 from labeljob.io.repeated_ids import OnceOnly
-from labeljob.io.shard_files import ShardFiles, discard_until
+from labeljob.io.shard_files import ShardFiles
 from labeljob.io.source import Source
 from labeljob.io.spool import Spool
 from labeljob.quarantined_rows import broken_rows, repeated_rows, schema_apart
+from labeljob.steps.clean_up import clean_up
 from labeljob.steps.context import StepContext
 from labeljob.steps.label_record import ID, commit_of, result_of, standing
 from labeljob.steps.labelling import Labelling, labelling_of, output_of, settled, vote
@@ -36,16 +37,17 @@ from labeljob.vote_cache.places import VotesPlaces
 
 def run_label(task: LabelTask, context: StepContext) -> LabelResult:
     """Label and commit once; where this run's transaction stands already, give its record again."""
-    started, output = context.clock(), context.locations.path(task.output)
-    if (done := standing(task, context)) is not None:
-        result = result_of(task, done)
-    else:
-        require_conditional_put(output, task.output)
-        result = with_kept_votes(lambda reuse: _labelled(task, started, context, reuse=reuse), context)
-    discard_until(output, task.app_id, task.sequence)
-    tidy(output, task.app_id, task.sequence)
-    VotesPlaces(output, task, 1).collect()
+    result = _committed(task, context)
+    clean_up(task, context)
     return result
+
+
+def _committed(task: LabelTask, context: StepContext) -> LabelResult:
+    started = context.clock()
+    if (done := standing(task, context)) is not None:
+        return result_of(task, done)
+    require_conditional_put(context.locations.path(task.output), task.output)
+    return with_kept_votes(lambda reuse: _labelled(task, started, context, reuse=reuse), context)
 
 
 def _labelled(task: LabelTask, started: datetime, context: StepContext, *, reuse: bool) -> LabelResult:
@@ -59,7 +61,7 @@ def _labelled(task: LabelTask, started: datetime, context: StepContext, *, reuse
             vote(labelling, accepted.source, accepted.rows, spool, context)
         else:
             pieces.vote(accepted.rows, spool)
-        if part is not None:
+        if pieces is not None and part is not None:
             check_all_read(task.data, (), part.source.read())
         rows = spool.ordered(ID, context.batch_rows)
         once = OnceOnly(rows, lambda some: shared.append(some.column(ID))) if accepted.sharing else rows

@@ -1,6 +1,6 @@
 """The shard step: one part of a pinned dataset is labelled, and nothing becomes visible (C5, X8, X16, DESIGN §4.2 and §4.3).
 
-    its part -> contract check -> votes -> spool -> by id -> label -> data files -> summary
+    its part -> contract check -> votes -> spool -> by id -> label -> data files -> tally -> summary
                   counted           FunctionsFailing, on the rows of the whole table
 
 What a limit or the contract says of the whole table is decided by whoever has all summaries: the commit. Where a part breaks the contract no function runs on it, unless what is
@@ -62,7 +62,7 @@ def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetim
     with piecewise_of(label, labelling, part, part.source, context, shard=index, shards=task.shards, reuse=reuse) or nullcontext() as pieces:
         held = _held(part.source, labelling, share is not None, pieces, context)
         source = part.source if share is None else good_rows(part.source, held, declared)
-        labelling.looks.peek(open_part(label.data, task.shards, index, context.locations).source, task.shards)
+        labelling.looks.peek(part.source, task.shards)
         with files.attempt_at(index) as work, Spool(context.resources) as spool:
             if held.structure or (held.is_broken if share is None else too_many(share, held.broken, part.rows)):
                 ids = files.write_ids(work, index, _ids(source, labelling, spool, context), labelling.schema)
@@ -91,7 +91,7 @@ def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetim
                 ids=ids,
                 apart=apart,
                 read=tuple(part.source.read()),
-                tally=labelling.tally() | ({} if kept is None else {KEPT: kept.wire()}),
+                tally_size=files.write_tally(index, labelling.tally() | ({} if kept is None else {KEPT: kept.wire()})),
                 input_errors=errors,
             )
             files.finish(summary)
