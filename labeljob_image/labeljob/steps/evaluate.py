@@ -49,14 +49,14 @@ class Voting:
     timed: bool = True
     masked: bool = True
 
-    def batches(self, source: Source, progress: Callable[[int], None]) -> Iterator[tuple[pa.Array, VoteBatch]]:
-        """(ids, votes) of each batch; see `vote_batches`. Where not `masked`, see `CompiledFunctions.unmasked`."""
+    def batches(self, source: Source, progress: Callable[[int], None], *, first: bool = True) -> Iterator[tuple[pa.Array, VoteBatch]]:
+        """(ids, votes) of each batch; see `vote_batches`. Where not `masked`, see `CompiledFunctions.unmasked`. `first`: no source was read before."""
         allowance, done = math.floor(self.function_set.max_error_rate * self.rows) + 1, 0
         for part in source.batches(privacy.inputs(self.function_set, self.cascade.input_columns), self.batch_rows):
             batch = privacy.withheld(part.batch, self.function_set, self.hasher)
             started = time.perf_counter()
             votes = self.cascade.apply(batch, allowance) if self.masked else self.cascade.unmasked(batch, allowance)
-            if self.timed and not done and self.rows >= TIMED_ROWS and batch.num_rows and time.perf_counter() - started < TIMED_SECONDS:
+            if self.timed and first and not done and self.rows >= TIMED_ROWS and batch.num_rows and time.perf_counter() - started < TIMED_SECONDS:
                 self.log.info("functions timed", **self.cascade.cost(batch).as_fields())
             yield batch.column(self.function_set.id_column), votes
             self.cascade.check_errors(self.rows)

@@ -40,7 +40,7 @@ from labeljob.vote_cache.units import Chained, Planned, one_unit, plan_digest, p
 from labeljob.vote_cache.votes_file import ID, Columns, UnusableVotesError, VotesReader
 from labeljob.votes import VoteBatch
 
-SLACK = 8  # what is seen of rows is enough for a dataset of an eighth of the rows, too
+SLACK = 2  # what is seen of rows is enough for a dataset of half the rows, too
 KEPT = "kept"  # in what a shard leaves for the commit beside its counts: its PartVotes
 ERROR = "error."  # begins the name of a column of error bits
 
@@ -183,7 +183,7 @@ class Piecewise:
     def _evaluated(self, one: Planned, source: Source, voting: Voting) -> Iterator[tuple[pa.Array, VoteBatch]]:
         """What `voting` says, beside what is kept of the others."""
         if one.found is None:
-            yield from voting.batches(source, lambda _: None)
+            yield from voting.batches(source, lambda _: None, first=not self._rows)
             return
         columns, missing = self._in.columns, one.missing
         others = [place for place in range(len(columns.keys)) if place not in missing]
