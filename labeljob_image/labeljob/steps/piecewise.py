@@ -225,7 +225,7 @@ def piecewise_of(
         return None
     places = VotesPlaces(context.locations.path(task.output), task, shards)
     columns = Columns(function_keys(labelling.voting), levels_of_each(labelling.declared))
-    contract = contract_key(labelling.declared, source.types(), labelling.voting.key_id, context.build)
+    contract = contract_key(labelling.declared, source.types(), labelling.voting.key_id, (context.build, task.image))
     kept = places.kept()
     counted = {key: count for one in kept.manifests for key, count in one.counted.items()}
     units, known = ([one_unit(task.data, source, contract)], {}) if part is None else units_of(part, contract, counted)

@@ -40,10 +40,11 @@ def _function_key(function: LabelingFunction, voting: VotingSet) -> str:
     return digest_of(said)[:CHARACTERS]
 
 
-def contract_key(declared: FunctionSet, stored: Mapping[str, pa.DataType | None], key_id: str | None, build: str) -> str:
-    """Digest of all that the reading and checking of a row depends on: the contract, the stored types of its columns, the key that hashes some, and the code."""
+def contract_key(declared: FunctionSet, stored: Mapping[str, pa.DataType | None], key_id: str | None, code: Sequence[str]) -> str:
+    """Digest of all that the reading and checking of a row depends on: the contract, the stored types of its columns, the key that hashes some, and the code,
+    which is the job's build and its image, whose libraries `python` functions use."""
     types = {column.name: str(stored[column.name]) for column in declared.schema_.columns if column.name in stored}
-    return digest_of([FORMAT, declared.schema_.wire(), declared.id_column, types, key_id, build])
+    return digest_of([FORMAT, declared.schema_.wire(), declared.id_column, types, key_id, list(code)])
 
 
 def unit_key(contract: str, identity: object) -> str:

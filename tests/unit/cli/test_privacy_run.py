@@ -200,12 +200,14 @@ def test_keys_of_the_table_are_hashed_alike(folder: Path, ran: dict[str, dict[st
 
 
 def test_no_planted_value_is_in_anything_that_is_left(folder: Path, ran: dict[str, dict[str, Any]]) -> None:
-    """F5, X7: state, logs, pages, labels, model files, terminal and temporary files, Parquet decoded."""
+    """F5, X7: state, logs, pages, labels, kept votes, model files, terminal and temporary files, Parquet decoded."""
     first = hashed(customer(0))
     assert command(folder, "explain", first, str(folder)).returncode == 0
     page = command(folder, "report", str(folder), "--file", str(folder / ".labelplane/again.html"))
     assert page.returncode == 0, page.stderr
     assert "planted" not in command(folder, "explain", "1", str(folder)).stderr
+    kept = [content(file) for file in left(folder) if "votes" in file.parts and file.suffix == ".parquet"]
+    assert sorted(first.encode() in one for one in kept) == [False, True]  # ids of votes are hashes; what was seen of rows has none
     assert planted_in(folder) == []
     assert first.encode() in content(folder / "said.txt")
 
