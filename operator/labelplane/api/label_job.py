@@ -1,11 +1,11 @@
 """LabelJob: labels a pinned dataset with a pinned model version."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
 from labeljob.contract.base import Wire
-from labeljob.contract.config import MOST_HISTORY, MOST_SHARDS, Shards
+from labeljob.contract.config import MOST_HISTORY, MOST_SHARDS
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, Located, SecretOfUri, VolumeUri
 from labeljob.contract.drift import DRIFT_LIMIT, Shift
 from labeljob.contract.inputs import MOST_CHAIN, ModelInput
@@ -16,33 +16,9 @@ from labelplane.api.label_model import FunctionSetPin, Name
 from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Duration, Runtime
 from labelplane.api.schedules import Schedule, TimeZone
+from labelplane.api.shard_wish import ShardWish
 
 KEPT_RUNS = 2
-SHARDS_RULE = f"must be auto, or an integer from 1 to {MOST_SHARDS}"
-
-
-def _known_shards(value: Any) -> Any:
-    """One message in place of one for each branch of a union."""
-    if value is None or value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SHARDS):
-        return value
-    raise ValueError(SHARDS_RULE)
-
-
-ShardWish = Annotated[
-    Shards | None,
-    BeforeValidator(_known_shards),
-    WithJsonSchema(
-        {
-            "x-kubernetes-int-or-string": True,
-            "description": "In how many parts of about equal bytes a run labels the data, each in a pod of its own; one commit shows them together. Fewer where files and their"
-            " row groups are fewer; csv, jsonl and ConfigMaps are one. The labels are the same for any number: to change it labels nothing again, and a run under way"
-            " keeps its own. When left out: auto, one for each 256 MiB of files.",
-            "x-kubernetes-validations": [
-                {"rule": f"type(self) == int ? self >= 1 && self <= {MOST_SHARDS} : self == 'auto'", "message": SHARDS_RULE},
-            ],
-        }
-    ),
-]
 
 
 class ModelRef(Wire):
