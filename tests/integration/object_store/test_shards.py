@@ -1,5 +1,6 @@
 """X8, X16: a run in shards whose data and output are in an object store is the run in one pod on a volume, and leaves nothing behind."""
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from labeljob.io.pins import pin
 from labeljob.steps.commit import run_commit
 from labeljob.steps.context import StepContext
 from tests.fault_proxy import fault_proxy
-from tests.integration.object_store.builders import QUICK, Lake
+from tests.integration.object_store.builders import QUICK, Lake, rows_of
 from tests.object_store import write_secret
 from tests.unit.job.builders import context, fails
 from tests.unit.job.runs import fit, label, label_task, parquet, same_but_time
@@ -130,3 +131,38 @@ def test_rows_set_apart_in_a_bucket(lake: Lake, tmp_path: Path) -> None:
         files = [path.name for path in place.glob("labels-*.parquet")]
         assert len(files) == shards
         assert sum(name.endswith("-once.parquet") for name in files) == (2 if shards == 3 else 0)  # the second shard has none
+
+
+@pytest.mark.parametrize("stored", ["folder", "delta"])
+def test_kept_votes_in_a_bucket(lake: Lake, tmp_path: Path, stored: str) -> None:
+    """Guarantees 2 and 3: as on a volume; an object is told by its ETag, and what is kept is removed with a commit that does not name it."""
+    rows = table()
+    on_volume = in_a_folder(tmp_path, rows)
+    version = fit(tmp_path, one_label(), on_volume)
+    task = label_task(tmp_path, on_volume, version)
+    expected = label(tmp_path, task, 1)
+    data = Dataset(uri=lake.uri("in/data"), format="delta" if stored == "delta" else "parquet")
+    places = surroundings(lake, tmp_path, data.uri, lake.uri("out"))
+    paths = sorted((tmp_path / "data").glob("*"))
+    reused = []
+    for sequence, (new, shards, limit) in enumerate(((paths[:6], 1, 2), (paths[6:], 3, 2), ([], 1, 2), ([], 3, 0)), start=1):
+        for path in new:
+            if stored == "delta":
+                lake.write_table("in/data", pq.read_table(path), mode="append")
+            else:
+                lake.put(f"in/data/{path.name}", path.read_bytes())
+        now = in_store(lake, task, data, "out", places).model_copy(update={"sequence": sequence, "run": f"job-{sequence}", "history_limit": limit})
+        found = label(tmp_path, now, shards, places)
+        reused.append(found.commit.metrics.get("reusedRows"))
+        left = [name for name in lake.names("out") if name.startswith("_labelplane/")]
+        assert [name for name in left if name.endswith(".json")] == [f"_labelplane/votes/{one}" for one in named_by(lake, limit)]
+    assert found.commit.content_digest == expected.commit.content_digest
+    assert reused == [0, 6 * 123, len(rows), None]
+    assert left == []
+    assert {row["run"] for row in rows_of(lake.table("out"))} == {"job-4"}
+
+
+def named_by(lake: Lake, limit: int) -> list[str]:
+    """Manifests of the last commits."""
+    found = [json.loads(entry["labelplane"])["votes"] for entry in lake.table("out").history(limit)] if limit else []
+    return sorted(found)
