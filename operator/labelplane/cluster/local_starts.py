@@ -7,9 +7,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 READ = 1 << 16
 
@@ -36,76 +36,72 @@ def started_alone(arguments: Sequence[str], environment: Mapping[str, str], log:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True, env=dict(environment))
 
 
-@dataclass
-class Preloaded:
-    """The process that steps are forked from (`labeljob.preloaded`), started with the first of them. It ends with this one."""
+class _Server:
+    """One `labeljob.preloaded`, and what it has said of its steps by their keys."""
 
-    _server: "subprocess.Popen[bytes] | None" = None
-    _unread: bytes = b""
-    _pids: dict[str, int] = field(default_factory=dict)
-    _codes: dict[str, int] = field(default_factory=dict)
-    _started: int = 0
-
-    def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Child:
-        """Fork a step. OSError: the process that forks could not be started, or is gone."""
-        self._started += 1
-        key = str(self._started)
-        if self._server is None:
-            command = [sys.executable, "-m", "labeljob.preloaded"]
-            self._server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
-        self.tell({"start": key, "arguments": list(arguments), "environment": dict(environment), "log": str(log.absolute())})
-        while key not in self._pids:
-            if not self.listen(wait=True):
-                raise ChildProcessError("the process that steps are forked from has ended")
-        return _Forked(self, key, self._pids[key])
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "labeljob.preloaded"]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        assert self.process.stdin is not None  # noqa: S101 Popen was told to make them
+        assert self.process.stdout is not None  # noqa: S101
+        self._requests, self._answers = self.process.stdin, self.process.stdout
+        self._unread = b""
+        self.pids, self.codes = dict[str, int](), dict[str, int]()
 
     def tell(self, words: Mapping[str, Any]) -> None:
-        """Send a request."""
-        pipe = _of(self._server).stdin
-        assert pipe is not None  # noqa: S101 Popen was told to make one
-        pipe.write(json.dumps(words).encode() + b"\n")
-        pipe.flush()
-
-    def code(self, key: str) -> int | None:
-        """How a step has ended, as far as it was said."""
-        return self._codes.get(key)
+        """Send a request. BrokenPipeError: it is gone."""
+        self._requests.write(json.dumps(words).encode() + b"\n")
+        self._requests.flush()
 
     def listen(self, *, wait: bool) -> bool:
         """Take in what was said; False when nothing will be any more."""
-        pipe: IO[bytes] | None = _of(self._server).stdout
-        assert pipe is not None  # noqa: S101 Popen was told to make one
-        os.set_blocking(pipe.fileno(), wait)
+        os.set_blocking(self._answers.fileno(), wait)
         try:
-            data = os.read(pipe.fileno(), READ)
+            data = os.read(self._answers.fileno(), READ)
         except BlockingIOError:
             return True
         *lines, self._unread = (self._unread + data).split(b"\n")
-        for line in lines:
-            said = json.loads(line)
+        for said in map(json.loads, lines):
             if "started" in said:
-                self._pids[said["started"]] = said["pid"]
+                self.pids[said["started"]] = said["pid"]
             else:
-                self._codes[said["ended"]] = said["code"]
+                self.codes[said["ended"]] = said["code"]
         return bool(data)
+
+
+class Preloaded:
+    """The process that steps are forked from, started with the first of them, and anew where it is gone. It ends with this one."""
+
+    def __init__(self) -> None:
+        self._server: _Server | None = None
+        self._started = 0
+
+    def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Child:
+        """Fork a step. ChildProcessError: the process that forks cannot be started."""
+        if self._server is not None and self._server.process.poll() is not None:
+            self.close()
+        server = self._server = self._server or _Server()
+        self._started += 1
+        key = str(self._started)
+        with contextlib.suppress(BrokenPipeError):  # nothing will be said then
+            server.tell({"start": key, "arguments": list(arguments), "environment": dict(environment), "log": str(log.absolute())})
+        while key not in server.pids:
+            if not server.listen(wait=True):
+                raise ChildProcessError("the process that a job's steps are forked from has ended: what it said stands above; run the command again")
+        return _Forked(server, key, server.pids[key])
 
     def close(self) -> None:
         """End the process that forks."""
         if self._server is not None:
-            self._server.communicate()
+            self._server.process.communicate()
             self._server = None
-
-
-def _of(server: "subprocess.Popen[bytes] | None") -> "subprocess.Popen[bytes]":
-    if server is None:
-        raise ChildProcessError("no step was started")
-    return server
 
 
 @dataclass
 class _Forked:
-    """A step that `Preloaded` has forked; when that is gone, nobody can tell how it ended."""
+    """A step of a server; when that is gone, nobody can tell how it ended, and it counts as killed."""
 
-    _from: Preloaded
+    _server: _Server
     _key: str
     pid: int
 
@@ -113,8 +109,8 @@ class _Forked:
         return self._ended(wait=False)
 
     def terminate(self) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            self._from.tell({"end": self._key})
+        with contextlib.suppress(BrokenPipeError, ValueError):  # it is gone, or closed
+            self._server.tell({"end": self._key})
 
     def wait(self) -> int:
         code = None
@@ -123,7 +119,7 @@ class _Forked:
         return code
 
     def _ended(self, *, wait: bool) -> int | None:
-        code = self._from.code(self._key)
-        if code is None and not self._from.listen(wait=wait):
-            return -signal.SIGKILL
-        return self._from.code(self._key)
+        codes = self._server.codes
+        if self._key not in codes and (self._server.process.stdout is None or self._server.process.stdout.closed or not self._server.listen(wait=wait)):
+            return codes.get(self._key, -signal.SIGKILL)
+        return codes.get(self._key)
