@@ -41,6 +41,14 @@ def test_its_own_session_environment_log_and_end(preloaded: Preloaded, tmp_path:
     assert "terminated" in (tmp_path / "waits-log").read_text()
 
 
+def test_what_is_loaded_starts_no_thread(preloaded: Preloaded, tmp_path: Path) -> None:
+    """A fork has one thread, and what the others held it holds for ever; the allocator's own looks after that."""
+    started(preloaded, tmp_path, "bad").wait()
+    assert preloaded._server is not None
+    names = [comm.read_text().strip() for comm in Path(f"/proc/{preloaded._server.process.pid}/task").glob("*/comm")]
+    assert len([name for name in names if name != "jemalloc_bg_thd"]) == 1, names
+
+
 def test_a_step_outlives_the_process_that_forked_it_and_the_next_has_another(preloaded: Preloaded, tmp_path: Path) -> None:
     """What nobody can tell the end of counts as killed, and is tried again."""
     os.mkfifo(tmp_path / "waits")
