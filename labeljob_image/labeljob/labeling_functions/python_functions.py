@@ -46,7 +46,7 @@ class PythonFunctions:
         self._own: tuple[int, FunctionProcess] | None = None
         self._alone: set[int] = set()
         self._ends, self._failures = Counter[int](), {position: Counter[str]() for position in self._functions}
-        self._rows, self._seconds = 0, Counter[int]()
+        self._rows, self._seconds = 0, dict[int, float]()
 
     def load(self) -> None:
         """Import all of them. Raises JobError FUNCTIONS_INVALID with every one that cannot be."""
@@ -77,7 +77,7 @@ class PythonFunctions:
                 line = raw[position, start : start + batch.num_rows]
                 line[:] = self._votes(position, batch, max(0, allowance - int((raw[position, :start] == ERROR_VOTE).sum())))
                 start += batch.num_rows
-            self._seconds[position] += time.perf_counter() - began
+            self._seconds[position] = self._seconds.get(position, 0.0) + time.perf_counter() - began
 
     def seconds(self, rows: int) -> dict[str, float]:
         """What each function has taken so far, its failures and the way to its process included, for so many rows."""
