@@ -95,11 +95,14 @@ def test_a_page_of_another_request_is_drawn_again(ran: tuple[Path, dict[str, dic
 def test_pins_a_b_a_give_three_versions(folder: Path) -> None:
     """X16: the same pins give the same content, in a version of its own."""
     events(folder, 300, seed=1)
-    digests = []
+    digests, reused = [], []
     for version in (0, 1, 0):
         write(folder, rollouts.label_job("default", input={"uri": "pvc://lake/events", "format": "delta", "version": version}))
-        digests.append(run(folder)["LabelJob"]["status"]["run"]["output"]["contentDigest"])
+        status = run(folder)["LabelJob"]["status"]
+        digests.append(status["run"]["output"]["contentDigest"])
+        reused.append(status["metrics"]["reusedVotes"])
     assert digests[0] == digests[2] != digests[1]
+    assert (reused[0], reused[2]) == (0, 1)
     assert DeltaTable(str(folder / "lake/labels")).version() == 2
     assert not page(folder).exists()  # none was wanted
     _compare_and_restore(folder)
@@ -138,6 +141,7 @@ def test_changed_function_refits_and_relabels(again: Path) -> None:
     assert found["LabelModel"]["status"]["current"]["version"] == 2
     assert found["LabelJob"]["status"]["run"]["model"]["version"] == 2
     assert found["LabelJob"]["status"]["run"]["sequence"] == 2
+    assert found["LabelJob"]["status"]["metrics"]["reusedVotes"] == 1  # those that are left are what they were
 
 
 def test_an_algorithm_and_its_guard_are_the_manifests(folder: Path) -> None:
