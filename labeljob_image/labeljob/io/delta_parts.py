@@ -19,7 +19,7 @@ from labeljob.io.object_path import ObjectChangedError
 from labeljob.io.parquet_parts import ReadFile
 from labeljob.io.parts import Piece, StoredFile
 from labeljob.io.places import Place
-from labeljob.io.row_groups import batches_of, open_streaming, rows_of, sizes_of
+from labeljob.io.row_groups import LastFooter, batches_of, open_streaming, rows_of, sizes_of
 from labeljob.io.source import BATCH_ROWS, ReadType, Rows
 
 PLAIN_FEATURES = {"deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
@@ -31,7 +31,7 @@ class DeltaParts:
 
     def __init__(self, table: DeltaTable, folder: Place, uri: str) -> None:
         self._table, self._folder, self.uri = table, folder, uri
-        self._whole = DeltaSource(table, uri, folder)
+        self._whole, self.footers = DeltaSource(table, uri, folder), LastFooter()
 
     @cached_property
     def _added(self) -> dict[str, dict[str, Any]]:
@@ -114,8 +114,8 @@ class DeltaPart:
         types = self._dataset.types()
         schema = pa.schema([(name, types[name]) for name in columns])
         for piece in self._pieces:
-            with self._dataset.reading(), self._dataset.path(piece.file).open("rb") as file:
-                for batch in batches_of(open_streaming(file), [piece.group], columns, batch_rows):
+            with self._dataset.reading(), (path := self._dataset.path(piece.file)).open("rb") as file:
+                for batch in batches_of(open_streaming(file, footer=self._dataset.footers.of(path)), [piece.group], columns, batch_rows):
                     yield _completed(batch, schema, self._dataset.partition(piece.file))
 
 

@@ -18,7 +18,7 @@ from labeljob.io.content import file_digest, folder_digest, pin_broken
 from labeljob.io.parquet import ParquetSource, data_files
 from labeljob.io.parts import WHOLE, Piece, StoredFile
 from labeljob.io.places import Place, state_of
-from labeljob.io.row_groups import batches_of, group_digest, open_streaming, rows_of, sizes_of
+from labeljob.io.row_groups import LastFooter, batches_of, group_digest, open_streaming, rows_of, sizes_of
 from labeljob.io.source import BATCH_ROWS, ReadType, Rows
 
 
@@ -37,6 +37,7 @@ class ParquetParts:
     def __init__(self, path: Place, uri: str) -> None:
         self._path, self.uri, self._whole = path, uri, ParquetSource(path, uri)
         self._states: dict[str, ReadFile] = {}
+        self.footers = LastFooter()
 
     def files(self) -> list[StoredFile]:
         return [StoredFile(self._name(path), state_of(path)[0]) for path in data_files(self._path)]
@@ -71,7 +72,7 @@ class ParquetParts:
         """Of a row group by its own bytes: a file may be read by many. An object's by its ETag, which costs no reading. PIN_BROKEN: the file changed meanwhile."""
         self.seen(name)
         with self.reading():
-            found = group_digest(self.path(name), group)
+            found = group_digest(self.path(name), group, self.footers.of(self.path(name)))
         self.seen(name)
         return found
 
@@ -125,7 +126,7 @@ class ParquetPart:
         for name, chosen in groups.items():
             self._dataset.seen(name)
             with self._dataset.reading(), self._dataset.path(name).open("rb") as file:
-                yield from batches_of(open_streaming(file), chosen, columns, batch_rows)
+                yield from batches_of(open_streaming(file, footer=self._dataset.footers.of(self._dataset.path(name))), chosen, columns, batch_rows)
             self._dataset.seen(name)
 
 

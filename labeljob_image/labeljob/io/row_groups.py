@@ -16,16 +16,17 @@ from labeljob.resources import BATCH_BYTES
 BUFFER_BYTES = 1 << 20  # of a column that are read ahead; without it, a column's whole row group would be
 
 
-def open_streaming(file: BinaryIO, buffer_bytes: int | None = None, *, verified: bool = False) -> pq.ParquetFile:
+def open_streaming(file: BinaryIO, buffer_bytes: int | None = None, *, verified: bool = False, footer: pq.FileMetaData | None = None) -> pq.ParquetFile:
     """A file whose columns are read bit by bit, `buffer_bytes` at a time; old timestamps of 96 bits are microseconds, as in the types that a contract declares.
 
-    `verified`: checksums of pages are, where it has some.
+    `verified`: checksums of pages are, where it has some. `footer`: of the file, where it has been read before.
 
     Of an object nothing beside these columns is fetched, and by default more at a time.
     """
     raw = getattr(file, "raw", None)
     source, usual = (raw, READ_AHEAD) if isinstance(raw, ObjectFile) else (file, BUFFER_BYTES)
-    return pq.ParquetFile(source, buffer_size=buffer_bytes or usual, pre_buffer=False, coerce_int96_timestamp_unit="us", page_checksum_verification=verified)
+    options = {"pre_buffer": False, "coerce_int96_timestamp_unit": "us", "page_checksum_verification": verified, "metadata": footer}
+    return pq.ParquetFile(source, buffer_size=buffer_bytes or usual, **options)
 
 
 def batches_of(file: pq.ParquetFile, groups: Sequence[int], columns: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
@@ -42,11 +43,23 @@ def _rows_at_a_time(group: pq.RowGroupMetaData, batch_rows: int) -> int:
     return max(1, min(batch_rows, BATCH_BYTES * int(group.num_rows) // max(int(group.total_byte_size), 1)))
 
 
-def group_digest(path: Place, group: int) -> str:
+class LastFooter:
+    """The footer of the file that was asked for last: row groups of a file are read one after the other, and a footer of many takes long."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Place, pq.FileMetaData] | None = None
+
+    def of(self, path: Place) -> pq.FileMetaData:
+        """Of a file that does not change."""
+        if self._last is None or self._last[0] != path:
+            self._last = path, metadata_of(path)
+        return self._last[1]
+
+
+def group_digest(path: Place, group: int, about: pq.FileMetaData) -> str:
     """SHA-256 of a row group's bytes, and of what the footer says of them; of an object, of its ETag and size and the number of the group."""
     if isinstance(path, ObjectPath):
         return hashlib.sha256(f"{file_digest(path)} {group}".encode()).hexdigest()
-    about = metadata_of(path)
     chunks = [about.row_group(group).column(c) for c in range(about.num_columns)]
     starts = [min(one.data_page_offset, one.dictionary_page_offset or one.data_page_offset) for one in chunks]
     ends = [start + one.total_compressed_size for start, one in zip(starts, chunks, strict=True)]

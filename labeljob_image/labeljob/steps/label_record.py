@@ -28,6 +28,7 @@ class Outcome(Protocol):
     """What a run has found."""
 
     function_set_digest: str
+    functions: int  # columns of votes
 
     def metrics(self) -> dict[str, Figure]:
         """Indicators by name."""
@@ -76,7 +77,7 @@ def commit_of(
     if task.quarantine is not None:
         metrics = metrics | {"quarantinedRows": float(apart.rows if apart else 0)}
     if kept is not None:
-        share = round(kept.reused_votes / kept.votes, 4) if kept.votes else None
+        share = round(min(1.0, kept.reused_votes / (rows * outcome.functions)), 4) if rows else None
         metrics = metrics | {"reusedRows": float(kept.reused_rows), "reusedVotes": share}
     timing = {"latencySeconds": seconds, "rowsPerSecond": round(rows / seconds, 1) if seconds > 0 and rows else None}
     return Commit(

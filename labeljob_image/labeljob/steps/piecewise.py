@@ -36,7 +36,7 @@ from labeljob.vote_cache.manifest import Found, KeptUnit, PartVotes, best_of
 from labeljob.vote_cache.outcome import outcome_of
 from labeljob.vote_cache.places import Kept, VotesPlaces
 from labeljob.vote_cache.sinks import PartSinks
-from labeljob.vote_cache.units import Chained, Planned, one_unit, plan_digest, planned, units_of
+from labeljob.vote_cache.units import Chained, Planned, one_unit, plan_digest, planned, row_groups, too_small, units_of
 from labeljob.vote_cache.votes_file import ID, Columns, UnusableVotesError, VotesReader
 from labeljob.votes import VoteBatch
 
@@ -148,7 +148,7 @@ class Piecewise:
 
     def finish(self) -> PartVotes:
         """The files are in their places when this returns."""
-        found = outcome_of(self._plan, self._in.sinks.finish(), self._written, self._run_of, self._rows, len(self._in.columns.keys))
+        found = outcome_of(self._plan, self._in.sinks.finish(), self._written, self._run_of, len(self._in.columns.keys))
         return found.model_copy(update={"counted": self._counted, "plan": self._digest})
 
     def _open(self, places: tuple[int, ...], total: int, timed: bool) -> AbstractContextManager[Voting]:
@@ -213,7 +213,7 @@ def with_kept_votes(work: Callable[[bool], Result], context: StepContext) -> Res
 def piecewise_of(
     task: LabelTask, labelling: Labelling, part: Part | None, source: Source, context: StepContext, *, shard: int = 0, shards: int = 1, reuse: bool = True
 ) -> Piecewise | None:
-    """None where no votes are kept: by the task, or because input models vote, of which each has functions of its own.
+    """None where no votes are kept: by the task; because input models vote, of which each has functions of its own; because the data is in very small pieces.
 
     Which rows keep the name of an earlier run is told by what the last commit names alone, whether its votes can be read or not: another attempt says the same.
 
@@ -227,8 +227,11 @@ def piecewise_of(
     columns = Columns(function_keys(labelling.voting), levels_of_each(labelling.declared))
     contract = contract_key(labelling.declared, source.types(), labelling.voting.key_id, (context.build, task.image))
     kept = places.kept()
-    counted = {key: count for one in kept.manifests for key, count in one.counted.items()}
-    units, known = ([one_unit(task.data, source, contract)], {}) if part is None else units_of(part, contract, counted)
+    counted: dict[str | None, int] = {key: count for one in kept.manifests for key, count in one.counted.items()}
+    groups, known = ([], {}) if part is None else row_groups(part, contract, counted)
+    if part is not None and too_small(len(groups), part.rows // shards):
+        return None
+    units = [one_unit(task.data, source, contract)] if part is None else units_of(part, contract, groups)
     rows = 0 if part is None else int(part.rows * (1 - (task.quarantine or 0)))  # at least so many are looked at
     here = {unit.key for unit in units}
     files = {found.file for one in kept.manifests for found in one.found(here)}

@@ -49,7 +49,7 @@ class PartVotes(Wire):
     Attributes:
         counted: key of a file -> its row groups, where that is not asked of the file each time.
         plan: a digest of what was taken from where.
-        reused_rows: rows all of whose votes were kept. reused_votes: votes that were, of `votes` in all.
+        reused_rows: rows all of whose votes were kept. reused_votes: votes that were.
     """
 
     files: tuple[VotesFile, ...] = ()
@@ -58,7 +58,6 @@ class PartVotes(Wire):
     plan: str = ""
     reused_rows: int = 0
     reused_votes: int = 0
-    votes: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,6 @@ def together(parts: Sequence[PartVotes]) -> PartVotes:
         plan=digest_of([part.plan for part in parts])[:PLAN_CHARACTERS],
         reused_rows=sum(part.reused_rows for part in parts),
         reused_votes=sum(part.reused_votes for part in parts),
-        votes=sum(part.votes for part in parts),
     )
 
 

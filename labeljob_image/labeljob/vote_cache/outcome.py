@@ -7,11 +7,11 @@ from labeljob.vote_cache.units import Planned
 
 
 def outcome_of(
-    plan: Sequence[Planned], written: VotesFile | None, units: Mapping[int, KeptUnit], run_of: Sequence[str], rows: int, functions: int
+    plan: Sequence[Planned], written: VotesFile | None, units: Mapping[int, KeptUnit], run_of: Sequence[str], functions: int
 ) -> PartVotes:
     """Args:
     written: the file of this part; units: those in it, by their numbers. run_of: name of the run that labelled each unit's rows.
-    rows: that this part has; functions: that vote on each.
+    functions: that vote on each row.
     """
     files = [] if written is None else [written]
     files += list(dict.fromkeys(one.found.file for one in plan if one.found is not None and not one.missing))
@@ -26,5 +26,4 @@ def outcome_of(
         units=tuple(kept),
         reused_rows=sum(one.found.unit.rows for one in reused if one.found and not one.missing),
         reused_votes=sum(one.found.unit.rows * (functions - len(one.missing)) for one in reused if one.found),
-        votes=rows * functions,
     )

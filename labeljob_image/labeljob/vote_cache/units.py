@@ -13,6 +13,8 @@ from labeljob.io.source import BATCH_ROWS, ReadType, Rows, Source
 from labeljob.vote_cache.keys import unit_key
 from labeljob.vote_cache.manifest import PLAN_CHARACTERS, Found
 
+FEW, LEAST_ROWS = 64, 4096
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -46,28 +48,29 @@ class Chained:
             yield from source.batches(columns, batch_rows)
 
 
-def units_of(part: Part, contract: str, counted: Mapping[str, int]) -> tuple[list[Unit], dict[str, int]]:
-    """The row groups of a part, one by one, and how many each file has whose number of them is known without opening it; `counted` is that of earlier runs."""
-    units, known = list[Unit](), dict[str, int]()
+def row_groups(part: Part, contract: str, counted: Mapping[str | None, int]) -> tuple[list[Piece], dict[str, int]]:
+    """The row groups of a part, and how many each file has whose number of them is known without opening it; `counted` is that of earlier runs."""
+    groups, known = list[Piece](), dict[str, int]()
     for piece in part.pieces:
-        groups = [piece.group]
-        if piece.group == WHOLE:
-            count, of_file = _counted(part, piece, contract, counted)
-            known |= of_file
-            groups = list(range(count))
-        for group in groups:
-            source = part.dataset.part([Piece(piece.file, group, piece.size)])
-            units.append(Unit(unit_key(contract, part.dataset.identity(piece.file, group)), source))
-    return units, known
+        if piece.group != WHOLE:
+            groups.append(piece)
+            continue
+        said = part.dataset.known(piece.file)
+        key = None if said is None else unit_key(contract, said)
+        count = counted[key] if key in counted else len(part.dataset.groups(piece.file))
+        known |= {} if key is None else {key: count}
+        groups += [Piece(piece.file, group, piece.size) for group in range(count)]
+    return groups, known
 
 
-def _counted(part: Part, piece: Piece, contract: str, counted: Mapping[str, int]) -> tuple[int, dict[str, int]]:
-    """(row groups of a file, what a later run may know of it)."""
-    if (said := part.dataset.known(piece.file)) is None:
-        return len(part.dataset.groups(piece.file)), {}
-    key = unit_key(contract, said)
-    count = counted[key] if key in counted else len(part.dataset.groups(piece.file))
-    return count, {key: count}
+def too_small(groups: int, rows: int) -> bool:
+    """Whether row groups are so many and so small that to keep what is found of each costs more than to find it again; `rows` of all of them."""
+    return groups > FEW and rows < LEAST_ROWS * groups
+
+
+def units_of(part: Part, contract: str, groups: Sequence[Piece]) -> list[Unit]:
+    """The row groups as units."""
+    return [Unit(unit_key(contract, part.dataset.identity(piece.file, piece.group)), part.dataset.part([piece])) for piece in groups]
 
 
 def one_unit(pin: DatasetPin, source: Source, contract: str) -> Unit:

@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from labeljob.contract.config import CommitTask, LabelTask, ShardTask
 from labeljob.contract.datasets import Dataset
 from labeljob.vote_cache.manifest import Found, KeptUnit, VotesFile
-from labeljob.vote_cache.units import Chained, Unit, planned
+from labeljob.vote_cache.units import Chained, Unit, planned, too_small
 from tests.unit.job.builders import delta, jsonl
 from tests.unit.job.kills import Task, killed, overtaken, step
 from tests.unit.job.lake import FILE, FUNCTIONS, OTHER, ROWS, SAME, Lake, alike, declared, rows_of, without_run
@@ -186,6 +186,17 @@ def test_soft_votes_and_several_labels(tmp_path: Path) -> None:
         full = label(tmp_path, tasks[0].model_copy(update={"output": f"pvc://lake/{name}-full", "history_limit": 0}), 1)
         alike(lake, found, f"{name}-out", (full, without_run(tmp_path, f"{name}-full")))
         assert found.commit.metrics["reusedRows"] == 200
+
+
+def test_very_small_pieces_keep_nothing(tmp_path: Path) -> None:
+    """Item 3: what would cost more to keep than to find again."""
+    rows = rows_of(130)
+    data = parquet(tmp_path, "data.parquet", rows, groups=65)
+    version = fit(tmp_path, declared(PLAIN), data)
+    found = label(tmp_path, label_task(tmp_path, data, version, history_limit=2), 1)
+    assert (found.commit.votes, left(tmp_path), "reusedRows" in found.commit.metrics) == (None, [], False)
+    assert label(tmp_path, label_task(tmp_path, data, version, history_limit=2, sequence=2), 2).commit.votes is not None
+    assert (too_small(64, 0), too_small(65, 65 * 4096 - 1), too_small(65, 65 * 4096)) == (False, True, False)
 
 
 def test_input_models_keep_nothing(tmp_path: Path) -> None:
