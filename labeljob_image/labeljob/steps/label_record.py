@@ -19,7 +19,7 @@ from labeljob.label_model.side.soft_votes import Levels
 from labeljob.logs import now_text
 from labeljob.steps.context import StepContext
 from labeljob.vote_cache.manifest import PartVotes
-from labeljob.votes import VoteBatch, Votes
+from labeljob.votes import IntArray, VoteBatch, Votes
 
 ID, VOTES, RUN = "id", "votes", "run"  # columns of the spool
 
@@ -43,15 +43,15 @@ class Outcome(Protocol):
         """Columns that look like personal data."""
 
 
-def set_aside(ids: pa.Array, batch: VoteBatch, run: int | None = None) -> pa.RecordBatch:
-    """Ids and packed votes, with the levels of soft votes behind them, and the number of the run that labelled the rows, if there are several; for the time of
+def set_aside(ids: pa.Array, batch: VoteBatch, runs: IntArray | None = None) -> pa.RecordBatch:
+    """Ids and packed votes, with the levels of soft votes behind them, and the number of the run that labelled each row, where there are several; for the time of
     the run only."""
     rows = len(batch.votes)
     data = batch.votes if batch.levels is None else np.concatenate([batch.votes, np.ascontiguousarray(batch.levels).view(np.int8)], axis=1)
     packed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(data.shape[1]), rows, [None, pa.py_buffer(np.ascontiguousarray(data))])
-    if run is None:
+    if runs is None:
         return pa.RecordBatch.from_arrays([ids, packed], names=[ID, VOTES])
-    return pa.RecordBatch.from_arrays([ids, packed, pa.repeat(pa.scalar(run, pa.int32()), rows)], names=[ID, VOTES, RUN])
+    return pa.RecordBatch.from_arrays([ids, packed, pa.array(runs, pa.int32())], names=[ID, VOTES, RUN])
 
 
 def unpacked(column: pa.Array, functions: int) -> tuple[Votes, Levels | None]:

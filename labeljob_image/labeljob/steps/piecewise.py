@@ -10,6 +10,7 @@ What goes wrong with kept votes raises UnusableVotesError, and the step is done 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from itertools import groupby
 from types import TracebackType
 from typing import TypeVar
 
@@ -30,6 +31,7 @@ from labeljob.steps.evaluate import Voting, open_voting
 from labeljob.steps.label_record import set_aside
 from labeljob.steps.labelling import Labelling
 from labeljob.vote_cache.alignment import aligned
+from labeljob.vote_cache.gathering import Gathered, Parts, Together, part_of, together
 from labeljob.vote_cache.keys import contract_key, function_keys, levels_of_each, only
 from labeljob.vote_cache.looks_file import read_looks
 from labeljob.vote_cache.manifest import Found, KeptUnit, PartVotes, best_of
@@ -38,7 +40,7 @@ from labeljob.vote_cache.places import Kept, VotesPlaces
 from labeljob.vote_cache.sinks import PartSinks
 from labeljob.vote_cache.units import Chained, Planned, one_unit, plan_digest, planned, row_groups, too_small, units_of
 from labeljob.vote_cache.votes_file import ID, Columns, UnusableVotesError, VotesReader
-from labeljob.votes import VoteBatch
+from labeljob.votes import IntArray, VoteBatch
 
 SLACK = 2  # what is seen of rows is enough for a dataset of half the rows, too
 KEPT = "kept"  # in what a shard leaves for the commit beside its counts: its PartVotes
@@ -90,27 +92,29 @@ class Piecewise:
         """As `schema.hold` of all rows, of which those of kept units are known to be good; `source` says names and types of the columns."""
         declared, hasher, rows_at_once = self._in.labelling.declared, self._in.labelling.hasher, self._in.context.batch_rows
         report, held = self._in.context.log.progress("check", None), hold(Chained(source), declared, hasher, lambda _: None, rows_at_once)
+        ids = None if take_ids is None else Together(take_ids, rows_at_once)
         for number, one in enumerate(self._plan):
             if one.found is not None:
-                self._take_ids(one.found, take_ids)
+                self._take_ids(one.found, ids)
                 held = held.together(Held(one.found.unit.rows))
                 continue
             looks, before = Looks(declared), held.rows
             looks.expect(self._in.expected)
-            found = hold(one.unit.source, declared, hasher, _from(before, report), rows_at_once, take_ids, looks.add, separate)
+            found = hold(one.unit.source, declared, hasher, _from(before, report), rows_at_once, ids.add if ids else None, looks.add, separate)
             self._in.labelling.looks.merge(looks)
             if found.rows and not found.is_broken:
                 self._looks[number] = self._in.sinks.add_looks(looks)
             self._broken[number] = found.broken
             held = held.together(found)
+        if ids is not None:
+            ids.flush()
         self._see_kept()
         return held
 
-    def _take_ids(self, found: Found, take_ids: TakeIds | None) -> None:
-        if take_ids is None:
-            return
-        for batch in self._kept(found, ()):
-            take_ids(batch.rename_columns([self._in.labelling.declared.id_column]))
+    def _take_ids(self, found: Found, ids: Together | None) -> None:
+        if ids is not None:
+            for batch in self._kept(found, ()):
+                ids.add(batch.rename_columns([self._in.labelling.declared.id_column]))
 
     def _see_kept(self) -> None:
         """Add what was seen of the rows of kept units, and keep it beside votes that are written anew."""
@@ -129,18 +133,34 @@ class Piecewise:
         """As `labelling.vote`, of the rows that no value breaks."""
         labelling, report = self._in.labelling, self._in.context.log.progress("vote", total)
         check_code(labelling.voting, self._in.context.python)
+        for ids, said, parts in together(self._votes(total, timed), self._in.context.batch_rows):
+            batch = VoteBatch(mask_fallbacks(said.votes, self._fallback), said.errors, said.levels)
+            labelling.count(ids, batch)
+            labelling.check_errors(total)
+            spool.add(set_aside(ids, batch, self._runs_of(parts)))
+            self._rows += len(ids)
+            report(self._rows)
+
+    def _runs_of(self, parts: Parts) -> IntArray | None:
+        """The run that labelled each row, by its place among `runs`; None where it is always this one."""
+        if len(self.runs) == 1:
+            return None
+        return np.repeat([self.runs.index(self._run_of[number]) for number, _ in parts], [rows for _, rows in parts])
+
+    def _votes(self, total: int, timed: bool) -> Iterator[tuple[pa.Array, VoteBatch, Parts]]:
+        """(ids, votes of all functions, fallbacks not masked, which units they are of); what may be kept is."""
         with ExitStack() as stack:
             chosen = {one.missing for one in self._plan if one.missing}
             voting = {places: stack.enter_context(self._open(places, total, timed)) for places in sorted(chosen, key=len, reverse=True)}
-            for number, one in enumerate(self._plan):
-                run = self.runs.index(self._run_of[number]) if len(self.runs) > 1 else None
-                for ids, said in self._votes_of(number, one, voting.get(one.missing)):
-                    batch = VoteBatch(mask_fallbacks(said.votes, self._fallback), said.errors, said.levels)
-                    labelling.count(ids, batch)
-                    labelling.check_errors(total)
-                    spool.add(set_aside(ids, batch, run))
-                    self._rows += len(ids)
-                    report(self._rows)
+            for anew, stretch in groupby(range(len(self._plan)), lambda number: self._plan[number].found is None):
+                if anew:
+                    yield from self._found_anew(list(stretch), voting[tuple(range(len(self._in.columns.keys)))])
+                    continue
+                for number in stretch:
+                    one = self._plan[number]
+                    for ids, said in self._completed(one, voting[one.missing]) if one.missing else self._kept_votes(one):
+                        self._keep(number, ids, said)
+                        yield ids, said, [(number, len(ids))]
 
     def broken(self, source: Source) -> Source:
         """The units that have rows that a value breaks; `source` says names and types of the columns."""
@@ -156,23 +176,25 @@ class Piecewise:
         voting = self._in.labelling.voting if whole else only(self._in.labelling.voting, places)
         return open_voting(voting, total, self._in.context, timed=timed and whole, masked=False)
 
-    def _votes_of(self, number: int, one: Planned, voting: Voting | None) -> Iterator[tuple[pa.Array, VoteBatch]]:
-        """(ids, votes of all functions, fallbacks not masked) of a unit, which are kept where they may be."""
-        if voting is None:
-            yield from self._kept_votes(one)
-            return
-        source = GoodRows(one.unit.source, self._in.labelling.declared) if self._broken.get(number) else one.unit.source
-        keep, first, rows, failed = number in self._looks, -1, 0, set[int]()
-        for ids, said in self._evaluated(one, source, voting):
-            if keep:
-                group = self._in.sinks.add_votes(ids, self._in.columns.arrays(said, range(len(self._in.columns.keys))))
-                first = group if first < 0 else first
-                rows, last = rows + len(ids), group
-                failed |= set(np.flatnonzero(said.errors.any(axis=0)).tolist())
-            yield ids, said
-        if keep:
-            lacks = self._in.columns.lacking(failed)
-            self._written[number] = KeptUnit(key=one.unit.key, rows=rows, file=0, groups=(first, last - first + 1), looks=self._looks[number], lacks=lacks, run="")
+    def _found_anew(self, numbers: list[int], voting: Voting) -> Iterator[tuple[pa.Array, VoteBatch, Parts]]:
+        """Of units of which nothing is kept, several at a time where they are small."""
+        declared, unit = self._in.labelling.declared, {number: self._plan[number].unit.source for number in numbers}
+        gathered = Gathered(unit[numbers[0]], [(number, GoodRows(unit[number], declared) if self._broken.get(number) else unit[number]) for number in numbers])
+        for ids, said in voting.batches(gathered, lambda _: None, first=not self._rows):
+            parts, start = gathered.parts.popleft(), 0
+            for number, rows in parts:
+                self._keep(number, ids.slice(start, rows), part_of(said, start, rows))
+                start += rows
+            yield ids, said, parts
+
+    def _keep(self, number: int, ids: pa.Array, said: VoteBatch) -> None:
+        """Write votes of a unit that may be kept and is not yet."""
+        if number in self._looks:
+            columns = self._in.columns
+            group = self._in.sinks.add_votes(ids, columns.arrays(said, range(len(columns.keys))))
+            lacks = columns.lacking(np.flatnonzero(said.errors.any(axis=0)).tolist())
+            unit = KeptUnit(key=self._plan[number].unit.key, rows=len(ids), file=0, groups=(group, 1), looks=self._looks[number], lacks=lacks, run="")
+            self._written[number] = self._written[number].longer(unit) if number in self._written else unit
 
     def _kept_votes(self, one: Planned) -> Iterator[tuple[pa.Array, VoteBatch]]:
         if one.found is not None:
@@ -180,15 +202,12 @@ class Piecewise:
             for batch in self._kept(one.found, columns.names_of(range(len(columns.keys)))):
                 yield batch.column(ID), columns.batch_of(_by_name(batch), batch.num_rows, {})
 
-    def _evaluated(self, one: Planned, source: Source, voting: Voting) -> Iterator[tuple[pa.Array, VoteBatch]]:
-        """What `voting` says, beside what is kept of the others."""
-        if one.found is None:
-            yield from voting.batches(source, lambda _: None, first=not self._rows)
-            return
-        columns, missing = self._in.columns, one.missing
+    def _completed(self, one: Planned, voting: Voting) -> Iterator[tuple[pa.Array, VoteBatch]]:
+        """What is kept, and what `voting` says for the functions that are missing."""
+        columns, missing, found = self._in.columns, one.missing, one.found
         others = [place for place in range(len(columns.keys)) if place not in missing]
-        read = (self._told(ids, said, missing) for ids, said in voting.batches(source, lambda _: None))
-        for kept, told in aligned(self._kept(one.found, columns.names_of(others)), read):
+        read = (self._told(ids, said, missing) for ids, said in voting.batches(one.unit.source, lambda _: None))
+        for kept, told in aligned(self._kept(found, columns.names_of(others)) if found else (), read):
             errors = {place: np.asarray(told.column(f"{ERROR}{place}").to_numpy(zero_copy_only=False)) for place in missing}
             yield told.column(ID), columns.batch_of(_by_name(kept) | _by_name(told), told.num_rows, errors)
 

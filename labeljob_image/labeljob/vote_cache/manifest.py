@@ -42,6 +42,11 @@ class KeptUnit(Wire):
     lacks: tuple[int, ...] = ()
     run: str
 
+    def longer(self, more: "KeptUnit") -> "KeptUnit":
+        """With more rows of it, in the row groups behind."""
+        groups = (self.groups[0], more.groups[0] + more.groups[1] - self.groups[0])
+        return self.model_copy(update={"rows": self.rows + more.rows, "groups": groups, "lacks": tuple(sorted({*self.lacks, *more.lacks}))})
+
 
 class PartVotes(Wire):
     """What a part of a run, or all of it, keeps and has taken again.
