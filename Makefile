@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 8
 .DEFAULT_GOAL := help
 
-.PHONY: help setup lock generate verify test test-fast bench demo demo-cluster cluster-down
+.PHONY: help setup lock generate verify test test-fast faults bench demo demo-cluster cluster-down
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -41,6 +41,10 @@ test: setup ## the whole suite, with a real API server and a real node
 
 test-fast: setup ## what needs no cluster
 	$(BIN)/pytest -n auto -m "not cluster and not apiserver and not objectstore"
+
+faults: setup ## 20 rounds of faults at random instants in runs in shards, on a real node
+	$(BIN)/python -m devcluster build
+	LABELPLANE_FAULT_ROUNDS=20 $(BIN)/pytest tests/e2e/test_shards.py -k random_instants --timeout 1800
 
 bench: setup ## measure, and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks

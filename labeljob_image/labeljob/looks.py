@@ -21,6 +21,11 @@ class Looks:
     def __init__(self, function_set: FunctionSet) -> None:
         self.sample, self.scan = RowSample(function_set), PrivacyScan(function_set)
 
+    def expect(self, rows: int) -> None:
+        """Of a part of a dataset of so many rows no more is looked at than will be kept of them all."""
+        self.sample.expect(rows)
+        self.scan.expect(rows)
+
     def add(self, batch: pa.RecordBatch, ids: pa.Array | None) -> None:
         """Rows as they were read, beside their ids as the rest of a job may see them; without ids there is nothing to choose by."""
         if ids is not None and batch.num_rows:

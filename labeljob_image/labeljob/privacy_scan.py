@@ -22,6 +22,7 @@ from labeljob.io.source import Source
 from labeljob.io.typed import holds
 from labeljob.label_model.statistics.hashing import Keys
 from labeljob.personal_data import HOLDS, IS, LOOKS, PATTERNS, VALUE, Flags, Pattern, flags_of
+from labeljob.row_ids import share_for
 from labeljob.votes import IntArray
 
 SAMPLE = 10_000  # rows
@@ -37,15 +38,21 @@ class PrivacyScan:
     def __init__(self, function_set: FunctionSet, sample: int = SAMPLE) -> None:
         self._set, self._sample = function_set, sample
         self.columns = tuple(column.name for column in function_set.schema_.columns if column.type == "string" and column.sensitive is None)
+        self._largest = np.uint64((1 << 64) - 1)
         self._keys = np.empty(0, dtype=np.uint64)
         self._flags: Flags = np.empty((0, len(self.columns), len(PATTERNS)), dtype=np.uint8)
         self._undeclared: dict[str, Counts] = {}
+
+    def expect(self, rows: int) -> None:
+        """Of a part of so many rows in all, only those that can be among the smallest of them are looked at."""
+        self._largest = np.uint64(min((1 << 64) - 1, int((1 << 64) * share_for(self._sample, rows))))
 
     def add(self, batch: pa.RecordBatch, keys: Keys) -> None:
         """Some of `columns`, those that are not there count as null; keys: uint64 [n_rows], by which rows are chosen."""
         if not self.columns:
             return
-        chosen = np.flatnonzero(keys < self._keys.max()) if len(self._keys) == self._sample else np.arange(len(keys))
+        largest = self._keys.max() if len(self._keys) == self._sample else self._largest
+        chosen = np.flatnonzero(keys <= largest)
         chosen = chosen[np.argsort(keys[chosen], kind="stable")[: self._sample]]
         rows = batch.take(pa.array(chosen))
         flags = np.zeros((len(chosen), len(self.columns), len(PATTERNS)), dtype=np.uint8)

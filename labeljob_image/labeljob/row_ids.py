@@ -1,6 +1,7 @@
 """The identity of rows as numbers: the same for a row in any batch, shard or order."""
 
 import hashlib
+import math
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,11 @@ def hashed_ids(ids: pa.Array) -> Keys:
 def keys_of(ids: pa.Array) -> Keys:
     """As `hashed_ids`, of ids among which there may be nulls: they stop the run, or their rows are set apart."""
     return hashed_ids(ids.fill_null("" if pa.types.is_string(ids.type) else 0))
+
+
+def share_for(most: int, rows: int) -> float:
+    """Share of the hashes, from the least on, that has those of the `most` least of so many rows: in all draws but one of 10 ** 20."""
+    return min(1.0, (most + 10 * math.sqrt(most) + 50) / max(rows, 1))
 
 
 def _hash_words(content: npt.NDArray[np.uint8], starts: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> Keys:

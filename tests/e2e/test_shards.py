@@ -1,5 +1,10 @@
 """A run in shards on real pods."""
 
+import json
+import os
+import random
+import time
+
 import pytest
 from deltalake import write_deltalake
 
@@ -33,3 +38,53 @@ def test_a_killed_shard_is_labelled_again(mine: OwnJob, another: OwnJob) -> None
     assert job["status"]["completedIndexes"] == f"0-{FILES - 1}"
     assert parts["run"]["podSeconds"] > 0
     assert "progress" not in parts
+
+
+ROUNDS = int(os.environ.get("LABELPLANE_FAULT_ROUNDS", "1"))  # `make faults` runs 20
+PATIENCE = 1.5  # seconds, about what a shard's pod and a commit's work each take here: the instant of a fault is drawn from them
+
+
+def kill(job: OwnJob, step: str) -> bool:
+    """SIGKILL, as for too much memory or by a node that dies."""
+    return kill_container(job.cluster, job.namespace, job.selector(step))
+
+
+def evict(job: OwnJob, step: str) -> bool:
+    """As a node that is drained."""
+    running = [pod["metadata"]["name"] for pod in job.pods(step) if pod["status"]["phase"] == "Running"]
+    for name in running[:1]:
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": job.namespace}}
+        path = f"/api/v1/namespaces/{job.namespace}/pods/{name}/eviction"
+        job.cluster.kubectl("create", "--raw", path, "-f", "-", text_in=json.dumps(eviction), check=False)  # it may have ended
+    return bool(running)
+
+
+def delete(job: OwnJob, step: str) -> bool:
+    """As a person who is in a hurry."""
+    running = [pod["metadata"]["name"] for pod in job.pods(step) if pod["status"]["phase"] == "Running"]
+    for name in running[:1]:
+        job.cluster.kubectl("-n", job.namespace, "delete", "pod", name, "--force", "--grace-period=0", "--ignore-not-found")
+    return bool(running)
+
+
+def test_faults_at_random_instants(mine: OwnJob, another: OwnJob) -> None:
+    """C5, X16, G3: in each round a shard's pod and the commit's are killed, evicted or deleted at random instants; each ends with one version that has every row once."""
+    table, drawn, hits = f"events-{mine.name}", random.Random(ROUNDS), 0
+    for seed in range(FILES):
+        write_deltalake(str(mine.lake / table), events(ROWS // 2, seed=seed).drop_columns(["gold"]), mode="append")
+    for turn in range(ROUNDS):
+        write_deltalake(str(mine.lake / table), events(1000, seed=FILES + turn).drop_columns(["gold"]), mode="append")
+        hand_over(mine.lake / table)
+        source = {"uri": f"pvc://lake/{table}", "format": "delta", "version": FILES + turn}
+        mine.apply(input=source, shards=FILES)
+        for step in ("shard", "commit"):
+            fault, pause = drawn.choice([kill, evict, delete]), drawn.uniform(0, PATIENCE)
+            mine.cluster.wait(f"a {step} at work", lambda step=step: any(pod["status"]["phase"] == "Running" for pod in mine.pods(step)), every=0.02)
+            time.sleep(pause)  # the fault's instant, not a synchronisation
+            hits += fault(mine, step)
+        run = mine.ready()["status"]["run"]
+        assert (run["input"]["version"], mine.labels().version()) == (FILES + turn, turn)
+        exactly_once(mine.labels(), FILES * (ROWS // 2) + 1000 * (turn + 1))
+    another.apply(input=source, shards=1)
+    assert run["output"]["contentDigest"] == another.ready()["status"]["run"]["output"]["contentDigest"]
+    assert hits >= ROUNDS

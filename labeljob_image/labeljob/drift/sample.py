@@ -4,6 +4,7 @@ Texts leave their hash and their length here and nothing else, so no value of th
 """
 
 import base64
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,12 +14,13 @@ import pyarrow.compute as pc
 from labeljob.contract.columns import ColumnType
 from labeljob.contract.function_set import FunctionSet
 from labeljob.label_model.statistics.hashing import Keys
-from labeljob.row_ids import hashed_ids
+from labeljob.row_ids import hashed_ids, share_for
 
 MOST_ROWS = 16_384  # noise of a PSI of 11 bins at this size: about 0.001
 HASH, LENGTH = "#hash", "#length"  # behind a text column's name; no column may be called so
 ROW = "#row"
 THRESHOLD = "threshold"
+ALL = 1 << 64  # above every hash
 
 
 def compared_columns(function_set: FunctionSet) -> dict[str, ColumnType]:
@@ -35,9 +37,13 @@ class RowSample:
 
     def __init__(self, function_set: FunctionSet, most: int = MOST_ROWS) -> None:
         self.columns: Mapping[str, ColumnType] = compared_columns(function_set)
-        self._most, self._threshold = most, 1 << 64
+        self._most, self._threshold = most, ALL
         self._parts: list[pa.Table] = []
         self._held = 0
+
+    def expect(self, rows: int) -> None:
+        """Begin with a threshold that this part's rows would come to among so many in all."""
+        self._threshold = ALL >> math.floor(-math.log2(share_for(self._most, rows)))
 
     def add(self, batch: pa.RecordBatch, keys: Keys) -> None:
         """Take from rows; keys: uint64 [n_rows], by which they are chosen. A column that is not there is passed over."""

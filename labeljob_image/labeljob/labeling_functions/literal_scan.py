@@ -237,7 +237,9 @@ def _pieces(column: Any) -> Iterator[Piece]:
 
 
 def _content(texts: Any) -> tuple[Indices, Bytes]:
-    """Bounds of the texts, int64 [n_rows + 1], and the bytes they point into."""
+    """Bounds of the texts, int64 [n_rows + 1], and the bytes they point into; a null has none, whatever stands below it."""
+    if texts.null_count:
+        texts = texts.fill_null("")
     _, offsets, data = texts.buffers()
     if offsets is None or not len(texts):
         return np.zeros(len(texts) + 1, dtype=np.int64), np.empty(0, dtype=np.uint8)

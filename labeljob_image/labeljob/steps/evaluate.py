@@ -46,6 +46,7 @@ class Voting:
     batch_rows: int
     hasher: Hasher | None
     log: Log
+    timed: bool = True
 
     def batches(self, source: Source, progress: Callable[[int], None]) -> Iterator[tuple[pa.Array, VoteBatch]]:
         """(ids, votes) of each batch; see `vote_batches`."""
@@ -54,7 +55,7 @@ class Voting:
             batch = privacy.withheld(part.batch, self.function_set, self.hasher)
             started = time.perf_counter()
             votes = self.cascade.apply(batch, allowance)
-            if not done and self.rows >= TIMED_ROWS and batch.num_rows and time.perf_counter() - started < TIMED_SECONDS:
+            if self.timed and not done and self.rows >= TIMED_ROWS and batch.num_rows and time.perf_counter() - started < TIMED_SECONDS:
                 self.log.info("functions timed", **self.cascade.cost(batch).as_fields())
             yield batch.column(self.function_set.id_column), votes
             self.cascade.check_errors(self.rows)
@@ -67,11 +68,11 @@ class Voting:
 
 
 @contextmanager
-def open_voting(voting: VotingSet, rows: int, context: StepContext) -> Iterator[Voting]:
-    """Functions and inputs, compiled."""
+def open_voting(voting: VotingSet, rows: int, context: StepContext, *, timed: bool = True) -> Iterator[Voting]:
+    """Functions and inputs, compiled; `timed`: a large run says what each function costs."""
     with ExitStack() as stack:
         cascade = open_cascade(voting, context.resources, context.limits, context.python, stack)
-        yield Voting(cascade, voting.function_set, rows, context.batch_rows, context.hasher(voting.function_set, voting.key_id), context.log)
+        yield Voting(cascade, voting.function_set, rows, context.batch_rows, context.hasher(voting.function_set, voting.key_id), context.log, timed)
 
 
 def vote_batches(source: Source, rows: int, voting: VotingSet, context: StepContext, progress: Callable[[int], None]) -> Iterator[tuple[pa.Array, VoteBatch]]:

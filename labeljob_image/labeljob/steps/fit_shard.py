@@ -50,11 +50,12 @@ def run_fit_shard(task: FitTask, index: int, context: StepContext) -> ShardResul
 def _reduce_part(task: FitTask, index: int, files: FitFiles, context: StepContext) -> FitSummary:
     votes, id_column = _votes_of(task, context), task.function_set.id_column
     part = open_part(task.data, task.shards, index, context.locations)
+    votes.looks.expect(part.rows)
     with files.attempt_at(index) as work, Spool(context.resources) as spool:
         held = _hold(task, part, votes, spool, context)
         ids = files.write_rows(work, index, "ids", spool.ordered(id_column, context.batch_rows), _id_schema(task))
         votes.looks.peek(open_part(task.data, task.shards, index, context.locations).source, task.shards)
-        errors = {} if held.is_broken else _vote(votes, part, context)
+        errors = {} if held.is_broken else _vote(votes, part, context, timed=index == 0)
         gold = votes.gold_rows()
         summary = FitSummary(
             fit_digest=task.fit_digest,
@@ -92,9 +93,9 @@ def _hold(task: FitTask, part: Part, votes: FitVotes[Any], spool: Spool, context
     return hold(part.source, task.function_set, hasher, progress, context.batch_rows, take, look=votes.looks.add)
 
 
-def _vote(votes: FitVotes[Any], part: Part, context: StepContext) -> InputErrors:
+def _vote(votes: FitVotes[Any], part: Part, context: StepContext, *, timed: bool) -> InputErrors:
     """Votes of every row, and how often the functions of each input model failed."""
-    with open_voting(votes.voting, part.rows, context) as voting:
+    with open_voting(votes.voting, part.rows, context, timed=timed) as voting:
         for ids, batch in voting.batches(part.source, context.log.progress("vote", part.rows)):
             votes.add(ids, batch)
             votes.check_errors(part.rows)

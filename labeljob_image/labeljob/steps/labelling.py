@@ -102,14 +102,14 @@ def labelling_of(task: LabelTask, context: StepContext) -> Labelling:
     return OneLabel(task, opened(context.locations, files, task.artifacts), reference_in(files), context)
 
 
-def vote(labelling: Labelling, source: Source, total: int, spool: Spool, context: StepContext) -> InputErrors:
+def vote(labelling: Labelling, source: Source, total: int, spool: Spool, context: StepContext, *, timed: bool = True) -> InputErrors:
     """Set every row's votes aside, and stop when a function fails too often on `total` rows, those of the whole dataset: before anything is written.
 
     Returns:
         How often the functions of each input model failed.
     """
     progress = context.log.progress("vote", total)
-    with open_voting(labelling.voting, total, context) as voting:
+    with open_voting(labelling.voting, total, context, timed=timed) as voting:
         for ids, batch in voting.batches(source, progress):
             labelling.count(ids, batch)
             labelling.check_errors(total)

@@ -54,6 +54,8 @@ def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetim
     labelling = labelling_of(task.label, context)
     part = open_part(task.label.data, task.shards, index, context.locations)
     declared, share = labelling.declared, task.label.quarantine
+    if share is None:
+        labelling.looks.expect(part.rows)
     held = hold(part.source, declared, labelling.hasher, context.log.progress("check", None), context.batch_rows, look=labelling.looks.add, separate=share is not None)
     source = part.source if share is None else good_rows(part.source, held, declared)
     labelling.looks.peek(open_part(task.label.data, task.shards, index, context.locations).source, task.shards)
@@ -62,7 +64,7 @@ def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetim
         if held.structure or (held.is_broken if share is None else too_many(share, held.broken, part.rows)):
             ids = files.write_ids(work, index, _ids(source, labelling, spool, context), labelling.schema)
         else:
-            errors = vote(labelling, source, part.rows - held.broken, spool, context)
+            errors = vote(labelling, source, part.rows - held.broken, spool, context, timed=index == 0)
             data = files.write(work, index, output_of(labelling, spool.ordered(ID, context.batch_rows)), labelling.schema)
             if held.broken:
                 rows = broken_rows(part.source, declared, labelling.hasher, task.label.run, context.batch_rows)

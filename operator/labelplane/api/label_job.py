@@ -249,7 +249,7 @@ class JobPins(Wire):
 
     request: Annotated[str, Field(description="Digest of what was asked; the pins hold as long as it does.")]
     scope: Annotated[
-        str | None, Field(description="Digest of what was asked but for the model's version, shards and maxParallelism: while it holds, a run under way goes on.")
+        str | None, Field(description="Digest of what was asked but for the model's version, shards, maxParallelism and the schedule: while it holds, a run under way goes on.")
     ] = None
     input: DatasetPin
     gold_data: DatasetPin | None = None

@@ -78,6 +78,9 @@ class Outcome:
     suspended: str | None = None  # message of the Suspended condition; Ready stays as it was
 
 
+TRIED_AGAIN = "; tried again at "  # and a time: how the message of a failed outcome ends
+
+
 @dataclass(frozen=True)
 class Event:
     """Something a person would want to know."""
@@ -99,3 +102,8 @@ class Plan:
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = field(default=())
     requeue_after: float | None = None  # seconds
+
+
+def soonest(*waits: float | None) -> float | None:
+    """The shortest of waits in seconds; None waits for nothing."""
+    return min((wait for wait in waits if wait is not None), default=None)

@@ -9,7 +9,7 @@ from labelplane.api.function_set import FunctionSetStatus, LabelingFunctionSet
 from labelplane.api.names import child_name
 from labelplane.api.reasons import ControlReason
 from labelplane.plan.access import access_to_lookups
-from labelplane.plan.actions import JobIntent, Outcome, Plan
+from labelplane.plan.actions import JobIntent, Outcome, Plan, soonest
 from labelplane.plan.job_progress import progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
 from labelplane.plan.observed import Observed
@@ -34,8 +34,7 @@ def plan_function_set(resource: LabelingFunctionSet, observed: Observed, *, now:
     step = progress(observed, intent, ControlReason.CHECKING, now=now)
     deletions, due = expired(observed, needed={intent.name}, seconds=DEFAULT_SECONDS, now=now)
     if step.result is None or step.result.check is None:
-        soonest = min((wait for wait in (due, step.requeue_after) if wait is not None), default=None)
-        return Plan(step.outcome or _no_result(), resource.status, (*step.actions, *deletions), step.events, soonest)
+        return Plan(step.outcome or _no_result(), resource.status, (*step.actions, *deletions), step.events, soonest(due, step.requeue_after))
     check = step.result.check
     found = {"digest": check.function_set_digest, "function_count": check.function_count, "tests_passed": check.tests_passed}
     status = resource.status.model_copy(update=found | {"build": step.result.build, "checked": request})

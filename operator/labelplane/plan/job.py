@@ -9,7 +9,7 @@ from datetime import datetime
 from labelplane.api.durations import seconds
 from labelplane.api.label_job import JobPins, LabelJob, LabelJobStatus
 from labelplane.api.reasons import ControlReason
-from labelplane.plan.actions import DeleteJob, Outcome, Plan
+from labelplane.plan.actions import DeleteJob, Outcome, Plan, soonest
 from labelplane.plan.drift import drifted
 from labelplane.plan.job_context import JobContext, job_context, without_progress
 from labelplane.plan.job_intents import label_intent, resolve_intent, run_job_names
@@ -43,8 +43,7 @@ def plan_label_job(resource: LabelJob, observed: Observed, *, now: datetime, set
     held = set() if plan.outcome.situation == "ready" and plan.status == resource.status else needed
     ttl = seconds(resource.spec.run_ttl) if resource.spec.run_ttl else DEFAULT_SECONDS
     deletions, due = expired(observed, needed=held, seconds=ttl, now=now)
-    soonest = min((wait for wait in (plan.requeue_after, due) if wait is not None), default=None)
-    return on_schedule(replace(plan, actions=(*plan.actions, *deletions), requeue_after=soonest), resource, now)
+    return on_schedule(replace(plan, actions=(*plan.actions, *deletions), requeue_after=soonest(plan.requeue_after, due)), resource, now)
 
 
 def _suspended(resource: LabelJob, observed: Observed) -> Plan:
@@ -62,7 +61,7 @@ def _refuse(resource: LabelJob, settings: Settings) -> None:
 
 
 def _finishes_first(context: JobContext, pins: JobPins) -> bool:
-    """A run under way finishes on its pins when only the model, or in how many pods to run, has changed."""
+    """A run under way finishes on its pins when only the model, a tick, or what changes no label (`WITHOUT_EFFECT`) is another."""
     if pins.scope != context.scope:
         return False
     jobs = [job for name in run_job_names(context, pins) if (job := context.observed.job(name)) is not None]

@@ -6,6 +6,7 @@ from datetime import datetime
 from labeljob.contract.digests import digest_of
 from labelplane.api.label_job import LabelJob, LabelJobStatus
 from labelplane.api.label_model import LabelModel
+from labelplane.api.names import child_name
 from labelplane.api.reasons import ControlReason
 from labelplane.api.runtime import Runtime
 from labelplane.errors import Waiting
@@ -50,9 +51,14 @@ def job_context(resource: LabelJob, observed: Observed, settings: Settings, now:
     asked = digest_of([metadata.uid, metadata.generation, metadata.reconcile_at, image])
     lasting = resource.spec.model_copy(update=dict.fromkeys(WITHOUT_EFFECT)).wire()
     scope = digest_of([metadata.uid, lasting, metadata.reconcile_at, image])
-    tick = due(resource, now)
-    request = f"{asked}/{version}" if tick is None else f"{asked}/{version}/{tick}"
-    return JobContext(resource, model, observed, runtime, image, version, request, scope, now, tick)
+    request = f"{asked}/{version}"
+    tick = due(resource, now, lambda tick: observed.job(resolve_name(resource, f"{request}/{tick}")) is not None)
+    return JobContext(resource, model, observed, runtime, image, version, request if tick is None else f"{request}/{tick}", scope, now, tick)
+
+
+def resolve_name(resource: LabelJob, request: str) -> str:
+    """Name of the Job that pins the data for a request."""
+    return child_name(resource.metadata.name, "resolve", digest_of(request)[:10])
 
 
 def without_progress(resource: LabelJob) -> LabelJobStatus:

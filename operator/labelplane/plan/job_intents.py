@@ -6,13 +6,12 @@
 """
 
 from labeljob.contract.config import Access, CommitTask, JobConfig, LabelTask, Owner, ResolveTask, ShardTask
-from labeljob.contract.digests import digest_of
 from labelplane.api.durations import seconds
 from labelplane.api.label_job import JobPins, LabelJob
-from labelplane.api.names import app_id, child_name, run_name
+from labelplane.api.names import app_id, run_name
 from labelplane.plan.access import access_to, access_to_inputs, home_of
 from labelplane.plan.actions import JobIntent
-from labelplane.plan.job_context import JobContext
+from labelplane.plan.job_context import JobContext, resolve_name
 from labelplane.plan.runtime import at_pinned_image
 
 COMMIT = "commit"
@@ -26,7 +25,7 @@ def resolve_intent(context: JobContext) -> JobIntent:
         shards=spec.shards or "auto",
     )  # fmt: skip
     return JobIntent(
-        name=child_name(resource.metadata.name, "resolve", digest_of(context.request)[:10]),
+        name=resolve_name(resource, context.request),
         config=JobConfig(step="resolve", owner=_owner(resource), access=_access(context), resolve=task),
         reads=(spec.input.uri, *((spec.gold_data.uri,) if spec.gold_data else ()), artifacts, spec.output.uri),
         writes=(),

@@ -19,7 +19,7 @@ from labelplane.api.reasons import ControlReason
 from labelplane.api.runtime import Runtime
 from labelplane.errors import Stalled
 from labelplane.plan.access import access_to, access_to_inputs, access_to_lookups
-from labelplane.plan.actions import JobIntent, Outcome, Plan
+from labelplane.plan.actions import JobIntent, Outcome, Plan, soonest
 from labelplane.plan.dependence import repeating
 from labelplane.plan.fit_notes import adversarial, remarks
 from labelplane.plan.function_set import functions_of
@@ -70,8 +70,7 @@ def plan_label_model(resource: LabelModel, observed: Observed, *, now: datetime,
     plan = _resolve(context) if pins is None or pins.request != context.request else _fit(context, pins)
     needed = {action.intent.name for action in plan.actions if hasattr(action, "intent")} | _needed(context, plan)
     deletions, due = expired(observed, needed=needed, seconds=DEFAULT_SECONDS, now=now)
-    soonest = min((seconds for seconds in (plan.requeue_after, due) if seconds is not None), default=None)
-    return replace(plan, actions=(*plan.actions, *deletions), requeue_after=soonest)
+    return replace(plan, actions=(*plan.actions, *deletions), requeue_after=soonest(plan.requeue_after, due))
 
 
 def _needed(context: ModelContext, plan: Plan) -> set[str]:

@@ -15,6 +15,7 @@ from labelplane.plan.function_set import plan_function_set
 from labelplane.plan.job import plan_label_job
 from labelplane.plan.model import plan_label_model
 from labelplane.plan.observed import Observed
+from labelplane.plan.schedule import at_next_tick
 from labelplane.settings import Settings
 
 WAITING_SECONDS = 300.0  # a net: the event of the other resource wakes us long before
@@ -26,9 +27,20 @@ def plan_resource(observed: Observed, *, now: datetime, settings: Settings) -> P
     try:
         return _planner(observed, now, settings)()
     except Stalled as stalled:
-        return Plan(Outcome("stalled", stalled.reason, stalled.message), _kept_status(observed))
+        plan = Plan(Outcome("stalled", stalled.reason, stalled.message), _kept_status(observed))
     except Waiting as waiting:
-        return Plan(Outcome("waiting", waiting.reason, waiting.message), _kept_status(observed), requeue_after=WAITING_SECONDS)
+        plan = Plan(Outcome("waiting", waiting.reason, waiting.message), _kept_status(observed), requeue_after=WAITING_SECONDS)
+    return _on_schedule(plan, observed, now)
+
+
+def _on_schedule(plan: Plan, observed: Observed, now: datetime) -> Plan:
+    """What holds a scheduled job up may be gone by its next tick."""
+    if observed.key.kind != LABEL_JOB.kind:
+        return plan
+    try:
+        return at_next_tick(plan, parse_label_job(observed.resource), now)
+    except Stalled:  # a spec that cannot be read has no schedule
+        return plan
 
 
 def _planner(observed: Observed, now: datetime, settings: Settings) -> Callable[[], Plan]:

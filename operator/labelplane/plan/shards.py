@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from labelplane.api.label_job import JobPins, LabelJobStatus, RunProgress
 from labelplane.api.reasons import ControlReason
-from labelplane.plan.actions import Plan
+from labelplane.plan.actions import Plan, soonest
 from labelplane.plan.job_context import JobContext
 from labelplane.plan.job_intents import commit_intent, shards_intent
 from labelplane.plan.job_progress import Progress, progress
@@ -35,8 +35,7 @@ def with_progress(plan: Plan, context: JobContext, pins: JobPins) -> Plan:
     if plan.outcome.situation not in ("reconciling", "running") or not isinstance(plan.status, LabelJobStatus):
         return plan
     shown, wait = run_progress(context.resource.status.progress, job, shards=pins.shards, now=context.now)
-    soonest = min((one for one in (plan.requeue_after, wait) if one is not None), default=None)
-    return replace(plan, status=plan.status.model_copy(update={"progress": shown}), requeue_after=soonest)
+    return replace(plan, status=plan.status.model_copy(update={"progress": shown}), requeue_after=soonest(plan.requeue_after, wait))
 
 
 def run_progress(old: RunProgress | None, job: ObservedJob | None, *, shards: int, now: datetime) -> tuple[RunProgress | None, float | None]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labelplane.api.reasons import REASONS, ConditionType
+from labelplane.plan.actions import TRIED_AGAIN
 
 STATUS_BYTES = 64 * 1024
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
@@ -17,7 +18,7 @@ def violations(resource: Mapping[str, Any]) -> list[str]:
     if status.get("observedGeneration", -1) == -1 and "conditions" not in status:
         return []
     found = [problem for one in status.get("conditions", []) for problem in _condition_problems(one, status)]
-    found += _table_problems(status, is_scheduled=resource.get("spec", {}).get("mode") == "scheduled")
+    found += _table_problems(status)
     if status.get("observedGeneration", -1) > resource["metadata"].get("generation", 0):
         found.append("observedGeneration is ahead of metadata.generation")
     if len(json.dumps(status)) > STATUS_BYTES:
@@ -43,7 +44,7 @@ def _condition_problems(condition: Mapping[str, Any], status: Mapping[str, Any])
     return found
 
 
-def _table_problems(status: Mapping[str, Any], *, is_scheduled: bool) -> list[str]:
+def _table_problems(status: Mapping[str, Any]) -> list[str]:
     """Ready agrees with Reconciling, Stalled, Running and Suspended; only what is scheduled may have failed and stall not."""
     conditions = status.get("conditions", [])
     kinds = [one["type"] for one in conditions]
@@ -59,7 +60,8 @@ def _table_problems(status: Mapping[str, Any], *, is_scheduled: bool) -> list[st
         found.append("Ready beside Reconciling or Stalled")
     if ready == "Unknown" and not {ConditionType.RECONCILING, ConditionType.SUSPENDED} & set(kinds):
         found.append("Ready is Unknown, and nothing says why")
-    if ready == "False" and not is_scheduled and not {ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.SUSPENDED} & set(kinds):
+    tries_again = "nextScheduleTime" in status and any(one["type"] == ConditionType.READY and TRIED_AGAIN in one["message"] for one in conditions)
+    if ready == "False" and not tries_again and not {ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.SUSPENDED} & set(kinds):
         found.append("Ready is False, and it neither stalls nor waits")
     if ConditionType.RUNNING in kinds and ready != "True":
         found.append("Running without a good version that serves")

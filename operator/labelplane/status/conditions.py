@@ -40,16 +40,18 @@ def _wanted(before: Mapping[str, Mapping[str, Any]], outcome: Outcome) -> list[t
         return _unchanged(before, outcome)
     if outcome.situation == "ready":
         return [(ready, "True", reason, message)]
-    if outcome.situation == "reconciling":
-        return [(ready, "Unknown", reason, message), (ConditionType.RECONCILING, "True", reason, message)]
-    if outcome.situation == "running":
-        was = before.get(ready, {"reason": reason, "message": message})
+    if outcome.situation in ("reconciling", "running", "failed"):  # what stands goes on standing, and so does what is said of it
         kept = [(kind, "True", one["reason"], one["message"]) for kind, one in before.items() if kind in _LASTING]
+        if outcome.situation == "reconciling":
+            return [(ready, "Unknown", reason, message), (ConditionType.RECONCILING, "True", reason, message), *kept]
+        if outcome.situation == "failed":
+            return [(ready, "False", reason, message), *kept]
+        was = before.get(ready, {"reason": reason, "message": message})
         return [(ready, "True", was["reason"], was["message"]), (ConditionType.RUNNING, "True", reason, message), *kept]
     return [(ready, "False", reason, message), *((kind, "True", reason, message) for kind in _BESIDE[outcome.situation])]
 
 
-_BESIDE: Mapping[str, tuple[ConditionType, ...]] = {"waiting": (ConditionType.RECONCILING,), "failed": (), "stalled": (ConditionType.STALLED,)}
+_BESIDE: Mapping[str, tuple[ConditionType, ...]] = {"waiting": (ConditionType.RECONCILING,), "stalled": (ConditionType.STALLED,)}
 _LASTING = frozenset(
     {
         ConditionType.COVERAGE_LOW,
@@ -86,5 +88,5 @@ def _condition(old: Mapping[str, Any] | None, kind: str, status: str, reason: st
 
 
 def stalled_plan(plan: Plan, stalled: Stalled) -> Plan:
-    """The plan when one of its actions was refused for good."""
-    return replace(plan, outcome=Outcome("stalled", stalled.reason, stalled.message), actions=(), requeue_after=None)
+    """The plan when one of its actions was refused for good; what it would have looked at later it looks at then."""
+    return replace(plan, outcome=Outcome("stalled", stalled.reason, stalled.message), actions=(), requeue_after=plan.requeue_after or None)

@@ -10,7 +10,6 @@ from labelplane.plan.actions import Event, Plan
 from labelplane.plan.observed import Observed
 from labelplane.status.conditions import conditions
 
-BAD_NEWS = frozenset({ConditionType.STALLED})
 QUIET = frozenset({ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.RUNNING})
 OF_EACH_RUN = frozenset({ConditionType.DRIFTED, ConditionType.ROWS_QUARANTINED})
 WORK = frozenset({ControlReason.CHECKING, ControlReason.RESOLVING, ControlReason.FITTING, ControlReason.LABELING, ControlReason.COMMITTING})

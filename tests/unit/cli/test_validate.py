@@ -23,6 +23,12 @@ def problems_in(manifest: Manifest, loaded: Loaded | None = None) -> list[str]:
     return list(verdict_on(manifest, loaded).problems)
 
 
+def test_enough_ways_to_be_wrong_are_known() -> None:
+    """O9: each of them is refused by the API server, too (`tests/integration/crds`)."""
+    assert len(ADMISSION) >= 60
+    assert len({one.id for one in (*ADMISSION, *CHECK)}) == len(ADMISSION) + len(CHECK)
+
+
 @pytest.mark.parametrize("manifest", [function_set(), label_model(), label_job()], ids=lambda manifest: manifest["kind"])
 def test_good_manifests_pass(manifest: Manifest) -> None:
     assert problems_in(manifest, LOADED) == []

@@ -49,6 +49,8 @@ def test_order_and_parts_do_not_matter(order: list[int], first: int, most: int) 
     whole = RowSample(SET, most)
     added(whole, batch)
     parts = [RowSample(SET, most), RowSample(SET, most)]
+    for part in parts:
+        part.expect(600)
     for place, piece in enumerate(pieces):
         added(parts[place >= first], piece)
     parts[0].merge(parts[1])

@@ -1,7 +1,7 @@
 """Who reads what in a run of shards: disjoint parts of about equal bytes that are all of the data (X8, X16)."""
 
-from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +15,7 @@ from labeljob.io import parts
 from labeljob.io.parted import open_part, shards_for
 from labeljob.io.parts import WHOLE, Groups, StoredFile, parts_of, shards_of
 from labeljob.io.pins import pin
+from labeljob.io.source import ReadType
 from labeljob.steps.resolve import run_resolve
 from tests.unit.job.builders import context, delta, locations, text
 from tests.unit.job.runs import parquet
@@ -46,11 +47,11 @@ def test_parts_are_disjoint_and_all_of_the_data_and_even(given: Sizes, wanted: i
 
 
 @given(sizes, st.integers(1, 40), st.randoms())
-def test_the_order_of_a_listing_changes_nothing(given: Sizes, wanted: int, random: "Sequence[int]") -> None:
+def test_the_order_of_a_listing_changes_nothing(given: Sizes, wanted: int, random: Random) -> None:
     """X16: every shard finds the same parts, whatever its file system says first."""
     files, groups = stored(given)
     shuffled = list(files)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     count = shards_of(files, wanted, groups)
     assert shards_of(shuffled, wanted, groups) == count
     assert parts_of(shuffled, count, groups) == parts_of(files, count, groups)
@@ -113,11 +114,11 @@ def test_parts_hold_each_row_once(tmp_path: Path, shards: int) -> None:
     for start in (30, 60):
         delta(tmp_path, "table", rows(30, start), mode="append", partition_by=["k"], schema_mode="merge")
     pinned = pin(given, locations(tmp_path))
-    columns = {"id": "int64", "x": "string", "k": "int64"}
+    columns: dict[str, ReadType] = {"id": "int64", "x": "string", "k": "int64"}
     found = [
         row
         for index in range(shards)
-        for part in open_part(pinned, shards, index, locations(tmp_path)).source.batches(columns, 7)  # type: ignore[arg-type]
+        for part in open_part(pinned, shards, index, locations(tmp_path)).source.batches(columns, 7)
         for row in part.batch.to_pylist()
     ]
     expected = DeltaTable(tmp_path / "table").to_pyarrow_table().to_pylist()

@@ -122,6 +122,7 @@ def test_scans_of_parts_are_one_scan(tmp_path: Path) -> None:
     for batch in table.to_batches():
         whole.add(batch, keys_of(batch.column("id")))
     for place, part in enumerate(parts):
+        part.expect(len(ids))
         for batch in table.slice(place * 1000, 1000).to_batches():
             part.add(batch, keys_of(batch.column("id")))
     source = pinned(delta(tmp_path, "data", table), tmp_path)[1]

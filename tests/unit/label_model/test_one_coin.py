@@ -1,5 +1,7 @@
 """`one-coin` alone is the coin of committees, fitted quicker."""
 
+import gc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -108,6 +110,11 @@ def test_notes_are_found_out_when_asked_for_and_stay_the_same():
     data = independent(3000, 8, (0.6, 0.4), seed=1)
     model = fit_statistics(from_votes(data.L, 2), 2, algorithm="one-coin")
     assert isinstance(model.noted, Deferred)
-    assert model.notes == model.notes == ()
-    worse = np.where(data.L >= 0, data.Y[:, None], -1).astype(np.int8)
-    assert any("majority vote" in note for note in fit_statistics(from_votes(worse, 2), 2, algorithm="one-coin").notes)
+    assert model.notes == ()
+    worse = from_votes(np.where(data.L >= 0, data.Y[:, None], -1).astype(np.int8), 2)
+    noted = fit_statistics(worse, 2, algorithm="one-coin")
+    del worse
+    gc.collect()
+    found = noted.notes
+    assert any("majority vote" in note for note in found)
+    assert noted.notes == found

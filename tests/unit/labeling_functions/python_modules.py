@@ -1,8 +1,10 @@
 """A module of `python` functions, good and bad ones, as a user may have written it; `RULES` is its source."""
 
+import os
 from pathlib import Path
 from typing import Any
 
+LEFTOVER = f"a leftover of {os.getpid()}"  # no other run's
 RULES = '''
 import os
 import socket
@@ -152,7 +154,7 @@ def garbles(batch):
 
 
 def leaves_a_child(batch):
-    child = subprocess.Popen(["sh", "-c", "echo started; sleep 1000; :", "a leftover of ours"], stdout=subprocess.PIPE)
+    child = subprocess.Popen(["sh", "-c", "echo started; sleep 1000; :", LEFTOVER], stdout=subprocess.PIPE)
     child.stdout.readline()
     return pa.array(["normal"] * batch.num_rows)
 
@@ -164,6 +166,7 @@ def counts_rows(batch):
 
 not_callable = 1
 '''
+RULES += f"LEFTOVER = {LEFTOVER!r}\n"
 
 
 def write(folder: Path, **modules: str) -> str:

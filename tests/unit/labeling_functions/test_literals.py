@@ -170,3 +170,12 @@ def test_more_functions_than_a_word_has_bits() -> None:
     with compiled(*(risky(regex={"column": "message", "pattern": name}) for name in names)) as functions:
         votes = functions.apply(rows(message=names)).votes
     assert np.array_equal(votes == 1, np.eye(150, dtype=bool))
+
+
+def test_what_stands_below_a_null_is_no_text() -> None:
+    """C2: Arrow allows bytes under a null, as Polars leaves them; a null input abstains."""
+    texts, offsets = b"a winnera winnera winner", np.arange(0, 25, 8, dtype=np.int32)
+    column = pa.StringArray.from_buffers(3, pa.py_buffer(offsets), pa.py_buffer(texts), pa.py_buffer(bytes([0b101])), 1)
+    with compiled(risky(keywords={"column": "message", "any": ["winner"]}), risky(regex={"column": "message", "pattern": "winner"})) as functions:
+        found = functions.apply(pa.table({"message": column}))
+    assert found.votes.tolist() == [[1, 1], [-1, -1], [1, 1]]

@@ -58,7 +58,10 @@ async def test_the_key_is_pinned_by_its_id(world: World) -> None:
     pin = {"name": "hashing", "key": "current", "id": "k1"}
     assert world.get("LabelModel")["status"]["pins"]["hashKey"] == pin
     assert world.get("LabelJob")["status"]["pins"]["hashKey"] == pin
-    assert intents(world)["LabelModel/fit"].config.fit.hash_key.id == "k1"  # type: ignore[union-attr]
+    fit = intents(world)["LabelModel/fit"].config.fit
+    assert fit is not None
+    assert fit.hash_key is not None
+    assert fit.hash_key.id == "k1"
 
 
 async def test_a_rotated_key_is_used_when_it_is_asked_for(world: World) -> None:

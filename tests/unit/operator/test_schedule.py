@@ -1,14 +1,21 @@
 """Scheduled jobs: data is looked at when created and at each tick, one run at a time, and a failure waits for the next (X21, DESIGN 4.5)."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from labeljob.contract.drift import Shift
 from labeljob.contract.reasons import JobReason
 from labelplane.api.groups import Key
+from labelplane.api.label_job import LabelJobStatus
+from labelplane.api.reasons import ControlReason
 from labelplane.cluster.protocol import Cluster
+from labelplane.errors import Stalled
+from labelplane.plan.actions import Outcome, Plan
 from labelplane.reconcile import reconcile
+from labelplane.status.conditions import stalled_plan
 from tests.manifests import changed, function_set, label_job, label_model
 from tests.unit.operator.pipeline import SETTINGS, START, Adapter, World, condition, once, settle
 
@@ -112,6 +119,65 @@ async def test_a_tick_that_is_too_late_is_let_go(world: World) -> None:
     world.now += timedelta(minutes=49)
     await settle(world)
     assert (len(world.commits), status(world)["pins"]["scheduledFor"]) == (2, "2026-01-01T02:00:00Z")
+
+
+async def test_a_tick_that_was_begun_in_time_is_kept_however_long_it_takes(world: World) -> None:
+    """The deadline is for the start: a slow pod is no reason to give up, and what failed does not heal by itself."""
+    world.apply(scheduled(startingDeadlineSeconds=60))
+    await settle(world)
+    world.data_version = 1
+    world.now += timedelta(minutes=40, seconds=5)
+    while await once(world):
+        pass
+    world.now += timedelta(minutes=10)
+    while await once(world):
+        pass
+    assert [entry[2].step for entry in world.jobs.values() if not entry[2].finished] == ["resolve"]
+    world.failing["resolve"] = JobReason.SOURCE_UNREADABLE
+    await settle(world)
+    failed = condition(world.get("LabelJob"))
+    assert (failed["status"], failed["reason"]) == ("False", "SourceUnreadable")
+    world.now += timedelta(minutes=10)
+    await settle(world)
+    assert condition(world.get("LabelJob")) == failed
+    del world.failing["resolve"]
+    world.now += timedelta(minutes=40)
+    await settle(world)
+    assert (condition(world.get("LabelJob"))["status"], len(world.commits)) == ("True", 2)
+
+
+@pytest.mark.parametrize(("field", "value", "reason"), [("modelRef.version", 9, "ModelVersionNotFound"), ("modelRef.name", "elsewhere", "ModelNotFound")])
+async def test_what_holds_a_job_up_is_looked_at_again_at_its_tick(world: World, field: str, value: object, reason: str) -> None:
+    await settle(world)
+    world.apply(changed(scheduled(), f"spec.{field}", value))
+    await settle(world)
+    assert condition(world.get("LabelJob"))["reason"] == reason
+    assert status(world)["nextScheduleTime"] == "2026-01-01T01:00:00Z"
+    world.now += timedelta(minutes=38)
+    assert await wait(world) == 2 * 60
+
+
+async def test_a_refused_job_is_asked_for_again_at_the_tick(world: World) -> None:
+    """A quota may have room by then."""
+    plan = Plan(Outcome("reconciling", "Labeling", "x"), LabelJobStatus(), requeue_after=120.0)
+    assert stalled_plan(plan, Stalled(ControlReason.QUOTA_EXCEEDED, "no room")).requeue_after == 120.0
+    assert stalled_plan(replace(plan, requeue_after=0.0), Stalled(ControlReason.QUOTA_EXCEEDED, "no room")).requeue_after is None
+
+
+async def test_what_is_said_of_the_labels_that_stand_outlives_a_failed_run(world: World) -> None:
+    """F4: and is not told anew once the next run is there, which found the same."""
+    world.drift = [Shift(kind="column", name="restarts", size=0.31)]
+    await settle(world)
+    world.data_version = 1
+    world.failing["label"] = JobReason.SCHEMA_BROKEN
+    world.now += timedelta(hours=1)
+    await settle(world)
+    assert condition(world.get("LabelJob"), "Drifted")["status"] == "True"
+    told = len([event for _, event in world.events if event.reason == "Drifted"])
+    del world.failing["label"]
+    world.now += timedelta(hours=1)
+    await settle(world)
+    assert [event.reason for _, event in world.events].count("Drifted") == told == 1
 
 
 async def test_suspended_ticks_pass(world: World) -> None:
