@@ -10,7 +10,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,16 @@ from pydantic import ValidationError
 
 from labeljob.contract.base import Wire
 from labeljob.contract.config import FitTask
-from labeljob.contract.digests import canonical_json, digest_of
+from labeljob.contract.digests import digest_of
 from labeljob.io.data_files import DataFile, write_data_files
 from labeljob.io.delta_commits import RUNS
 from labeljob.io.durable import write_file
 from labeljob.io.object_path import ObjectPath
 from labeljob.io.parquet_parts import ReadFile
 from labeljob.io.parts import WHOLE
-from labeljob.io.places import Place, state_of
+from labeljob.io.places import Place, remove_folder
 from labeljob.io.row_groups import batches_of, open_streaming
-from labeljob.io.shard_place import ShardPlace, put_in_place, remove, remove_empty
+from labeljob.io.shard_place import ShardPlace, are_there, put_in_place
 from labeljob.io.sorted_merge import chains_of, merged
 from labeljob.resources import BATCH_ROWS
 
@@ -36,9 +36,9 @@ ATTEMPT_CHARACTERS = 32
 
 
 class FitSummary(Wire):
-    """What a shard has done; everything in it can be added up.
+    """What a shard has done; everything in it can be added up. Its counts and statistics are in files of their own, of so many bytes.
 
-    `violations`: (column, what, number of values). `votes_bytes`: size of the file of statistics.
+    `violations`: (column, what, number of values).
     """
 
     format_version: int = 1
@@ -51,25 +51,25 @@ class FitSummary(Wire):
     violations: tuple[tuple[str, str, int], ...] = ()
     ids: tuple[DataFile, ...] = ()
     gold: tuple[DataFile, ...] = ()
-    votes_bytes: int
+    votes_size: int
+    tally_size: int
     read: tuple[ReadFile, ...] = ()
-    tally: dict[str, Any] = {}
     input_errors: dict[str, list[int]] = {}
 
 
 def discard_fits_until(folder: Place, version: int) -> None:
     """Remove what shards have left of fits of versions up to this one, which stands: none of them can be published any more."""
-    for place in (folder / RUNS).glob("*-*"):
+    for place in list((folder / RUNS).glob("*-*")):
         if (number := place.name.partition("-")[0]).isdecimal() and int(number) <= version:
-            remove(place)
-    remove_empty(folder / RUNS)
+            _remove(folder, place)
+    _remove_empty(folder)
 
 
 class FitFiles:
     """The place of one fit in shards; `folder` is that of the artifacts."""
 
     def __init__(self, folder: Place, task: FitTask) -> None:
-        self._task = task
+        self._folder, self._task = folder, task
         attempt = digest_of([task.fit_digest, task.version, task.shards])[:ATTEMPT_CHARACTERS]
         self._place = folder / RUNS / f"{task.version:08d}-{attempt}"
         self._at = ShardPlace(self._place, task.artifacts, folder)
@@ -94,9 +94,13 @@ class FitFiles:
             put_in_place(work, self._place, [place.name])
         return len(content)
 
+    def write_tally(self, shard: int, tally: dict[str, Any]) -> int:
+        """The shard's counts; bytes."""
+        return self._at.write_tally(shard, tally)
+
     def finish(self, summary: FitSummary) -> None:
         """From here on the shard is done."""
-        self._at.finish(summary.shard, canonical_json(summary.wire()))
+        self._at.finish(summary.shard, summary)
 
     def summary(self, shard: int) -> FitSummary | None:
         """The shard's summary when it is done; one that this build or this fit did not write does not count."""
@@ -108,13 +112,12 @@ class FitFiles:
         return found if ours and self._are_there(found) else None
 
     def summaries(self) -> list[FitSummary | None]:
-        """One for each shard, without its tally: a thousand of these are not held at a time."""
-        found = (self.summary(shard) for shard in range(self._task.shards))
-        return [None if one is None else one.model_copy(update={"tally": {}}) for one in found]
+        """One for each shard."""
+        return [self.summary(shard) for shard in range(self._task.shards)]
 
     def tally(self, shard: int) -> dict[str, Any]:
         """The counts of a shard that is done. FileNotFoundError: it is gone, and so it is for the next two."""
-        return FitSummary.model_validate_json(self._at.summary(shard).read_bytes()).tally
+        return self._at.read_tally(shard)
 
     def votes(self, shard: int) -> bytes:
         """Its statistics."""
@@ -133,12 +136,24 @@ class FitFiles:
 
     def discard(self) -> None:
         """Remove what the shards left."""
-        remove(self._place)
+        _remove(self._folder, self._place)
 
     def _votes(self, shard: int) -> Place:
         return self._place / f"{shard:04d}-votes.safetensors"
 
     def _are_there(self, summary: FitSummary) -> bool:
         """Whether the files that a summary names are."""
-        files = [(self._votes(summary.shard), summary.votes_bytes), *((self._place / file.name, file.size) for file in (*summary.ids, *summary.gold))]
-        return all(path.is_file() and state_of(path)[0] == size for path, size in files)
+        own = [(self._votes(summary.shard), summary.votes_size), (self._at.tally(summary.shard), summary.tally_size)]
+        return are_there([*own, *((self._place / file.name, file.size) for file in (*summary.ids, *summary.gold))])
+
+
+def _remove(folder: Place, place: Place) -> None:
+    remove_folder(place)
+    _remove_empty(folder)
+
+
+def _remove_empty(folder: Place) -> None:
+    """The folder where fits lay, when none does any more."""
+    if isinstance(folder, Path):
+        with suppress(OSError):  # others may be at work
+            (folder / RUNS).rmdir()

@@ -1,8 +1,10 @@
 """Where the shards of a run leave what they wrote, until one commit makes it visible (DESIGN §4.1, §4.3).
 
     output/
-      labels-<sequence>-<attempt>-<shard>-<n>.parquet     finished data files; no version names them yet
-      _labelplane/<sequence>-<attempt>/                   summaries, and files at work (`shard_place`)
+      labels-<sequence>-<attempt>-<shard>-<n>.parquet     finished data files; no version names them yet; what is left of one without shared ids is `…-once.parquet`
+      _labelplane/<sequence>-<attempt>/                   a place of shards
+        <shard>-ids-<n>.parquet                           ids alone, of a part that breaks the contract
+        …                                                 summaries, counts and files at work: `shard_place`
 
 <attempt> is a digest of run and number of shards. Readers of Delta pass over folders with an underscore.
 """
@@ -21,16 +23,17 @@ from pydantic import ValidationError
 
 from labeljob.contract.base import Wire
 from labeljob.contract.config import LabelTask
-from labeljob.contract.digests import canonical_json, digest_of
+from labeljob.contract.digests import digest_of
 from labeljob.io.data_files import DataFile, write_data_files
-from labeljob.io.delta_commits import QUARANTINE, RUNS, never_committed
+from labeljob.io.delta_commits import QUARANTINE, RUNS
 from labeljob.io.failures import writing
+from labeljob.io.left_behind import discard
 from labeljob.io.parquet_parts import ReadFile
 from labeljob.io.parts import WHOLE
-from labeljob.io.places import Place, state_of
-from labeljob.io.quarantine_files import WORK, remove_folder
+from labeljob.io.places import Place
+from labeljob.io.quarantine_files import WORK
 from labeljob.io.row_groups import batches_of, open_streaming, rows_of
-from labeljob.io.shard_place import ShardPlace, put_in_place, remove
+from labeljob.io.shard_place import ShardPlace, are_there, put_in_place
 from labeljob.resources import BATCH_ROWS
 
 ATTEMPT_CHARACTERS = 32
@@ -38,13 +41,13 @@ ONCE = "-once.parquet"  # ends the name of a file that is another without the ro
 
 
 class ShardSummary(Wire):
-    """What a shard has done; everything in it can be added up.
+    """What a shard has done; everything in it can be added up. Its counts and samples are in a file of their own, of `tally_size` bytes.
 
     `ids`: files with ids alone, in place of data files where the part breaks the contract. `violations`: (column, what, number of values).
     `broken`: rows with such a value. `apart`: files of these rows, where they are quarantined and the others labelled.
     """
 
-    format_version: int = 1
+    format_version: int = 2
     run_digest: str
     shards: int
     shard: int
@@ -58,27 +61,8 @@ class ShardSummary(Wire):
     ids: tuple[DataFile, ...] = ()
     apart: tuple[DataFile, ...] = ()
     read: tuple[ReadFile, ...] = ()
-    tally: dict[str, Any] = {}
+    tally_size: int
     input_errors: dict[str, list[int]] = {}
-
-
-def discard_until(folder: Place, app_id: str, sequence: int) -> None:
-    """Remove what shards have left of the runs up to `sequence`, which is committed: none of them can become visible any more.
-
-    What became visible stays, and so does what may have: where the log has forgotten the time of a run.
-    """
-    for place in (folder / RUNS).glob("*-*"):
-        if place.name.partition("-")[0].isdecimal() and int(place.name.partition("-")[0]) <= sequence:
-            _discard(folder, place, app_id)
-
-
-def _discard(folder: Place, place: Place, app_id: str) -> None:
-    sequence, _, attempt = place.name.partition("-")
-    if never_committed(folder, app_id, int(sequence), attempt):
-        for path in folder.glob(f"labels-{sequence}-{attempt}-*.parquet"):
-            path.unlink(missing_ok=True)
-        remove_folder(folder / QUARANTINE / place.name)
-    remove(place)
 
 
 class ShardFiles:
@@ -128,11 +112,6 @@ class ShardFiles:
             for batch in batches_of(open_streaming(opened), [WHOLE], columns, BATCH_ROWS):
                 yield batch, pc.is_in(batch.column(0), ids)
 
-    def drop_replaced(self) -> None:
-        """After the commit: remove the files in whose place others are."""
-        for path in self.folder.glob(f"{self._prefix}*{ONCE}"):
-            (self.folder / path.name.replace(ONCE, ".parquet")).unlink(missing_ok=True)
-
     def write_apart(self, work: Path | None, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
         """Rows that the run does not label, as files `<name>-<n>.parquet`."""
         files = write_data_files(batches, schema, lambda n: (work or self._quarantine) / f"{name}-{n:05d}.parquet")
@@ -154,9 +133,13 @@ class ShardFiles:
             finally:
                 shutil.rmtree(work, ignore_errors=True)
 
+    def write_tally(self, shard: int, tally: dict[str, Any]) -> int:
+        """The shard's counts, beside its summary and before it; bytes."""
+        return self._at.write_tally(shard, tally)
+
     def finish(self, summary: ShardSummary) -> None:
         """From here on the shard is done."""
-        self._at.finish(summary.shard, canonical_json(summary.wire()))
+        self._at.finish(summary.shard, summary)
 
     def summary(self, shard: int) -> ShardSummary | None:
         """The shard's summary when it is done; one that this build or this run did not write does not count."""
@@ -168,14 +151,13 @@ class ShardFiles:
         return found if ours and self._are_there(found) else None
 
     def summaries(self) -> list[ShardSummary | None]:
-        """One for each shard, without its tally: a thousand of these are not held at a time."""
-        found = (self.summary(shard) for shard in range(self._shards))
-        return [None if one is None else one.model_copy(update={"tally": {}}) for one in found]
+        """One for each shard."""
+        return [self.summary(shard) for shard in range(self._shards)]
 
     def tallies(self) -> Iterator[dict[str, Any]]:
-        """The counts of each shard in turn. FileNotFoundError: one is gone that was there."""
+        """The counts of each shard in turn: all of them are not held at a time. FileNotFoundError: one is gone that was there."""
         for shard in range(self._shards):
-            yield ShardSummary.model_validate_json(self._at.summary(shard).read_bytes()).tally
+            yield self._at.read_tally(shard)
 
     def path(self, file: DataFile) -> Place:
         """Of a data file, or of a file of ids."""
@@ -186,8 +168,8 @@ class ShardFiles:
         return sum(rows_of(path) for path in self.folder.glob(f"{self._prefix}{shard:04d}-*.parquet"))
 
     def discard(self) -> None:
-        """Remove what the shards left; the data files, too, unless a version may name them."""
-        _discard(self.folder, self._place, self._task.app_id)
+        """Remove what the shards left, but data files that a version may name."""
+        discard(self.folder, self._place, self._task.app_id)
 
     @property
     def _prefix(self) -> str:
@@ -195,8 +177,9 @@ class ShardFiles:
 
     def _are_there(self, summary: ShardSummary) -> bool:
         """Whether the files that a summary names are."""
-        files: Sequence[tuple[Place, DataFile]] = [
-            *((self.path(file), file) for file in (*summary.files, *summary.ids)),
-            *((self._quarantine / file.name, file) for file in summary.apart),
+        sizes = [
+            (self._at.tally(summary.shard), summary.tally_size),
+            *((self.path(file), file.size) for file in (*summary.files, *summary.ids)),
+            *((self._quarantine / file.name, file.size) for file in summary.apart),
         ]
-        return all(path.is_file() and state_of(path)[0] == file.size for path, file in files)
+        return are_there(sizes)

@@ -20,6 +20,7 @@ from labeljob.io.repeated_ids import Repeated
 from labeljob.io.shard_place import all_of, may_go_on
 from labeljob.label_model import from_bytes
 from labeljob.schema import Held, require
+from labeljob.steps.clean_up import told
 from labeljob.steps.context import StepContext
 from labeljob.steps.fit_votes import FitVotes, read_rows, require_rows
 from labeljob.steps.label_record import ID, VOTES
@@ -45,9 +46,11 @@ def leaving_no_shards(task: FitTask, context: StepContext) -> Iterator[None]:
         yield
     except JobError as error:
         if task.shards > 1 and not may_go_on(error):
-            FitFiles(folder, task).discard()
+            with told(context.log):
+                FitFiles(folder, task).discard()
         raise
-    discard_fits_until(folder, task.version)
+    with told(context.log):
+        discard_fits_until(folder, task.version)
 
 
 def _merge_shards(votes: FitVotes[Any], task: FitTask, files: FitFiles, context: StepContext) -> None:

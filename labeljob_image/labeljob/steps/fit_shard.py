@@ -54,7 +54,7 @@ def _reduce_part(task: FitTask, index: int, files: FitFiles, context: StepContex
     with files.attempt_at(index) as work, Spool(context.resources) as spool:
         held = _hold(task, part, votes, spool, context)
         ids = files.write_rows(work, index, "ids", spool.ordered(id_column, context.batch_rows), _id_schema(task))
-        votes.looks.peek(open_part(task.data, task.shards, index, context.locations).source, task.shards)
+        votes.looks.peek(part.source, task.shards)
         errors = {} if held.is_broken else _vote(votes, part, context, timed=index == 0)
         gold = votes.gold_rows()
         summary = FitSummary(
@@ -67,9 +67,9 @@ def _reduce_part(task: FitTask, index: int, files: FitFiles, context: StepContex
             violations=held.values,
             ids=ids,
             gold=files.write_rows(work, index, "gold", [gold], gold.schema),
-            votes_bytes=files.write_votes(work, index, to_bytes(votes.statistics())),
+            votes_size=files.write_votes(work, index, to_bytes(votes.statistics())),
+            tally_size=files.write_tally(index, votes.tally()),
             read=tuple(part.source.read()),
-            tally=votes.tally(),
             input_errors=errors,
         )
         files.finish(summary)
