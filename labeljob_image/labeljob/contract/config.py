@@ -95,7 +95,12 @@ class FitTask(Wire):
     version: int
     fit_digest: str
     image: str
-    shards: int = Field(default=1, ge=1, le=MOST_SHARDS)
+    shards: int | None = Field(default=None, ge=2, le=MOST_SHARDS)  # absent: one, and an image from before there were several reads the task, too
+
+    @property
+    def parts(self) -> int:
+        """In how many parts the data is read."""
+        return self.shards or 1
 
 
 class LabelTask(Wire):

@@ -70,7 +70,7 @@ class FitFiles:
 
     def __init__(self, folder: Place, task: FitTask) -> None:
         self._folder, self._task = folder, task
-        attempt = digest_of([task.fit_digest, task.version, task.shards])[:ATTEMPT_CHARACTERS]
+        attempt = digest_of([task.fit_digest, task.version, task.parts])[:ATTEMPT_CHARACTERS]
         self._place = folder / RUNS / f"{task.version:08d}-{attempt}"
         self._at = ShardPlace(self._place, task.artifacts, folder)
 
@@ -108,12 +108,12 @@ class FitFiles:
             found = FitSummary.model_validate_json(self._at.summary(shard).read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
-        ours = (found.fit_digest, found.shards, found.shard) == (self._task.fit_digest, self._task.shards, shard)
+        ours = (found.fit_digest, found.shards, found.shard) == (self._task.fit_digest, self._task.parts, shard)
         return found if ours and self._are_there(found) else None
 
     def summaries(self) -> list[FitSummary | None]:
         """One for each shard."""
-        return [self.summary(shard) for shard in range(self._task.shards)]
+        return [self.summary(shard) for shard in range(self._task.parts)]
 
     def tally(self, shard: int) -> dict[str, Any]:
         """The counts of a shard that is done. FileNotFoundError: it is gone, and so it is for the next two."""

@@ -85,19 +85,22 @@ class Evaluated:
 
 def run_fit(task: FitTask, context: StepContext) -> FitResult:
     """Fit and publish one version, from the data or from what shards left of it; on a retry, the version that this fit made already."""
+    return leaving_no_shards(task, context, lambda: _made(task, context))
+
+
+def _made(task: FitTask, context: StepContext) -> FitResult:
     home = ArtifactHome(context.locations.path(task.artifacts), task.artifacts)
-    with leaving_no_shards(task, context):
-        if (standing := home.find(task.fit_digest)) is not None:
-            return found_again(home, standing)
-        home.require_safe()
-        prepared = prepare(task, context)
-        evaluated = _evaluate(task, prepared, context)
-        start, remarks = start_of(task, home)
-        fitted = _fit(task, prepared, evaluated, start)
-        fitted = replace(fitted, model=replace(fitted.model, noted=(*fitted.model.notes, *remarks)))
-        seed = int(task.parameters.get("seed", 0))
-        after = calibrated(fitted, evaluated.voters, evaluated.gold, task.calibration, seed, has_gold=task.gold is not None)
-        return _publish(task, context, home, prepared, evaluated, fitted, after)
+    if (standing := home.find(task.fit_digest)) is not None:
+        return found_again(home, standing)
+    home.require_safe()
+    prepared = prepare(task, context)
+    evaluated = _evaluate(task, prepared, context)
+    start, remarks = start_of(task, home)
+    fitted = _fit(task, prepared, evaluated, start)
+    fitted = replace(fitted, model=replace(fitted.model, noted=(*fitted.model.notes, *remarks)))
+    seed = int(task.parameters.get("seed", 0))
+    after = calibrated(fitted, evaluated.voters, evaluated.gold, task.calibration, seed, has_gold=task.gold is not None)
+    return _publish(task, context, home, prepared, evaluated, fitted, after)
 
 
 def prepare(task: FitTask, context: StepContext) -> Prepared:

@@ -7,12 +7,12 @@ The merge finds what no shard knows, in memory that does not grow with rows: an 
 removed; what only failed is left for the next attempt.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from labeljob.cascade import added_errors, check_input_errors
 from labeljob.contract.config import FitTask
+from labeljob.contract.result import FitResult
 from labeljob.errors import JobError
 from labeljob.io.fit_files import FitFiles, FitSummary, discard_fits_until
 from labeljob.io.parted import check_all_read
@@ -32,25 +32,26 @@ def read(votes: FitVotes[Any], task: FitTask, context: StepContext) -> None:
     Raises:
         JobError: SCHEMA_BROKEN, EMPTY_DATASET, FUNCTIONS_FAILING, NO_COVERAGE, PIN_BROKEN; INTERNAL_ERROR while a shard has not finished.
     """
-    if task.shards == 1:
+    if task.parts == 1:
         read_rows(votes, task, context)
     else:
         _merge_shards(votes, task, FitFiles(context.locations.path(task.artifacts), task), context)
 
 
-@contextmanager
-def leaving_no_shards(task: FitTask, context: StepContext) -> Iterator[None]:
-    """What shards have left goes when the version stands, and when nothing can come of it."""
+def leaving_no_shards(task: FitTask, context: StepContext, fit: Callable[[], FitResult]) -> FitResult:
+    """The result of `fit`. What shards have left goes when a version stands, and when nothing can come of it."""
     folder = context.locations.path(task.artifacts)
     try:
-        yield
+        result = fit()
     except JobError as error:
-        if task.shards > 1 and not may_go_on(error):
+        if task.parts > 1 and not may_go_on(error):
             with told(context.log):
                 FitFiles(folder, task).discard()
         raise
     with told(context.log):
-        discard_fits_until(folder, task.version)
+        FitFiles(folder, task).discard()  # of a version that was found, which may have an earlier number
+        discard_fits_until(folder, result.version.version)
+    return result
 
 
 def _merge_shards(votes: FitVotes[Any], task: FitTask, files: FitFiles, context: StepContext) -> None:

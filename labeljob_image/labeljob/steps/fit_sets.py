@@ -64,15 +64,18 @@ class Calibrated:
 
 def run_fit_sets(task: FitTask, context: StepContext) -> FitResult:
     """Fit and publish one version; on a retry, the version that this fit made already."""
+    return leaving_no_shards(task, context, lambda: _made(task, context))
+
+
+def _made(task: FitTask, context: StepContext) -> FitResult:
     home = ArtifactHome(context.locations.path(task.artifacts), task.artifacts)
-    with leaving_no_shards(task, context):
-        if (standing := home.find(task.fit_digest)) is not None:
-            return found_again(home, standing)
-        home.require_safe()
-        voting, gold = prepare_sets(task, context)
-        evaluated = _evaluate(task, voting, gold, context)
-        models = fit_tasks(evaluated.rows, evaluated.tasks, task.algorithm, task.parameters)
-        return _publish(task, context, home, voting, gold, evaluated, models, _calibrated(task, evaluated, models))
+    if (standing := home.find(task.fit_digest)) is not None:
+        return found_again(home, standing)
+    home.require_safe()
+    voting, gold = prepare_sets(task, context)
+    evaluated = _evaluate(task, voting, gold, context)
+    models = fit_tasks(evaluated.rows, evaluated.tasks, task.algorithm, task.parameters)
+    return _publish(task, context, home, voting, gold, evaluated, models, _calibrated(task, evaluated, models))
 
 
 def prepare_sets(task: FitTask, context: StepContext) -> tuple[VotingSet, SetGold]:

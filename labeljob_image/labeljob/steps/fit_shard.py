@@ -37,8 +37,8 @@ def run_fit_shard(task: FitTask, index: int, context: StepContext) -> ShardResul
         JobError: as the fit step, but SCHEMA_BROKEN, EMPTY_DATASET and NO_COVERAGE, which the fit raises; FUNCTIONS_FAILING only where this part alone
             has too many errors for the whole table.
     """
-    if not 0 <= index < task.shards:
-        raise JobError(JobReason.CONFIG_INVALID, f"the completion index is {index} and must be 0 to {task.shards - 1}: the operator sets both")
+    if not 0 <= index < task.parts:
+        raise JobError(JobReason.CONFIG_INVALID, f"the completion index is {index} and must be 0 to {task.parts - 1}: the operator sets both")
     folder = context.locations.path(task.artifacts)
     if ArtifactHome(folder, task.artifacts).find(task.fit_digest) is not None:
         return ShardResult(shard=index, rows=0)
@@ -49,17 +49,17 @@ def run_fit_shard(task: FitTask, index: int, context: StepContext) -> ShardResul
 
 def _reduce_part(task: FitTask, index: int, files: FitFiles, context: StepContext) -> FitSummary:
     votes, id_column = _votes_of(task, context), task.function_set.id_column
-    part = open_part(task.data, task.shards, index, context.locations)
+    part = open_part(task.data, task.parts, index, context.locations)
     votes.looks.expect(part.rows)
     with files.attempt_at(index) as work, Spool(context.resources) as spool:
         held = _hold(task, part, votes, spool, context)
         ids = files.write_rows(work, index, "ids", spool.ordered(id_column, context.batch_rows), _id_schema(task))
-        votes.looks.peek(part.source, task.shards)
+        votes.looks.peek(part.source, task.parts)
         errors = {} if held.is_broken else _vote(votes, part, context, timed=index == 0)
         gold = votes.gold_rows()
         summary = FitSummary(
             fit_digest=task.fit_digest,
-            shards=task.shards,
+            shards=task.parts,
             shard=index,
             split=part.split,
             rows=held.rows,

@@ -93,7 +93,7 @@ def _fit_task(context: ModelContext, pins: ModelPins) -> FitTask:
         gold_label_column=gold.label_column if gold else None, gold_probability_column=gold.inclusion_probability_column if gold else None,
         hash_key=pins.hash_key, inputs=pins.inputs, algorithm=spec.algorithm or "auto", parameters=parameters_of(context.resource), start=pins.start,
         calibration=spec.calibration or "auto",
-        artifacts=spec.artifacts.uri, version=pins.version, fit_digest=pins.fit_digest, image=pins.image, shards=pins.shards,
+        artifacts=spec.artifacts.uri, version=pins.version, fit_digest=pins.fit_digest, image=pins.image, shards=None if pins.shards == 1 else pins.shards,
     )  # fmt: skip
 
 

@@ -119,11 +119,14 @@ def test_what_is_done_is_not_done_again(fresh: tuple[Path, FitTask, str]) -> Non
 
 
 def test_a_later_version_removes_what_an_earlier_fit_left(fresh: tuple[Path, FitTask, str]) -> None:
-    """C5: shards of a fit that nobody ends lie there no longer than to the next version, be that one pod's; those of a later one stay."""
+    """C5: shards of a fit that nobody ends lie there no longer than to the next version, be that one pod's; those of a later one stay until it finds its version."""
     folder, task, _ = fresh
-    step(folder, FitPart(task), 0)
-    step(folder, FitPart(task.model_copy(update={"version": 3, "fit_digest": "third"})), 0)
-    merge(task.model_copy(update={"shards": 1, "version": 2, "fit_digest": "other"}), context(folder))
+    third, fourth = (task.model_copy(update={"version": number, "fit_digest": digest}) for number, digest in ((3, "third"), (4, "other")))
+    for one in (task, third, fourth):
+        step(folder, FitPart(one), 0)
+    merge(task.model_copy(update={"shards": None, "version": 2, "fit_digest": "other"}), context(folder))
+    assert sorted(path.name[:8] for path in (folder / "model/_labelplane").iterdir()) == ["00000003", "00000004"]
+    assert merge(fourth, context(folder)).version == 2
     assert [path.name[:8] for path in (folder / "model/_labelplane").iterdir()] == ["00000003"]
-    fit_in_shards(task.model_copy(update={"version": 3, "fit_digest": "third"}), 2, context(folder))
+    fit_in_shards(third, 2, context(folder))
     assert sorted(path.name for path in (folder / "model").iterdir()) == ["index.json", "v2", "v3"]

@@ -149,7 +149,7 @@ class World:
         if config.resolve is not None:
             return JobResult(build=self.build, resolve=self._resolve(config.resolve))
         if config.fit is not None:
-            if config.fit.shards > 1 and self.parts.get(_work_of(config)) != set(range(config.fit.shards)):
+            if config.fit.parts > 1 and self.parts.get(_work_of(config)) != set(range(config.fit.parts)):
                 return self._parts_are_missing()
             return JobResult(build=self.build, fit=self._fit(config))
         if config.commit is not None:
@@ -238,7 +238,7 @@ def _work_of(config: JobConfig) -> tuple[str, int]:
         return config.shard.label.run, config.shard.shards
     task = config.fit_shard or config.fit
     assert task is not None
-    return task.fit_digest, task.shards
+    return task.fit_digest, task.parts
 
 
 class Adapter:
