@@ -26,7 +26,6 @@ from labeljob.schema import Held, hold
 from labeljob.steps.context import StepContext
 from labeljob.steps.evaluate import open_voting
 from labeljob.steps.fit import prepare, votes_of
-from labeljob.steps.fit_sets import prepare_sets, votes_of_sets
 from labeljob.steps.fit_votes import FitVotes, key_of
 
 
@@ -78,6 +77,8 @@ def _reduce_part(task: FitTask, index: int, files: FitFiles, context: StepContex
 
 def _votes_of(task: FitTask, context: StepContext) -> FitVotes[Any]:
     if task.function_set.is_multi_label:
+        from labeljob.steps.fit_sets import prepare_sets, votes_of_sets
+
         return votes_of_sets(task, *prepare_sets(task, context))
     return votes_of(task, prepare(task, context))
 
