@@ -64,8 +64,8 @@ def test_a_shard_that_is_killed_anywhere(fresh: tuple[Path, FitTask, str]) -> No
         step(folder, task)
         is_right(folder, digest)
         back(folder)
-        number += 1
-    assert number >= 12
+        number += 2  # three touches a file: opened, put in place, its folder flushed; every second one meets each of them at some file
+    assert number >= 15
 
 
 def test_a_fit_that_is_killed_anywhere(fresh: tuple[Path, FitTask, str]) -> None:
@@ -80,9 +80,9 @@ def test_a_fit_that_is_killed_anywhere(fresh: tuple[Path, FitTask, str]) -> None
         step(folder, task)
         is_right(folder, digest)
         back(folder)
-        number += 1 if number >= FIRST_CHANGE + 15 else 5  # the files of a version are alike
-    assert counted[0] >= 4
-    assert counted[1] >= 8
+        number += 2 if number >= FIRST_CHANGE + 15 else 5  # the files of a version are alike
+    assert counted[0] >= 3
+    assert counted[1] >= 4
 
 
 @pytest.mark.parametrize("shards_again", [False, True])
