@@ -116,7 +116,7 @@ class FitFiles:
         return [self.summary(shard) for shard in range(self._task.parts)]
 
     def tally(self, shard: int) -> dict[str, Any]:
-        """The counts of a shard that is done. FileNotFoundError: it is gone, and so it is for the next two."""
+        """The counts of a shard that is done. FileNotFoundError: gone meanwhile; `votes` and `gold` raise it, too."""
         return self._at.read_tally(shard)
 
     def votes(self, shard: int) -> bytes:
