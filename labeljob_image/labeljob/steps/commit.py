@@ -8,17 +8,15 @@ reads what the shards wrote and writes nothing, unless rows of two shards share 
 without them. What is refused here is removed; what only failed is left for the next attempt.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 
 import pyarrow as pa
 
-from labeljob.cascade import InputErrors, check_input_errors
+from labeljob.cascade import added_errors, check_input_errors
 from labeljob.content_digest import LEFT_OUT, ContentDigest
 from labeljob.contract.config import CommitTask, LabelTask
-from labeljob.contract.reasons import ExitCode, JobReason, exit_code
 from labeljob.contract.result import LabelResult
 from labeljob.errors import JobError
 from labeljob.io.data_files import DataFile
@@ -28,6 +26,7 @@ from labeljob.io.preflight import require_conditional_put
 from labeljob.io.quarantine_files import REPEATED
 from labeljob.io.repeated_ids import OnceOnly, Repeated
 from labeljob.io.shard_files import ShardFiles, ShardSummary
+from labeljob.io.shard_place import all_of, may_go_on
 from labeljob.io.sorted_merge import chains_of, merged
 from labeljob.quarantined_rows import repeated_rows, schema_apart
 from labeljob.schema import Held, require
@@ -40,9 +39,6 @@ from labeljob.steps.setting_apart import quarantine_of, require_few, too_many
 from labeljob.vote_cache.manifest import PartVotes, together
 from labeljob.vote_cache.places import VotesPlaces
 
-NAMED = 10  # shards that a message names
-KEPT = (ExitCode.TRANSIENT, ExitCode.NO_ROOM)  # a failure with which the run may go on later
-
 
 def run_commit(task: CommitTask, context: StepContext) -> LabelResult:
     """Commit once; where this run's transaction stands already, give its record again.
@@ -54,7 +50,7 @@ def run_commit(task: CommitTask, context: StepContext) -> LabelResult:
     try:
         result = _committed(task, files, context)
     except JobError as error:
-        if exit_code(error.reason) not in KEPT:
+        if not may_go_on(error):
             with told(context.log):
                 files.discard()
         raise
@@ -67,7 +63,7 @@ def _committed(task: CommitTask, files: ShardFiles, context: StepContext) -> Lab
     if (record := standing(label, context)) is not None:
         return result_of(label, record)
     require_conditional_put(files.folder, label.output)
-    summaries = _all_of(files)
+    summaries = all_of(files.summaries())
     check_all_read(label.data, (one.split for one in summaries), (file for one in summaries for file in one.read))
     labelling, digest = labelling_of(label, context), ContentDigest()
     held = _require_contract(label, summaries, files, labelling, context)
@@ -77,7 +73,7 @@ def _committed(task: CommitTask, files: ShardFiles, context: StepContext) -> Lab
         labelling.add_tally(tally)
         parts += [PartVotes.model_validate(tally[KEPT_VOTES])] if KEPT_VOTES in tally else []
     labelling.check_errors(rows)
-    check_input_errors(labelling.voting.inputs, _added(summaries), rows)
+    check_input_errors(labelling.voting.inputs, added_errors(one.input_errors for one in summaries), rows)
     merge = _Merge(label, held, labelling)
     columns = [name for name in labelling.schema.names if name not in LEFT_OUT]
     for _ in settled(labelling, merge.rows(_merged(summaries, files, columns, context)), digest, context.log.progress("merge", rows)):
@@ -92,16 +88,6 @@ def _committed(task: CommitTask, files: ShardFiles, context: StepContext) -> Lab
     votes = VotesPlaces(files.folder, label, task.shards).write(kept) if kept else None
     commit = commit_of(label, labelling, digest.hexdigest(), started, context, apart, kept, votes)
     return result_of(label, writer.commit(commit, labelling.columns(), labelling.schema))
-
-
-def _all_of(files: ShardFiles) -> list[ShardSummary]:
-    found = files.summaries()
-    missing = [str(shard) for shard, summary in enumerate(found) if summary is None]
-    if missing:
-        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
-        message = f"shards {', '.join(missing[:NAMED])}{more} of {len(found)} have not finished, or their files are gone: run them again"
-        raise JobError(JobReason.INTERNAL_ERROR, message)
-    return [summary for summary in found if summary is not None]
 
 
 def _require_contract(label: LabelTask, summaries: Sequence[ShardSummary], files: ShardFiles, labelling: Labelling, context: StepContext) -> Held:
@@ -161,12 +147,3 @@ def _set_apart(task: CommitTask, data: Sequence[DataFile], shared: Sequence[pa.A
 def _merged(summaries: Sequence[ShardSummary], files: ShardFiles, columns: list[str], context: StepContext) -> Iterator[pa.RecordBatch]:
     chains = [[files.path(file) for file in chain] for chain in chains_of(file for one in summaries for file in (*one.files, *one.ids))]
     return merged(chains, columns, context.batch_rows, context.resources.memory_bytes)
-
-
-def _added(summaries: Sequence[ShardSummary]) -> InputErrors:
-    """Failures of input models' functions in all parts."""
-    totals: dict[str, Counter[int]] = {}
-    for one in summaries:
-        for path, errors in one.input_errors.items():
-            totals.setdefault(path, Counter()).update(dict(enumerate(errors)))
-    return {path: [count for _, count in sorted(of.items())] for path, of in totals.items()}

@@ -16,7 +16,7 @@ from labelplane.api.label_model import FunctionSetPin, Name
 from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Duration, Runtime
 from labelplane.api.schedules import Schedule, TimeZone
-from labelplane.api.shard_wish import ShardWish
+from labelplane.api.sharding import PodSeconds, RunProgress, RunShards
 
 KEPT_RUNS = 2
 
@@ -102,7 +102,7 @@ class LabelJobSpec(Wire):
     quarantine: Annotated[QuarantineLimit | None, Field(description="With schemaPolicy: quarantine.")] = None
     objectives: Objectives | None = None
     drift: DriftLimits | None = None
-    shards: ShardWish = None
+    shards: RunShards = None
     max_parallelism: Annotated[
         int | None,
         Field(ge=1, le=MOST_SHARDS, description="How many pods of a run may work at once; read when a run starts. When left out: as many as it has shards."),
@@ -165,12 +165,6 @@ class OutputPin(Wire):
     content_digest: str | None = None
 
 
-PodSeconds = Annotated[
-    int | None,
-    Field(description="Seconds that pods of the run's Jobs ran, failed attempts among them; of pods that were still there to be read. Absent when unknown."),
-]
-
-
 class Run(Wire):
     """One run with every pin. `output.version` is set once it is committed."""
 
@@ -202,19 +196,6 @@ class RunLine(Wire):
     rows: int
     model_version: int
     pod_seconds: PodSeconds = None
-
-
-class RunProgress(Wire):
-    """How far a run in shards is; written at most once in some seconds, and gone when the run is over."""
-
-    completed: Annotated[str, Field(description="shardsDone/shards, as kubectl prints it.")]
-    shards: int
-    shards_done: int
-    rows_per_second: Annotated[float | None, Field(description="Rows of the shards that are done, over the seconds since their Job was made; absent when unknown.")] = None
-    estimated_finish: Annotated[
-        str | None, Field(description="When the last shard is done if the others take as long as those that are done; absent when unknown.")
-    ] = None
-    updated_at: str
 
 
 class Metrics(Wire):
