@@ -15,6 +15,7 @@ from labeljob.contract.datasets import DatasetPin
 from labeljob.errors import JobError
 from labeljob.io import typed
 from labeljob.io.content import file_digest, folder_digest, pin_broken
+from labeljob.io.object_path import ObjectPath
 from labeljob.io.parquet import ParquetSource, data_files
 from labeljob.io.parts import WHOLE, Piece, StoredFile
 from labeljob.io.places import Place, state_of
@@ -37,6 +38,7 @@ class ParquetParts:
     def __init__(self, path: Place, uri: str) -> None:
         self._path, self.uri, self._whole = path, uri, ParquetSource(path, uri)
         self._states: dict[str, ReadFile] = {}
+        self._objects: dict[str, str] = {}  # digests of objects that were asked for
         self.footers = LastFooter()
 
     def files(self) -> list[StoredFile]:
@@ -70,9 +72,14 @@ class ParquetParts:
 
     def identity(self, name: str, group: int) -> object:
         """Of a row group by its own bytes: a file may be read by many. An object's by its ETag, which costs no reading. PIN_BROKEN: the file changed meanwhile."""
+        if name in self._objects:
+            return [self._objects[name], group]
         self.seen(name)
-        with self.reading():
-            found = group_digest(self.path(name), group, self.footers.of(self.path(name)))
+        if isinstance(path := self.path(name), ObjectPath):
+            found: object = [self._objects.setdefault(name, file_digest(path)), group]
+        else:
+            with self.reading():
+                found = group_digest(path, group, self.footers.of(path))
         self.seen(name)
         return found
 

@@ -7,8 +7,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labeljob.io.content import file_digest
-from labeljob.io.object_path import READ_AHEAD, ObjectFile, ObjectPath
+from labeljob.io.object_path import READ_AHEAD, ObjectFile
 from labeljob.io.parts import WHOLE
 from labeljob.io.places import Place
 from labeljob.resources import BATCH_BYTES
@@ -57,9 +56,7 @@ class LastFooter:
 
 
 def group_digest(path: Place, group: int, about: pq.FileMetaData) -> str:
-    """SHA-256 of a row group's bytes, and of what the footer says of them; of an object, of its ETag and size and the number of the group."""
-    if isinstance(path, ObjectPath):
-        return hashlib.sha256(f"{file_digest(path)} {group}".encode()).hexdigest()
+    """SHA-256 of a row group's bytes, and of what `about`, the footer, says of them."""
     chunks = [about.row_group(group).column(c) for c in range(about.num_columns)]
     starts = [min(one.data_page_offset, one.dictionary_page_offset or one.data_page_offset) for one in chunks]
     ends = [start + one.total_compressed_size for start, one in zip(starts, chunks, strict=True)]

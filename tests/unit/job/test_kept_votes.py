@@ -189,13 +189,17 @@ def test_soft_votes_and_several_labels(tmp_path: Path) -> None:
 
 
 def test_very_small_pieces_keep_nothing(tmp_path: Path) -> None:
-    """Item 3: what would cost more to keep than to find again."""
+    """Item 3: what would cost more to keep than to find again; and of no rows there is nothing to keep."""
     rows = rows_of(130)
     data = parquet(tmp_path, "data.parquet", rows, groups=65)
     version = fit(tmp_path, declared(PLAIN), data)
     found = label(tmp_path, label_task(tmp_path, data, version, history_limit=2), 1)
     assert (found.commit.votes, left(tmp_path), "reusedRows" in found.commit.metrics) == (None, [], False)
     assert label(tmp_path, label_task(tmp_path, data, version, history_limit=2, sequence=2), 2).commit.votes is not None
+    empty = label_task(tmp_path, parquet(tmp_path, "empty", rows.slice(0, 0), files=2), version, output="none", history_limit=2)
+    for sequence, shards in ((1, 1), (2, 2)):
+        nothing = label(tmp_path, empty.model_copy(update={"sequence": sequence}), shards)
+        assert (nothing.commit.metrics["rows"], nothing.commit.metrics["reusedRows"], nothing.commit.metrics["reusedVotes"]) == (0, 0, None)
     assert (too_small(64, 0), too_small(65, 65 * 4096 - 1), too_small(65, 65 * 4096)) == (False, True, False)
 
 
