@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,12 @@ from deltalake import DeltaTable
 
 from labeljob.contract.config import CommitTask, LabelTask, ShardTask
 from labeljob.contract.datasets import Dataset
+from labeljob.model_artifact import VotingSet
+from labeljob.vote_cache.alignment import aligned
+from labeljob.vote_cache.keys import contract_key, function_keys
 from labeljob.vote_cache.manifest import Found, KeptUnit, VotesFile
 from labeljob.vote_cache.units import Chained, Unit, planned, too_small
+from labeljob.vote_cache.votes_file import ID, UnusableVotesError
 from tests.unit.job.builders import delta, jsonl
 from tests.unit.job.kills import Task, killed, overtaken, step
 from tests.unit.job.lake import FILE, FUNCTIONS, OTHER, ROWS, SAME, Lake, alike, declared, rows_of, without_run
@@ -96,6 +101,37 @@ def test_rows_in_no_known_order_are_all_evaluated_or_none() -> None:
     plan = planned(units, best, ("a", "b"))
     assert [(one.found is not None, one.missing) for one in plan] == [(True, ()), (True, (1,)), (False, (0, 1)), (False, (0, 1))]
     assert [one.missing for one in planned(units[:1], best, ("b",))] == [()]
+
+
+def test_what_a_function_is_known_by() -> None:
+    """Item 3: its code, but not the time that it is given; and the build, the image and the key beside the contract."""
+    python = {"name": "mine", "python": {"entrypoint": "mine:vote", "columns": ["note"]}}
+    keys = [
+        function_keys(VotingSet(declared([one]), {}, code={one["name"]: code}))[0]
+        for one, code in ((python, "1"), (python, "2"), (python | {"name": "other", "python": python["python"] | {"timeoutSeconds": 5}}, "1"))
+    ]
+    assert keys[0] == keys[2] != keys[1]
+    first = contract_key(declared(), {}, None, ["build", "image"])
+    others = [contract_key(declared(), {}, None, ["build", "other"]), contract_key(declared(), {}, "key", ["build", "image"])]
+    assert len({first, *others, contract_key(declared(), {"note": pa.string()}, None, ["build", "image"])}) == 4
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_kept_votes_and_rows_that_are_read_again_in_step(seed: int) -> None:
+    """Guarantee 2: whatever batches either comes in, and only while both are the same rows."""
+    random, ids = np.random.default_rng(seed), [f"r{i}" for i in range(200)]
+
+    def batches(rows: list[str], name: str) -> list[pa.RecordBatch]:
+        ends = [0, *sorted(random.integers(0, len(rows) + 1, 7).tolist()), len(rows)]
+        return [pa.RecordBatch.from_pydict({ID: rows[a:b], name: rows[a:b]}, schema=pa.schema([(ID, pa.string()), (name, pa.string())])) for a, b in pairwise(ends)]
+
+    pairs = list(aligned(batches(ids, "kept"), batches(ids, "read")))
+    assert [one for kept, _ in pairs for one in kept.column("kept").to_pylist()] == ids
+    assert all(kept.column("kept").equals(read.column("read")) for kept, read in pairs)
+    for other in (ids[:-1], [*ids, "more"], [*ids[:50], "x", *ids[51:]]):
+        for one, two in ((ids, other), (other, ids)):
+            with pytest.raises(UnusableVotesError):
+                list(aligned(batches(one, "kept"), batches(two, "read")))
 
 
 @pytest.fixture(scope="module")
