@@ -1,5 +1,5 @@
-"""`python -m benchmarks [passes | labeling-functions | end-to-end | shards | label-models | seeds]`: the pass of the labeling functions and label-model
-fits beside a limit; applying labeling functions beside a peer and by hand; a whole run beside a script by hand; runs in shards beside one pod; label
+"""`python -m benchmarks [passes | labeling-functions | end-to-end | shards | sizes | label-models | seeds]`: the pass of the labeling functions and label-model
+fits beside a limit; applying labeling functions beside a peer and by hand; a whole run beside a script by hand; runs in shards beside one pod; memory of each step; label
 models beside their peers; `auto` beside majority vote, draw by draw. Without a word it runs all.
 """
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from benchmarks import shards
+from benchmarks import shards, sizes
 from benchmarks.label_models import command, seeds
 from benchmarks.labeling_functions import command as labeling_functions
 from benchmarks.labeling_functions import runs
@@ -107,6 +107,7 @@ def main() -> int:
     labeling_functions.add_options(parts.add_parser("labeling-functions", help="applying functions beside peers, by hand, and the limit"))
     runs.add_options(parts.add_parser("end-to-end", help="a whole run beside a script by hand"))
     parts.add_parser("shards", help="a run in shards beside the same run in one pod, and its memory")
+    parts.add_parser("sizes", help="memory and CPU of each step, by rows and limit")
     parts.add_parser("seeds", help="auto beside majority vote on fifty draws of each generated set")
     command.add_options(parts.add_parser("label-models", help="label models beside their peers"))
     options = parser.parse_args()
@@ -118,6 +119,8 @@ def main() -> int:
         runs.run(options if options.part else parser.parse_args(["end-to-end"]))
     if options.part in (None, "shards"):
         shards.measure()
+    if options.part in (None, "sizes"):
+        sizes.measure()
     if options.part in (None, "seeds"):
         write_section("seeds", seeds.section())
     if options.part in (None, "label-models"):

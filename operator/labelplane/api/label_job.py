@@ -14,7 +14,7 @@ from labeljob.contract.quarantine import MOST_SHARE, Quarantine
 from labelplane.api.conditions import Conditions
 from labelplane.api.label_model import FunctionSetPin, Name
 from labelplane.api.metadata import Metadata
-from labelplane.api.runtime import Duration, Runtime
+from labelplane.api.runtime import Duration, Runtime, SizedResources
 from labelplane.api.schedules import Schedule, TimeZone
 
 SHARDS_RULE = f"must be auto, or an integer from 1 to {MOST_SHARDS}"
@@ -264,6 +264,7 @@ class JobPins(Wire):
     sequence: int
     scheduled_for: Annotated[str | None, Field(description="The tick of the schedule that the run is for.")] = None
     shards: Annotated[int, Field(description="In how many parts the run labels the data.")] = 1
+    resources: SizedResources = None
     started_at: str
 
 

@@ -13,7 +13,7 @@ from labeljob.contract.privacy import FINDINGS, HashKeyPin, PrivacyFinding
 from labeljob.contract.result import DependentPair, StartPin
 from labelplane.api.conditions import Conditions
 from labelplane.api.metadata import Metadata
-from labelplane.api.runtime import Runtime
+from labelplane.api.runtime import Runtime, SizedResources
 
 TAKES_NO_GOLD = ("majority-vote", "generative", "triplet")
 INSTEAD = "remove useGold, or use another algorithm"
@@ -239,6 +239,7 @@ class ModelPins(Wire):
     build: str
     fit_digest: str
     version: Annotated[int, Field(description="The version that the fit writes, or has written.")]
+    resources: SizedResources = None
 
 
 class LabelModelStatus(Wire):

@@ -13,6 +13,7 @@ from labelplane.plan.access import access_to, access_to_inputs, home_of
 from labelplane.plan.actions import JobIntent
 from labelplane.plan.job_context import JobContext, resolve_name
 from labelplane.plan.runtime import at_pinned_image
+from labelplane.plan.sizing import LOOKING, with_resources
 
 COMMIT = "commit"
 
@@ -29,7 +30,7 @@ def resolve_intent(context: JobContext) -> JobIntent:
         config=JobConfig(step="resolve", owner=_owner(resource), access=_access(context), resolve=task),
         reads=(spec.input.uri, *((spec.gold_data.uri,) if spec.gold_data else ()), artifacts, spec.output.uri),
         writes=(),
-        runtime=context.runtime,
+        runtime=with_resources(context.runtime, LOOKING),
     )
 
 
@@ -73,7 +74,7 @@ def _run_intent(
         config=config,
         reads=(pins.input.uri, *((pins.gold_data.uri,) if pins.gold_data else ()), pins.model_artifacts, *(one.artifacts for one in pins.inputs)),
         writes=(spec.output.uri,),
-        runtime=at_pinned_image(context.runtime, pins.image),
+        runtime=with_resources(at_pinned_image(context.runtime, pins.image), pins.resources),
         deadline_seconds=max(1, int(seconds(spec.active_deadline) - spent_seconds)) if spec.active_deadline else None,
         secrets=(pins.hash_key,) if pins.hash_key else (),
         completions=completions,

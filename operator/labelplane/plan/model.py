@@ -32,6 +32,7 @@ from labelplane.plan.privacy import secrets_of, suspected
 from labelplane.plan.references import ready_function_set
 from labelplane.plan.runtime import at_pinned_image, image_of, merged, pinned_image
 from labelplane.plan.situation import beside_what_serves
+from labelplane.plan.sizing import LOOKING, sized, with_resources
 from labelplane.plan.sources import lookup_uris, refuse_files
 from labelplane.plan.versions import current_version, figures, history
 from labelplane.plan.warm_start import start_pin
@@ -152,7 +153,7 @@ def _pins(context: ModelContext, result: JobResult, found: ResolveResult, image:
     return ModelPins(
         request=context.request, training_data=found.data, gold_data=found.gold, start=start, inputs=found.inputs, function_set_digest=digest,
         hash_key=found.hash_key,
-        image=image, build=result.build, fit_digest=digest_of(fit), version=newest + 1,
+        image=image, build=result.build, fit_digest=digest_of(fit), version=newest + 1, resources=sized(found.stored, 1, functions_of(context.function_set)),
     )  # fmt: skip
 
 
@@ -226,7 +227,7 @@ def _resolve_intent(context: ModelContext) -> JobIntent:
         config=JobConfig(step="resolve", owner=_owner(context.resource), access=_access(context, queries), resolve=task),
         reads=(spec.training_data.uri, *gold, spec.artifacts.uri, *(one.artifacts for one in queries), *lookup_uris(functions)),
         writes=(),
-        runtime=context.runtime,
+        runtime=with_resources(context.runtime, LOOKING),
         secrets=secrets_of(functions),
     )
 
@@ -247,6 +248,6 @@ def _fit_intent(context: ModelContext, pins: ModelPins) -> JobIntent:
         config=JobConfig(step="fit", owner=_owner(context.resource), access=_access(context, pins.inputs), expected_build=pins.build, fit=task),
         reads=(spec.training_data.uri, *((gold.uri,) if gold else ()), *(one.artifacts for one in pins.inputs), *lookup_uris(functions)),
         writes=(spec.artifacts.uri,),
-        runtime=at_pinned_image(context.runtime, pins.image),
+        runtime=with_resources(at_pinned_image(context.runtime, pins.image), pins.resources),
         secrets=secrets_of(functions),
     )

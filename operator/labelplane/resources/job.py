@@ -14,7 +14,6 @@ from labelplane.settings import Settings
 USER = 65532
 RETRIES = 3
 CONTAINER = "job"
-DEFAULT_RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}
 FINAL_EXIT_CODES = [int(ExitCode.BAD_SPEC), int(ExitCode.BAD_DATA), int(ExitCode.NO_ROOM)]
 
 
@@ -94,7 +93,7 @@ def _container(intent: JobIntent, runtime: Runtime, settings: Settings) -> dict[
             "imagePullPolicy": runtime.image_pull_policy or settings.image_pull_policy,
             "args": ["--config", f"{CONFIG_FOLDER}/{CONFIG_FILE}", "--config-sha256", config_digest(intent)],
             "env": [variable.wire() for variable in runtime.env] if runtime.env else None,
-            "resources": runtime.resources.wire() if runtime.resources else DEFAULT_RESOURCES,
+            "resources": runtime.resources.wire() if runtime.resources else None,
             "terminationMessagePolicy": "File",
             "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
             "volumeMounts": [*mounts, *(mount_manifest(volume) for volume in mounted_volumes(intent)), *secrets],

@@ -44,8 +44,18 @@ def _waiting(pod: Mapping[str, Any]) -> PodProblem | None:
 def _out_of_memory(pod: Mapping[str, Any]) -> PodProblem | None:
     for status in pod.get("status", {}).get("containerStatuses", []):
         if (status.get("state", {}).get("terminated") or {}).get("reason") == "OOMKilled":
-            return PodProblem(ControlReason.OUT_OF_MEMORY, "the pod ran out of memory: raise spec.runtime.resources.limits.memory")
+            return PodProblem(ControlReason.OUT_OF_MEMORY, f"the pod ran out of memory: {_memory_given(pod)}")
     return None
+
+
+def _memory_given(pod: Mapping[str, Any]) -> str:
+    """What it asked for, and what to set instead."""
+    containers = pod.get("spec", {}).get("containers") or [{}]
+    given = containers[0].get("resources") or {}
+    asked, limit = ((given.get(name) or {}).get("memory") for name in ("requests", "limits"))
+    if limit is None:
+        return f"it asked for {asked or 'nothing'} and its node has no more: set spec.runtime.resources.requests.memory and limits.memory to what it needs"
+    return f"it asked for {asked or limit} and may use {limit}: set spec.runtime.resources.limits.memory to more, and requests.memory with it"
 
 
 def _evicted(pod: Mapping[str, Any]) -> PodProblem | None:
