@@ -5,6 +5,7 @@ from typing import Any
 
 from labelplane.api.reasons import ControlReason
 from labelplane.plan.observed import PodProblem
+from labelplane.resources.pod_times import instant
 
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _START = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
@@ -23,6 +24,9 @@ def _unschedulable(pod: Mapping[str, Any]) -> PodProblem | None:
     for condition in pod.get("status", {}).get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             text = condition.get("message", "no node fits")
+            if "ReadWriteOncePod" in text:  # the scheduler's plugin VolumeRestrictions
+                message = "another pod has a claim that allows one pod at a time"
+                return PodProblem(ControlReason.VOLUME_NOT_SHAREABLE, message, since=instant(condition.get("lastTransitionTime")))
             return PodProblem(ControlReason.UNSCHEDULABLE, f"no node takes the pod: {text}; create the claim, or change spec.runtime"[:1024])
     return None
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from labeljob.contract.config import JobConfig
-from labelplane.cluster.paths import JOBS, LABEL_JOBS
+from labelplane.cluster.paths import CLAIMS, JOBS, LABEL_JOBS
 from labelplane.plan.shards import WRITE_SECONDS
 from tests.integration.operator.objects import Raw
 from tests.integration.operator.player import World
@@ -20,6 +20,12 @@ async def create(ns: Namespace, shards: int) -> None:
     functions, model, job = chain(ns.name)
     for manifest in (functions, model, changed(job, "spec.shards", shards)):
         await ns.create(manifest)
+
+
+async def only_one_pod(ns: Namespace, name: str) -> None:
+    """A claim that one pod at a time may have."""
+    spec = {"accessModes": ["ReadWriteOncePod"], "storageClassName": "", "resources": {"requests": {"storage": "1Mi"}}}
+    await ns.client.create(CLAIMS.path(ns.name), {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec})
 
 
 def step_of(job: Raw) -> str:
@@ -37,15 +43,18 @@ async def job_of(ns: Namespace, step: str) -> Raw:
 
 
 async def test_an_indexed_job_then_a_commit(operator: OperatorProcess, ns: Namespace, world: World) -> None:
-    """P1, X21: the API server takes the Job as it is built, its controller makes a pod an index, and one version comes of it."""
-    world.hold = lambda config: config.step == "commit"
+    """P1, X21: the API server takes the Job as it is built, its controller makes a pod an index, and one version comes of it; on a claim for one pod, one after another."""
+    await only_one_pod(ns, "lake")
+    world.hold = lambda config: config.step in ("shard", "commit")
     await create(ns, 3)
+    assert "claim lake (spec.input.uri, spec.output.uri) allows one pod at a time" in message(await ns.reason("Labeling"))
+    world.hold = lambda config: config.step == "commit"
     found = await ns.reason("Committing")
     assert found["status"]["progress"]["completed"] == "3/3"
     job = await job_of(ns, "shard")
     spec = job["spec"]
     assert (spec["completionMode"], spec["completions"], spec["backoffLimitPerIndex"], spec["maxFailedIndexes"], spec["podReplacementPolicy"]) == ("Indexed", 3, 3, 0, "Failed")
-    assert job["status"]["completedIndexes"] == "0-2"
+    assert (job["status"]["completedIndexes"], spec["parallelism"]) == ("0-2", 1)
     world.hold = lambda config: False
     done = await ns.ready()
     assert "progress" not in done["status"]
