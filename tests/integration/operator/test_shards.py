@@ -47,7 +47,7 @@ async def test_an_indexed_job_then_a_commit(operator: OperatorProcess, ns: Names
     await only_one_pod(ns, "lake")
     world.hold = lambda config: config.step in ("shard", "commit")
     await create(ns, 3)
-    assert "claim lake (spec.input.uri, spec.output.uri) allows one pod at a time" in message(await ns.reason("Labeling"))
+    await ns.until(lambda found: "claim lake (spec.input.uri, spec.output.uri) allows one pod at a time" in message(found))
     world.hold = lambda config: config.step == "commit"
     found = await ns.reason("Committing")
     assert found["status"]["progress"]["completed"] == "3/3"
