@@ -5,7 +5,7 @@ import time
 import pytest
 
 from labeljob.contract.config import JobConfig
-from labelplane.cluster.paths import CLAIMS, JOBS, LABEL_JOBS
+from labelplane.cluster.paths import JOBS, LABEL_JOBS
 from labelplane.plan.shards import WRITE_SECONDS
 from tests.integration.operator.objects import Raw
 from tests.integration.operator.player import World
@@ -20,12 +20,6 @@ async def create(ns: Namespace, shards: int) -> None:
     functions, model, job = chain(ns.name)
     for manifest in (functions, model, changed(job, "spec.shards", shards)):
         await ns.create(manifest)
-
-
-async def only_one_pod(ns: Namespace, name: str) -> None:
-    """A claim that one pod at a time may have."""
-    spec = {"accessModes": ["ReadWriteOncePod"], "storageClassName": "", "resources": {"requests": {"storage": "1Mi"}}}
-    await ns.client.create(CLAIMS.path(ns.name), {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec})
 
 
 def step_of(job: Raw) -> str:
@@ -44,7 +38,7 @@ async def job_of(ns: Namespace, step: str) -> Raw:
 
 async def test_an_indexed_job_then_a_commit(operator: OperatorProcess, ns: Namespace, world: World) -> None:
     """P1, X21: the API server takes the Job as it is built, its controller makes a pod an index, and one version comes of it; on a claim for one pod, one after another."""
-    await only_one_pod(ns, "lake")
+    await ns.create_claim("lake", "ReadWriteOncePod")
     world.hold = lambda config: config.step in ("shard", "commit")
     await create(ns, 3)
     await ns.until(lambda found: "claim lake (spec.input.uri, spec.output.uri) allows one pod at a time" in message(found))
