@@ -1,16 +1,20 @@
 """What stands in an output table: whose it is, and what its last commit says of itself (DESIGN §4.1, C5)."""
 
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import DeltaError
 from pydantic import ValidationError
 
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, FunctionColumns
 from labeljob.errors import JobError
+from labeljob.io.durable import flush, flush_folder
 from labeljob.io.places import Place, open_table
 from labeljob.io.preflight import PROBE
 
@@ -18,6 +22,7 @@ COMMIT_KEY = "labelplane"
 FUNCTIONS_KEY = "labelplaneFunctions"
 APP_KEY = "labelplaneApp"
 ATTEMPT_KEY = "labelplaneAttempt"
+RESTORED_KEY = "labelplaneRestored"
 RECENT = 20
 QUARANTINE = "_quarantine"  # below a table: rows that its runs did not label
 RUNS = "_labelplane"  # below a table: runs in shards that are not committed yet; readers of Delta pass over it
@@ -31,6 +36,40 @@ class CommitRecord:
     attempt: str
     commit: Commit
     functions: FunctionColumns
+
+
+@dataclass(frozen=True)
+class Made:
+    """The version that an attempt has made, None where it made none, and the names of its data files."""
+
+    version: int | None = None
+    files: frozenset[str] = frozenset()
+
+
+NOTHING = Made()
+
+
+def commit_properties(app_id: str, attempt: str, commit: Commit, functions: FunctionColumns, restored: int | None = None) -> CommitProperties:
+    """What a commit of ours says of itself, under its sequence; the engine tries it once. `restored`: the version whose rows it brings back."""
+    metadata = {
+        COMMIT_KEY: json.dumps(commit.wire(), separators=(",", ":")),
+        FUNCTIONS_KEY: json.dumps(functions.wire(), separators=(",", ":")),
+        APP_KEY: app_id,
+        ATTEMPT_KEY: attempt,
+    }
+    if restored is not None:
+        metadata[RESTORED_KEY] = str(restored)
+    return CommitProperties(custom_metadata=metadata, max_commit_retries=0, app_transactions=[Transaction(app_id, commit.sequence)])
+
+
+def flush_log(folder: Place) -> None:
+    """The newest commit of the table is on the disk when this returns; an object store has its own way."""
+    if not isinstance(folder, Path):
+        return
+    log = folder / "_delta_log"
+    with suppress(OSError):
+        flush(max(log.glob("*.json")))
+        flush_folder(log)
 
 
 def open_output(folder: Place, uri: str, app_id: str) -> DeltaTable | None:
@@ -68,21 +107,27 @@ def committed(table: DeltaTable | None, uri: str, app_id: str, sequence: int) ->
     return record
 
 
-def never_committed(folder: Place, app_id: str, sequence: int, attempt: str) -> bool:
-    """Whether the log says that an attempt at a sequence made no version, so that no version names its files: it goes back far enough to say so."""
+def made_by(folder: Place, app_id: str, sequence: int, attempt: str) -> Made | None:
+    """What an attempt at a sequence has made; None where the log does not go back far enough to say."""
     if not any((folder / "_delta_log").glob("*.json")):
-        return True
+        return NOTHING
     try:
-        table = open_table(folder)
-        for entry in _history(table):
+        for entry in _history(open_table(folder)):
             if entry.get(ATTEMPT_KEY) == attempt:
-                return False
+                version = int(entry["version"])
+                return Made(version, frozenset(uri.rpartition("/")[2] for uri in open_table(folder, version).file_uris()))
             record = _record(entry, "") if entry.get(APP_KEY) == app_id else None
             if int(entry["version"]) == 0 or (record is not None and record.commit.sequence < sequence):
-                return True
+                return NOTHING
     except DeltaError:
-        return False
-    return False
+        return None
+    return None
+
+
+def attempts(folder: Place, app_id: str) -> dict[int, str]:
+    """Sequence -> the attempt that made its version, for the last few commits."""
+    entries = [entry for entry in open_table(folder).history(RECENT) if entry.get(APP_KEY) == app_id]
+    return {record.commit.sequence: record.attempt for entry in entries if (record := _record(entry, "")) is not None}
 
 
 def last_record(table: DeltaTable, app_id: str) -> CommitRecord | None:
@@ -100,8 +145,19 @@ def record_at(table: DeltaTable, app_id: str, version: int) -> CommitRecord | No
 
 
 def versions_of(table: DeltaTable, app_id: str) -> list[int]:
-    """The versions that we committed, newest first, as far as the log goes back."""
-    return [int(entry["version"]) for entry in _history(table) if entry.get(APP_KEY) == app_id]
+    """The versions that we committed and whose record can be read, newest first, as far as the log goes back."""
+    return [int(entry["version"]) for entry in _history(table) if entry.get(APP_KEY) == app_id and _record(entry, "") is not None]
+
+
+def version_of(table: DeltaTable, attempt: str) -> int | None:
+    """The version that this attempt committed; None when there is none."""
+    return next((int(entry["version"]) for entry in _history(table) if entry.get(ATTEMPT_KEY) == attempt), None)
+
+
+def restored_from(table: DeltaTable, app_id: str) -> int | None:
+    """The version that the newest one brought back; None when it is no restored version of ours."""
+    newest = next(_history(table))
+    return int(newest[RESTORED_KEY]) if newest.get(APP_KEY) == app_id and RESTORED_KEY in newest else None
 
 
 def quarantines(folder: Place, app_id: str) -> list[str]:

@@ -7,7 +7,7 @@
                      txn <  mine  -> another writer took N+1: commit on top of it
 
 A kill before the commit leaves files no version names; a kill after it leaves a complete version. Files of other attempts at the same
-sequence can never become visible once it is committed, and are removed then.
+sequence can never become visible once it is committed, and are left to `left_behind`.
 
 The files of a run in shards are written before, by others, and belong to no attempt: an attempt that fails leaves them to the next.
 """
@@ -15,11 +15,10 @@ The files of a run in shards are written before, by others, and belong to no att
 import json
 import uuid
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
@@ -27,8 +26,8 @@ from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, FunctionColumns
 from labeljob.errors import JobError
 from labeljob.io.data_files import DataFile, statistics_of, write_data_files
-from labeljob.io.delta_commits import APP_KEY, ATTEMPT_KEY, COMMIT_KEY, FUNCTIONS_KEY, CommitRecord, committed, open_output
-from labeljob.io.durable import flush, flush_folder
+from labeljob.io.delta_commits import CommitRecord, commit_properties, committed, flush_log, open_output
+from labeljob.io.durable import flush_folder
 from labeljob.io.failures import writing
 from labeljob.io.places import Place, table_address
 
@@ -75,8 +74,7 @@ class DeltaWriter:
             if landed is None or not isinstance(error, Exception):
                 raise
             record = landed  # what failed came after the commit
-        self._make_durable()
-        self._remove_other_attempts(record.attempt)
+        flush_log(self._folder)  # it is on the disk too when the result says so
         return record
 
     def discard(self) -> None:
@@ -93,7 +91,7 @@ class DeltaWriter:
             if (done := committed(table, self._uri, self._app_id, self._sequence)) is not None:
                 return done
             try:
-                self._submit(table, self._properties(commit, functions), schema)
+                self._submit(table, commit_properties(self._app_id, self._attempt, commit, functions), schema)
             except DeltaError as error:  # another writer was first, or the reply was lost: look again
                 if not (isinstance(error, CommitFailedError) or "already exists" in str(error)):
                     raise
@@ -107,17 +105,6 @@ class DeltaWriter:
             create_table_with_add_actions(address, delta_schema, actions, mode="error", commit_properties=properties, **options)
         else:
             table.create_write_transaction(actions, "overwrite", delta_schema, commit_properties=properties)
-
-    def _properties(self, commit: Commit, functions: FunctionColumns) -> CommitProperties:
-        metadata = {
-            COMMIT_KEY: json.dumps(commit.wire(), separators=(",", ":")),
-            FUNCTIONS_KEY: json.dumps(functions.wire(), separators=(",", ":")),
-            APP_KEY: self._app_id,
-            ATTEMPT_KEY: self._attempt,
-        }
-        return CommitProperties(
-            custom_metadata=metadata, max_commit_retries=0, app_transactions=[Transaction(self._app_id, self._sequence)]
-        )
 
     def _landed(self) -> CommitRecord | None:
         """After a failure: this attempt's commit if it is there; if not, its files are removed.
@@ -141,17 +128,3 @@ class DeltaWriter:
     def _overtaken(self) -> bool:
         """Whether another attempt has committed this sequence."""
         return committed(open_output(self._folder, self._uri, self._app_id), self._uri, self._app_id, self._sequence) is not None
-
-    def _make_durable(self) -> None:
-        """The commit is on the disk too when the result says so."""
-        if not isinstance(self._folder, Path):
-            return
-        log = self._folder / "_delta_log"
-        with suppress(OSError):
-            flush(max(log.glob("*.json")))
-            flush_folder(log)
-
-    def _remove_other_attempts(self, visible: str) -> None:
-        for path in self._folder.glob(f"labels-{self._sequence:08d}-*.parquet"):
-            if f"-{visible}-" not in path.name:
-                path.unlink(missing_ok=True)
