@@ -22,6 +22,7 @@ from tests.unit.operator.test_shards import sharded, until
 
 # As kube-scheduler writes it (plugins/volumerestrictions), in two versions.
 HELD = "0/1 nodes are available: 1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode. no new claims to deallocate."
+TAKEN = "0/2 nodes are available: 2 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod."
 TIME = "2026-01-01T00:00:30Z"
 ONE_POD, ONE_NODE, MANY = ("ReadWriteOncePod",), ("ReadWriteOnce",), ("ReadWriteOnce", "ReadWriteMany")
 
@@ -72,7 +73,7 @@ def mounting(sandbox: str = "False") -> dict[str, Any]:
     return {"phase": "Pending", "conditions": conditions, "containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}
 
 
-@pytest.mark.parametrize("text", [HELD, "0/2 nodes are available: 2 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod."])
+@pytest.mark.parametrize("text", [HELD, TAKEN])
 def test_the_schedulers_word_for_a_claim_that_is_held(text: str) -> None:
     found = observed_job(job(), [pod(0, **unscheduled(text))]).problem
     assert found is not None
