@@ -6,7 +6,8 @@
     <= 256 MiB          500m  512Mi       1Gi
     above               500m    1Gi       1Gi
 
-Measured (ADR 0029): sixteen times the data take about twice the memory, up to a bound that the limit sets; what is beyond it goes to disk.
+Measured with twelve functions (ADR 0029): sixteen times the data take about twice the memory, up to a bound that the limit sets; what is beyond it goes to disk.
+Votes take room, too: above twelve functions the bytes count as many times more as there are functions.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from labeljob.contract.function_set import FunctionSet
 from labelplane.api.quantities import amount
 from labelplane.api.runtime import Quantity, Resources, Runtime
 
+FUNCTIONS = 12  # that were measured
 MOST_BYTES = (1 << 20, 16 << 20, 256 << 20)  # of each step but the last
 CPU = ("50m", "100m", "500m", "500m")
 MEMORY = ("128Mi", "256Mi", "512Mi", "1Gi")
@@ -26,12 +28,13 @@ UNKNOWN = Resources(requests={"cpu": "100m", "memory": "256Mi"}, limits={"memory
 def sized(stored: int | None, pods: int, functions: FunctionSet | None) -> Resources | None:
     """What each of so many pods asks for that share a dataset of `stored` bytes; None when nobody knows how many there are.
 
-    Functions in `python` run in a process apart, with libraries of its own: a step more of memory, and the whole limit.
+    Functions in `python` run in a process apart, with libraries of its own: a step more of memory, and the whole limit. A set that is gone counts as a small one.
     """
     if stored is None:
         return None
-    step = sum(stored / pods > most for most in MOST_BYTES)
-    apart = functions is not None and any(one.python for one in functions.enabled_functions)
+    voting = functions.enabled_functions if functions is not None else ()
+    step = sum(stored / pods * max(1.0, len(voting) / FUNCTIONS) > most for most in MOST_BYTES)
+    apart = any(one.python for one in voting)
     memory = min(step + apart, len(MEMORY) - 1)
     return Resources(requests={"cpu": CPU[step], "memory": MEMORY[memory]}, limits={"memory": LIMIT[memory]})
 

@@ -61,6 +61,19 @@ def test_functions_in_python_have_a_process_apart() -> None:
         assert ((found.requests or {})["memory"], (found.limits or {})["memory"]) == expected
 
 
+@pytest.mark.parametrize(("count", "expected"), [(12, "128Mi"), (13, "256Mi"), (199, "512Mi")])
+def test_many_functions_are_as_more_data(count: int, expected: str) -> None:
+    """Votes take room as rows do; with the one that is off, 200 at the most."""
+    world, manifest = World(), function_set()
+    manifest["spec"]["functions"] = [{"name": f"f{k}", "label": "risky", "threshold": {"column": "restarts", "above": k}} for k in range(count + 1)]
+    manifest["spec"]["functions"][0]["enabled"] = False
+    manifest["spec"] |= {"tests": []}
+    world.apply(manifest)
+    found = sized(MIB, 1, functions_of(parsed(world)))
+    assert found is not None
+    assert (found.requests or {})["memory"] == expected
+
+
 def parsed(world: World) -> Any:
     from labelplane.api.parse import parse_function_set
 
