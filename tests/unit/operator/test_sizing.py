@@ -126,14 +126,18 @@ def resources_of(world: World, step: str) -> dict[str, Any]:
 
 
 async def test_pinned_beside_the_shards_and_asked_for_by_each_job() -> None:
-    """A fit reads all of it, each of three shards a third; the commit asks for what a shard does."""
-    world = World(stored=40 * MIB)
-    world.apply(function_set(), label_model(), changed(label_job(), "spec.shards", 3))
-    await settle(world)
+    """One pod reads all of it, each of three shards a third; what puts them together asks for what a shard does."""
     small, large = sized(14 * MIB, 1, None), sized(40 * MIB, 1, None)
     assert small is not None
     assert large is not None
+    world = World(stored=40 * MIB)
+    world.apply(function_set(), label_model())
+    await settle(world)
     assert world.get("LabelModel")["status"]["pins"]["resources"] == resources_of(world, "fit") == large.wire()
+    world = World(stored=40 * MIB)
+    world.apply(function_set(), changed(label_model(), "spec.shards", 3), changed(label_job(), "spec.shards", 3))
+    await settle(world)
+    assert world.get("LabelModel")["status"]["pins"]["resources"] == resources_of(world, "fit-shard") == resources_of(world, "fit") == small.wire()
     assert world.get("LabelJob")["status"]["pins"]["resources"] == resources_of(world, "shard") == resources_of(world, "commit") == small.wire()
 
 
