@@ -6,6 +6,7 @@ do, a run that was under way when the version was restored is superseded, and th
 
 import uuid
 from pathlib import Path
+from typing import Protocol
 
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
@@ -59,7 +60,20 @@ def _restore(table: DeltaTable, request: VersionsRequest, record: CommitRecord) 
         raise JobError(JobReason.PIN_BROKEN, f"{request.output}: files of version {request.version} are gone (vacuumed): name a later version") from None
 
 
-def opened(request: VersionsRequest, locations: Locations) -> DeltaTable:
+class OfOutput(Protocol):
+    """What asks about the output of a LabelJob."""
+
+    @property
+    def job(self) -> str: ...
+
+    @property
+    def output(self) -> str: ...
+
+    @property
+    def app_id(self) -> str: ...
+
+
+def opened(request: OfOutput, locations: Locations) -> DeltaTable:
     """The output, when it is this LabelJob's. JobError SOURCE_NOT_FOUND, OUTPUT_CONFLICT."""
     table = open_output(locations.path(request.output), request.output, request.app_id)
     if table is None:
@@ -67,7 +81,7 @@ def opened(request: VersionsRequest, locations: Locations) -> DeltaTable:
     return table
 
 
-def record_of(table: DeltaTable, request: VersionsRequest, version: int) -> CommitRecord:
+def record_of(table: DeltaTable, request: OfOutput, version: int) -> CommitRecord:
     """The record of a version that this LabelJob committed. JobError SOURCE_NOT_FOUND."""
     found = record_at(table, request.app_id, version)
     if found is None:

@@ -8,13 +8,14 @@ from labeljob.contract.base import Wire
 from labeljob.contract.config import MOST_SHARDS, Shards
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, Located, SecretOfUri, VolumeUri
 from labeljob.contract.drift import DRIFT_LIMIT, Shift
+from labeljob.contract.durations import Duration
 from labeljob.contract.inputs import MOST_CHAIN, ModelInput
 from labeljob.contract.privacy import FINDINGS, HashKeyPin, PrivacyFinding
 from labeljob.contract.quarantine import MOST_SHARE, Quarantine
 from labelplane.api.conditions import Conditions
 from labelplane.api.label_model import FunctionSetPin, Name
 from labelplane.api.metadata import Metadata
-from labelplane.api.runtime import Duration, Runtime
+from labelplane.api.runtime import Runtime
 from labelplane.api.schedules import Schedule, TimeZone
 
 SHARDS_RULE = f"must be auto, or an integer from 1 to {MOST_SHARDS}"
