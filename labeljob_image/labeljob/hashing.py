@@ -56,6 +56,7 @@ def hasher_of(schema: Schema, locations: Locations, expected: str | None = None)
 
     Raises:
         JobError: HASH_KEY_INVALID: no such Secret or key, or too few bytes; HASH_KEY_CHANGED: it is not the pinned one.
+        OSError: the key is there and cannot be read.
     """
     if not schema.hashed or schema.hash_key_ref is None:
         return None
@@ -76,7 +77,12 @@ def hasher_of(schema: Schema, locations: Locations, expected: str | None = None)
 
 
 def _read(uri: str, locations: Locations) -> bytes | None:
+    """The key; None where there is no such Secret or key. OSError: it is there and cannot be read."""
     try:
         return locations.existing(uri).read_bytes()
-    except (JobError, OSError):
+    except FileNotFoundError:
+        return None
+    except JobError as error:
+        if error.reason is not JobReason.SOURCE_NOT_FOUND:
+            raise
         return None

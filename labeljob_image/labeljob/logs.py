@@ -31,6 +31,10 @@ class Log:
         """Something that happened."""
         self._write("info", event, fields)
 
+    def warning(self, event: str, **fields: object) -> None:
+        """Something that went wrong, and does not stop the job."""
+        self._write("warning", event, fields)
+
     def error(self, event: str, **fields: object) -> None:
         """Why the job stops."""
         self._write("error", event, fields)

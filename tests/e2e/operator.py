@@ -1,6 +1,7 @@
 """The operator as a user installs it, and what tests ask of the resources it serves."""
 
 import secrets
+import subprocess
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,13 +107,18 @@ def message(resource: dict[str, Any], kind: str = "Ready") -> str:
 
 
 def kill_container(cluster: RealCluster, namespace: str, selector: str) -> bool:
-    """SIGKILL the running container of a pod; False when there is none."""
+    """SIGKILL the running container of a pod; False when there is none, or it ends by itself meanwhile."""
     pods = cluster.get(namespace, "pods", selector=selector)["items"]
     for pod in pods:
         for status in pod["status"].get("containerStatuses", []):
             if "running" in status["state"]:
-                node.ctr(cluster.folders, "task", "kill", "-s", "9", status["containerID"].removeprefix("containerd://"))
-                return True
+                try:
+                    node.ctr(cluster.folders, "task", "kill", "-s", "9", status["containerID"].removeprefix("containerd://"))
+                except subprocess.CalledProcessError as error:
+                    if not any(words in error.stderr for words in ("process already finished", "not found")):
+                        raise
+                else:
+                    return True
     return False
 
 

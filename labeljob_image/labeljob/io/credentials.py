@@ -34,13 +34,23 @@ class Credentials:
     def endpoint(self) -> str | None:
         return self.values.get("AWS_ENDPOINT_URL")
 
+    @property
+    def unsigned(self) -> bool:
+        """Whether requests go without a signature, as to a public bucket."""
+        return self._is_true("AWS_SKIP_SIGNATURE")
+
+    @property
+    def allows_http(self) -> bool:
+        return self._is_true("AWS_ALLOW_HTTP")
+
+    def _is_true(self, name: str) -> bool:
+        return self.values.get(name, "").lower() in ("true", "1")
+
 
 def take_ambient(environment: MutableMapping[str, str]) -> dict[str, str]:
     """The static keys of the environment, which no longer has them afterwards. A workload identity stays where it is."""
-    found = {name: value for name in CREDENTIAL_KEYS if (value := environment.pop(name, None))}
-    if any(environment.get(name) for name in IDENTITY):
-        found |= {name: environment[name] for name in IDENTITY if environment.get(name)}
-    return found
+    taken = {name: value for name in CREDENTIAL_KEYS if (value := environment.pop(name, None))}
+    return taken | {name: value for name in IDENTITY if (value := environment.get(name))}
 
 
 def of_secret(access: Access, folder: Path | None) -> Credentials:
@@ -54,24 +64,21 @@ def of_secret(access: Access, folder: Path | None) -> Credentials:
     if not values:  # a folder says nothing: that of a Secret which is not there is mounted, too
         advice = f"create it in this namespace (locally: --secret {access.secret}=FOLDER)"
         raise JobError(JobReason.SECRET_INVALID, f"{where} is not there, or has none of the keys {KEY_ID}, {SECRET_KEY}: {advice}")
+    found = Credentials(values, f"Secret {access.secret}")
     missing = [name for name in (KEY_ID, SECRET_KEY) if name not in values]
-    if missing and not unsigned(values):
+    if missing and not found.unsigned:
         raise JobError(JobReason.SECRET_INVALID, f"{where} has no key {' and no key '.join(missing)}: add it")
-    return Credentials(values, f"Secret {access.secret}")
+    return found
 
 
 def of_environment(access: Access, ambient: Mapping[str, str]) -> Credentials:
     """The credentials of the environment. JobError SECRET_INVALID when it has none."""
+    found = Credentials({name: value for name, value in ambient.items() if name in CREDENTIAL_KEYS}, "the environment")
     signed = ambient.get(KEY_ID) and ambient.get(SECRET_KEY)
-    if not signed and not unsigned(ambient) and not any(ambient.get(name) for name in IDENTITY):
+    if not signed and not found.unsigned and not any(ambient.get(name) for name in IDENTITY):
         advice = f"name a Secret in {access.field}.secretRef, or set {KEY_ID} and {SECRET_KEY}"
         raise JobError(JobReason.SECRET_INVALID, f"{access.field}.uri: there are no credentials for {access.uri}: {advice}")
-    return Credentials({name: value for name, value in ambient.items() if name in CREDENTIAL_KEYS}, "the environment")
-
-
-def unsigned(values: Mapping[str, str]) -> bool:
-    """Whether requests go without a signature, as to a public bucket."""
-    return values.get("AWS_SKIP_SIGNATURE", "").lower() in ("true", "1")
+    return found
 
 
 def _text(file: Path) -> str:

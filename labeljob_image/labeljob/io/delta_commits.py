@@ -33,6 +33,17 @@ class CommitRecord:
     functions: FunctionColumns
 
 
+@dataclass(frozen=True)
+class Made:
+    """The version that an attempt has made, None where it made none, and the names of its data files."""
+
+    version: int | None = None
+    files: frozenset[str] = frozenset()
+
+
+NOTHING = Made()
+
+
 def open_output(folder: Place, uri: str, app_id: str) -> DeltaTable | None:
     """The table at `folder` when this LabelJob may write it; None when nothing is there yet.
 
@@ -68,21 +79,27 @@ def committed(table: DeltaTable | None, uri: str, app_id: str, sequence: int) ->
     return record
 
 
-def never_committed(folder: Place, app_id: str, sequence: int, attempt: str) -> bool:
-    """Whether the log says that an attempt at a sequence made no version, so that no version names its files: it goes back far enough to say so."""
+def made_by(folder: Place, app_id: str, sequence: int, attempt: str) -> Made | None:
+    """What an attempt at a sequence has made; None where the log does not go back far enough to say."""
     if not any((folder / "_delta_log").glob("*.json")):
-        return True
+        return NOTHING
     try:
-        table = open_table(folder)
-        for entry in _history(table):
+        for entry in _history(open_table(folder)):
             if entry.get(ATTEMPT_KEY) == attempt:
-                return False
+                version = int(entry["version"])
+                return Made(version, frozenset(uri.rpartition("/")[2] for uri in open_table(folder, version).file_uris()))
             record = _record(entry, "") if entry.get(APP_KEY) == app_id else None
             if int(entry["version"]) == 0 or (record is not None and record.commit.sequence < sequence):
-                return True
+                return NOTHING
     except DeltaError:
-        return False
-    return False
+        return None
+    return None
+
+
+def attempts(folder: Place, app_id: str) -> dict[int, str]:
+    """Sequence -> the attempt that made its version, for the last few commits."""
+    entries = [entry for entry in open_table(folder).history(RECENT) if entry.get(APP_KEY) == app_id]
+    return {record.commit.sequence: record.attempt for entry in entries if (record := _record(entry, "")) is not None}
 
 
 def last_record(table: DeltaTable, app_id: str) -> CommitRecord | None:

@@ -4,7 +4,7 @@ Tables whose files do not say it all by themselves (deletion vectors, mapped col
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
@@ -64,9 +64,13 @@ class DeltaParts:
     def part(self, pieces: Sequence[Piece]) -> "DeltaPart":
         return DeltaPart(self, pieces)
 
-    def reading(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def reading(self) -> Iterator[None]:
         """Turns what goes wrong with a data file into PIN_BROKEN or SOURCE_UNREADABLE."""
-        return _reading(self.uri)
+        try:
+            yield
+        except (pa.ArrowInvalid, OSError, ObjectChangedError) as error:
+            raise reading_failed(error, self.uri) from None
 
     def _plain(self) -> bool:
         protocol = self._table.protocol()
@@ -101,15 +105,6 @@ class DeltaPart:
             with self._dataset.reading(), self._dataset.path(piece.file).open("rb") as file:
                 for batch in batches_of(open_streaming(file), [piece.group], columns, batch_rows):
                     yield _completed(batch, schema, self._dataset.partition(piece.file))
-
-
-@contextmanager
-def _reading(uri: str) -> Iterator[None]:
-    """Turns what goes wrong with a data file into PIN_BROKEN or SOURCE_UNREADABLE."""
-    try:
-        yield
-    except (pa.ArrowInvalid, OSError, ObjectChangedError) as error:
-        raise reading_failed(error, uri) from None
 
 
 def _completed(batch: pa.RecordBatch, schema: pa.Schema, partition: Mapping[str, Any]) -> pa.RecordBatch:

@@ -7,7 +7,7 @@
                      txn <  mine  -> another writer took N+1: commit on top of it
 
 A kill before the commit leaves files no version names; a kill after it leaves a complete version. Files of other attempts at the same
-sequence can never become visible once it is committed, and are removed then.
+sequence can never become visible once it is committed, and are left to `left_behind`.
 
 The files of a run in shards are written before, by others, and belong to no attempt: an attempt that fails leaves them to the next.
 """
@@ -76,7 +76,6 @@ class DeltaWriter:
                 raise
             record = landed  # what failed came after the commit
         self._make_durable()
-        self._remove_other_attempts(record.attempt)
         return record
 
     def discard(self) -> None:
@@ -150,8 +149,3 @@ class DeltaWriter:
         with suppress(OSError):
             flush(max(log.glob("*.json")))
             flush_folder(log)
-
-    def _remove_other_attempts(self, visible: str) -> None:
-        for path in self._folder.glob(f"labels-{self._sequence:08d}-*.parquet"):
-            if f"-{visible}-" not in path.name:
-                path.unlink(missing_ok=True)

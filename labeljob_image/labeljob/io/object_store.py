@@ -48,11 +48,11 @@ class ObjectStore:
         config |= {"region": self.credentials.region, "disable_bulk_delete": True}  # not every store has it, and it fails where a key is gone already
         if self.credentials.endpoint:
             config["endpoint"] = self.credentials.endpoint
-        if self._is_true("AWS_SKIP_SIGNATURE"):
+        if self.credentials.unsigned:
             config["skip_signature"] = True
         backoff = {"init_backoff": timedelta(seconds=self.retries.first), "max_backoff": timedelta(seconds=self.retries.longest), "base": 2}
         retry = {"max_retries": self.retries.most, "retry_timeout": timedelta(seconds=self.retries.seconds), "backoff": backoff}
-        return S3Store(self.bucket, config=config, client_options={"allow_http": self._is_true("AWS_ALLOW_HTTP")}, retry_config=retry)
+        return S3Store(self.bucket, config=config, client_options={"allow_http": self.credentials.allows_http}, retry_config=retry)
 
     @property
     def table_options(self) -> dict[str, str]:
@@ -130,9 +130,6 @@ class ObjectStore:
         said = f"answers {code or status}" if code or status else "cannot be reached"
         endpoint = self.credentials.endpoint or "the store"
         return JobError(JobReason.STORAGE_UNAVAILABLE, f"{self._where}: {endpoint} {said}, also when asked again: the job is tried again; see that the store is up")
-
-    def _is_true(self, name: str) -> bool:
-        return self.credentials.values.get(name, "").lower() in ("true", "1")
 
     @property
     def _where(self) -> str:

@@ -4,6 +4,7 @@ Readers and writers know this protocol alone, which a `Path` fulfils as it is. W
 rename) costs it nothing, or is not asked of it here.
 """
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, Self
@@ -89,6 +90,16 @@ def state_of(place: Place) -> tuple[int, int]:
         return place.state()
     about = Path(str(place)).stat()
     return about.st_size, about.st_mtime_ns
+
+
+def remove_folder(place: Place) -> None:
+    """Remove all that is below; nothing where nothing is. OSError, JobError: some of it cannot be removed."""
+    from labeljob.io.object_path import ObjectPath
+
+    if isinstance(place, ObjectPath):
+        place.remove_below()
+    elif place.is_dir():
+        shutil.rmtree(str(place))
 
 
 def refusal(place: Place, error: BaseException) -> BaseException | None:

@@ -8,23 +8,12 @@ Readers of Delta, VACUUM included, pass over folders with an underscore. A folde
 another attempt puts the same rows in the same place.
 """
 
-import shutil
-
 from labeljob.io.delta_commits import QUARANTINE, quarantines
-from labeljob.io.object_path import ObjectPath
-from labeljob.io.places import Place
+from labeljob.io.places import Place, remove_folder
 
 KEPT_RUNS = 10  # as many as status.runs has
 REPEATED = "repeated"
 WORK = "_work-"  # begins the name of a folder in which files are at work
-
-
-def remove_folder(place: Place) -> None:
-    """Remove all that is below, as far as it can be."""
-    if isinstance(place, ObjectPath):
-        place.remove_below()
-    else:
-        shutil.rmtree(str(place), ignore_errors=True)
 
 
 def tidy(output: Place, app_id: str, sequence: int) -> None:
@@ -32,10 +21,11 @@ def tidy(output: Place, app_id: str, sequence: int) -> None:
     place = output / QUARANTINE
     if not place.is_dir():
         return
-    named = set(quarantines(output, app_id)[:KEPT_RUNS])
-    for folder in list(place.glob("*-*")):
-        number = folder.name.partition("-")[0]
-        if number.isdecimal() and int(number) <= sequence and folder.name not in named:
+    folders = {folder.name: folder for folder in place.glob("*-*")}
+    named = [name for name in dict.fromkeys(quarantines(output, app_id)) if name in folders]  # a rollback names a folder again, or one that is gone
+    for name, folder in folders.items():
+        number = name.partition("-")[0]
+        if number.isdecimal() and int(number) <= sequence and name not in named[:KEPT_RUNS]:
             remove_folder(folder)
         for left in list(folder.glob(f"{WORK}*")):
             remove_folder(left)

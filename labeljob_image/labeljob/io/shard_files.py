@@ -1,20 +1,23 @@
 """Where the shards of a run leave what they wrote, until one commit makes it visible (DESIGN §4.1, §4.3).
 
     output/
-      labels-<sequence>-<attempt>-<shard>-<n>.parquet     finished data files; no version names them yet
+      labels-<sequence>-<attempt>-<shard>-<n>.parquet     finished data files; no version names them yet; what is left of one without shared ids is `…-once.parquet`
       _labelplane/<sequence>-<attempt>/
-        <shard>.json                                      the shard's summary: written last, at once; with it the shard is done
+        <shard>-ids-<n>.parquet                           ids alone, of a part that breaks the contract
+        <shard>-tally.json                                what is counted and sampled of its rows: up to some MB, read once, by the commit
+        <shard>.json                                      the shard's summary, which is small: written last, at once; with it the shard is done
         <shard>-<random>/                                 files at work, of an attempt that runs or was killed
 
 <attempt> is a digest of run and number of shards. Names depend on the run and the shard alone, and equal pins give equal bytes: a pod that was
 thought dead and goes on can only put the same files in their place again. Readers of Delta pass over folders with an underscore.
 """
 
+import json
 import shutil
 import uuid
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +29,15 @@ from labeljob.contract.base import Wire
 from labeljob.contract.config import LabelTask
 from labeljob.contract.digests import canonical_json, digest_of
 from labeljob.io.data_files import DataFile, write_data_files
-from labeljob.io.delta_commits import QUARANTINE, RUNS, never_committed
+from labeljob.io.delta_commits import QUARANTINE, RUNS
 from labeljob.io.durable import flush_folder, replace_file
 from labeljob.io.failures import writing
+from labeljob.io.left_behind import discard
 from labeljob.io.object_path import ObjectPath
 from labeljob.io.parquet_parts import ReadFile
 from labeljob.io.parts import WHOLE
 from labeljob.io.places import Place, state_of
-from labeljob.io.quarantine_files import WORK, remove_folder
+from labeljob.io.quarantine_files import WORK
 from labeljob.io.row_groups import batches_of, open_streaming, rows_of
 from labeljob.resources import BATCH_ROWS
 
@@ -42,13 +46,13 @@ ONCE = "-once.parquet"  # ends the name of a file that is another without the ro
 
 
 class ShardSummary(Wire):
-    """What a shard has done; everything in it can be added up.
+    """What a shard has done; everything in it can be added up. Its counts and samples are in a file of their own, of `tally_size` bytes.
 
     `ids`: files with ids alone, in place of data files where the part breaks the contract. `violations`: (column, what, number of values).
     `broken`: rows with such a value. `apart`: files of these rows, where they are quarantined and the others labelled.
     """
 
-    format_version: int = 1
+    format_version: int = 2
     run_digest: str
     shards: int
     shard: int
@@ -62,32 +66,8 @@ class ShardSummary(Wire):
     ids: tuple[DataFile, ...] = ()
     apart: tuple[DataFile, ...] = ()
     read: tuple[ReadFile, ...] = ()
-    tally: dict[str, Any] = {}
+    tally_size: int
     input_errors: dict[str, list[int]] = {}
-
-
-def discard_until(folder: Place, app_id: str, sequence: int) -> None:
-    """Remove what shards have left of the runs up to `sequence`, which is committed: none of them can become visible any more.
-
-    What became visible stays, and so does what may have: where the log has forgotten the time of a run.
-    """
-    for place in (folder / RUNS).glob("*-*"):
-        if place.name.partition("-")[0].isdecimal() and int(place.name.partition("-")[0]) <= sequence:
-            _discard(folder, place, app_id)
-
-
-def _discard(folder: Place, place: Place, app_id: str) -> None:
-    sequence, _, attempt = place.name.partition("-")
-    if never_committed(folder, app_id, int(sequence), attempt):
-        for path in folder.glob(f"labels-{sequence}-{attempt}-*.parquet"):
-            path.unlink(missing_ok=True)
-        remove_folder(folder / QUARANTINE / place.name)
-    if isinstance(place, ObjectPath):
-        place.remove_below()
-        return
-    shutil.rmtree(str(place), ignore_errors=True)
-    with suppress(OSError):  # other runs may be at work
-        Path(str(folder / RUNS)).rmdir()
 
 
 class ShardFiles:
@@ -153,11 +133,6 @@ class ShardFiles:
             for batch in batches_of(open_streaming(opened), [WHOLE], columns, BATCH_ROWS):
                 yield batch, pc.is_in(batch.column(0), ids)
 
-    def drop_replaced(self) -> None:
-        """After the commit: remove the files in whose place others are."""
-        for path in self.folder.glob(f"{self._prefix}*{ONCE}"):
-            (self.folder / path.name.replace(ONCE, ".parquet")).unlink(missing_ok=True)
-
     def write_apart(self, work: Path | None, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
         """Rows that the run does not label, as files `<name>-<n>.parquet`."""
         files = write_data_files(batches, schema, lambda n: (work or self._quarantine) / f"{name}-{n:05d}.parquet")
@@ -179,13 +154,15 @@ class ShardFiles:
             finally:
                 shutil.rmtree(work, ignore_errors=True)
 
+    def write_tally(self, shard: int, tally: dict[str, Any]) -> int:
+        """The shard's counts, beside its summary and before it; bytes."""
+        content = canonical_json(tally)
+        _replace(self._tally(shard), content)
+        return len(content)
+
     def finish(self, summary: ShardSummary) -> None:
         """From here on the shard is done."""
-        place, content = self._summary(summary.shard), canonical_json(summary.wire())
-        if isinstance(place, ObjectPath):
-            place.put(content)
-        else:
-            replace_file(Path(str(place)), content)
+        _replace(self._summary(summary.shard), canonical_json(summary.wire()))
 
     def summary(self, shard: int) -> ShardSummary | None:
         """The shard's summary when it is done; one that this build or this run did not write does not count."""
@@ -197,14 +174,13 @@ class ShardFiles:
         return found if ours and self._are_there(found) else None
 
     def summaries(self) -> list[ShardSummary | None]:
-        """One for each shard, without its tally: a thousand of these are not held at a time."""
-        found = (self.summary(shard) for shard in range(self._shards))
-        return [None if one is None else one.model_copy(update={"tally": {}}) for one in found]
+        """One for each shard."""
+        return [self.summary(shard) for shard in range(self._shards)]
 
     def tallies(self) -> Iterator[dict[str, Any]]:
-        """The counts of each shard in turn. FileNotFoundError: one is gone that was there."""
+        """The counts of each shard in turn: all of them are not held at a time. FileNotFoundError: one is gone that was there."""
         for shard in range(self._shards):
-            yield ShardSummary.model_validate_json(self._summary(shard).read_bytes()).tally
+            yield json.loads(self._tally(shard).read_bytes())
 
     def path(self, file: DataFile) -> Place:
         """Of a data file, or of a file of ids."""
@@ -215,8 +191,8 @@ class ShardFiles:
         return sum(rows_of(path) for path in self.folder.glob(f"{self._prefix}{shard:04d}-*.parquet"))
 
     def discard(self) -> None:
-        """Remove what the shards left; the data files, too, unless a version may name them."""
-        _discard(self.folder, self._place, self._task.app_id)
+        """Remove what the shards left, but data files that a version may name."""
+        discard(self.folder, self._place, self._task.app_id)
 
     @property
     def _prefix(self) -> str:
@@ -225,13 +201,17 @@ class ShardFiles:
     def _summary(self, shard: int) -> Place:
         return self._place / f"{shard:04d}.json"
 
+    def _tally(self, shard: int) -> Place:
+        return self._place / f"{shard:04d}-tally.json"
+
     def _are_there(self, summary: ShardSummary) -> bool:
         """Whether the files that a summary names are."""
-        files: Sequence[tuple[Place, DataFile]] = [
-            *((self.path(file), file) for file in (*summary.files, *summary.ids)),
-            *((self._quarantine / file.name, file) for file in summary.apart),
+        sizes = [
+            (self._tally(summary.shard), summary.tally_size),
+            *((self.path(file), file.size) for file in (*summary.files, *summary.ids)),
+            *((self._quarantine / file.name, file.size) for file in summary.apart),
         ]
-        return all(path.is_file() and state_of(path)[0] == file.size for path, file in files)
+        return all(path.is_file() and state_of(path)[0] == size for path, size in sizes)
 
     def _put_in_place(self, work: Path | None, folder: Place, files: Iterable[DataFile]) -> None:
         if work is not None:
@@ -243,3 +223,11 @@ class ShardFiles:
         for path in self._place.glob(f"{shard:04d}-*"):
             if path.is_dir():
                 shutil.rmtree(str(path), ignore_errors=True)
+
+
+def _replace(place: Place, content: bytes) -> None:
+    """Write a whole file at once."""
+    if isinstance(place, ObjectPath):
+        place.put(content)
+    else:
+        replace_file(Path(str(place)), content)

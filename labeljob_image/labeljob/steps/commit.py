@@ -1,6 +1,6 @@
 """The commit step: what the shards of a run wrote becomes visible in one table version (C5, F3, X9, X16, DESIGN §4.1 to §4.3).
 
-    summaries, all of them -> read what was pinned? -> contract kept? -> counts added up -> rows merged by id -> one commit -> summaries removed
+    summaries, all of them -> read what was pinned? -> contract kept? -> counts added up -> rows merged by id -> one commit -> clean-up
                                PinBroken                SchemaBroken     FunctionsFailing    SchemaBroken (repeated ids)
 
 The merge finds the digest of the content and the scores against gold, which need rows in order of id; it holds a few rows of each shard at a time. It
@@ -25,12 +25,13 @@ from labeljob.io.data_files import DataFile
 from labeljob.io.delta_writer import DeltaWriter
 from labeljob.io.parted import check_all_read
 from labeljob.io.preflight import require_conditional_put
-from labeljob.io.quarantine_files import REPEATED, tidy
+from labeljob.io.quarantine_files import REPEATED
 from labeljob.io.repeated_ids import OnceOnly, Repeated
-from labeljob.io.shard_files import ShardFiles, ShardSummary, discard_until
+from labeljob.io.shard_files import ShardFiles, ShardSummary
 from labeljob.io.sorted_merge import chains_of, merged
 from labeljob.quarantined_rows import repeated_rows, schema_apart
 from labeljob.schema import Held, require
+from labeljob.steps.clean_up import clean_up, told
 from labeljob.steps.context import StepContext
 from labeljob.steps.label_record import commit_of, result_of, standing
 from labeljob.steps.labelling import Labelling, labelling_of, settled
@@ -51,11 +52,10 @@ def run_commit(task: CommitTask, context: StepContext) -> LabelResult:
         result = _committed(task, files, context)
     except JobError as error:
         if exit_code(error.reason) not in KEPT:
-            files.discard()
+            with told(context.log):
+                files.discard()
         raise
-    files.drop_replaced()
-    discard_until(files.folder, task.label.app_id, task.label.sequence)
-    tidy(files.folder, task.label.app_id, task.label.sequence)
+    clean_up(task.label, context)
     return result
 
 

@@ -16,12 +16,13 @@ from labeljob.contract.result import LabelResult
 from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_writer import DeltaWriter
 from labeljob.io.preflight import require_conditional_put
-from labeljob.io.quarantine_files import REPEATED, tidy
+from labeljob.io.quarantine_files import REPEATED
 from labeljob.io.repeated_ids import OnceOnly
-from labeljob.io.shard_files import ShardFiles, discard_until
+from labeljob.io.shard_files import ShardFiles
 from labeljob.io.source import Source
 from labeljob.io.spool import Spool
 from labeljob.quarantined_rows import broken_rows, repeated_rows, schema_apart
+from labeljob.steps.clean_up import clean_up
 from labeljob.steps.context import StepContext
 from labeljob.steps.label_record import ID, commit_of, result_of, standing
 from labeljob.steps.labelling import Labelling, labelling_of, output_of, settled, vote
@@ -30,6 +31,12 @@ from labeljob.steps.setting_apart import Accepted, accept, quarantine_of
 
 def run_label(task: LabelTask, context: StepContext) -> LabelResult:
     """Label and commit once; where this run's transaction stands already, give its record again."""
+    result = _committed(task, context)
+    clean_up(task, context)
+    return result
+
+
+def _committed(task: LabelTask, context: StepContext) -> LabelResult:
     started, digest = context.clock(), ContentDigest()
     if (done := standing(task, context)) is not None:
         return result_of(task, done)
@@ -47,10 +54,7 @@ def run_label(task: LabelTask, context: StepContext) -> LabelResult:
         writer.write(settled(labelling, output_of(labelling, once), digest, context.log.progress("write", accepted.rows)), labelling.schema)
     apart = _set_apart(task, labelling, source, accepted, shared, context)
     commit = commit_of(task, labelling, digest.hexdigest(), started, context, apart)
-    result = result_of(task, writer.commit(commit, labelling.columns(), labelling.schema))
-    discard_until(context.locations.path(task.output), task.app_id, task.sequence)
-    tidy(context.locations.path(task.output), task.app_id, task.sequence)
-    return result
+    return result_of(task, writer.commit(commit, labelling.columns(), labelling.schema))
 
 
 def _set_apart(task: LabelTask, labelling: Labelling, source: Source, accepted: Accepted, shared: list[pa.Array], context: StepContext) -> Quarantine | None:

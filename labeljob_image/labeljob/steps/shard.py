@@ -1,6 +1,6 @@
 """The shard step: one part of a pinned dataset is labelled, and nothing becomes visible (C5, X8, X16, DESIGN §4.2 and §4.3).
 
-    its part -> contract check -> votes -> spool -> by id -> label -> data files -> summary
+    its part -> contract check -> votes -> spool -> by id -> label -> data files -> tally -> summary
                   counted           FunctionsFailing, on the rows of the whole table
 
 What a limit or the contract says of the whole table is decided by whoever has all summaries: the commit. Where a part breaks the contract no function runs on it, unless what is
@@ -58,7 +58,7 @@ def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetim
         labelling.looks.expect(part.rows)
     held = hold(part.source, declared, labelling.hasher, context.log.progress("check", None), context.batch_rows, look=labelling.looks.add, separate=share is not None)
     source = part.source if share is None else good_rows(part.source, held, declared)
-    labelling.looks.peek(open_part(task.label.data, task.shards, index, context.locations).source, task.shards)
+    labelling.looks.peek(part.source, task.shards)
     data, ids, apart, errors = tuple[DataFile, ...](), tuple[DataFile, ...](), tuple[DataFile, ...](), InputErrors()
     with files.attempt_at(index) as work, Spool(context.resources) as spool:
         if held.structure or (held.is_broken if share is None else too_many(share, held.broken, part.rows)):
@@ -69,6 +69,7 @@ def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetim
             if held.broken:
                 rows = broken_rows(part.source, declared, labelling.hasher, task.label.run, context.batch_rows)
                 apart = files.write_apart(work, f"{index:04d}", rows, schema_apart(declared))
+        tally_size = files.write_tally(index, labelling.tally())
         summary = ShardSummary(
             run_digest=task.label.run_digest,
             shards=task.shards,
@@ -83,7 +84,7 @@ def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetim
             ids=ids,
             apart=apart,
             read=tuple(part.source.read()),
-            tally=labelling.tally(),
+            tally_size=tally_size,
             input_errors=errors,
         )
         files.finish(summary)

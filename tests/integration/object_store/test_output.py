@@ -13,6 +13,7 @@ from labeljob.contract.versions import VersionsRequest
 from labeljob.errors import JobError
 from labeljob.io.delta_commits import COMMIT_KEY, CommitRecord, committed, open_output
 from labeljob.io.delta_writer import DeltaWriter
+from labeljob.io.left_behind import discard_attempts
 from labeljob.io.object_path import ObjectPath
 from labeljob.io.preflight import PROBE, require_conditional_put
 from labeljob.versions.rollback import rollback
@@ -26,10 +27,12 @@ KEY = "labels/rollouts"
 
 
 def attempt(place: ObjectPath, sequence: int, *ids: str, app: str = APP) -> CommitRecord:
-    """From writing to commit."""
+    """From writing to commit, and to what is removed then."""
     writer = DeltaWriter(place, place.uri, app, sequence)
     writer.write([batch(*ids)], SCHEMA)
-    return writer.commit(about(sequence), FunctionColumns(), SCHEMA)
+    record = writer.commit(about(sequence), FunctionColumns(), SCHEMA)
+    discard_attempts(place, app, sequence)
+    return record
 
 
 def ids(lake: Lake, version: int | None = None) -> list[str]:

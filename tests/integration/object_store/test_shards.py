@@ -6,11 +6,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from labeljob.contract.config import Access, LabelTask, Mount
+from labeljob.contract.config import Access, CommitTask, LabelTask, Mount
 from labeljob.contract.datasets import Dataset
 from labeljob.contract.reasons import JobReason
 from labeljob.io.locations import Locations
 from labeljob.io.pins import pin
+from labeljob.steps.commit import run_commit
 from labeljob.steps.context import StepContext
 from tests.fault_proxy import fault_proxy
 from tests.integration.object_store.builders import QUICK, Lake
@@ -99,7 +100,14 @@ def test_a_store_that_stays_away_at_the_commit_keeps_what_the_shards_did(lake: L
         assert len([name for name in lake.names("out") if name.startswith("labels-")]) == 3
         proxy.fail("lose-reply", "^PUT .*/_delta_log/0", times=1)
         assert label(tmp_path, in_bucket, 3, away).commit.version == 0
-    assert lake.table("out").version() == 0
+        assert lake.table("out").version() == 0
+        for name in (dead := ["_labelplane/00000001-dead/0000.json", "labels-00000001-dead2-0000-00000.parquet"]):
+            lake.put(f"out/{name}", b"{}")
+        proxy.fail("refuse", "^DELETE")  # what cannot be removed does not fail a run that is committed, and goes the next time
+        assert run_commit(CommitTask(label=in_bucket, shards=3), away).commit.version == 0
+        assert {name.rpartition("/")[2] for name in dead} <= {request.rpartition("/")[2] for request in proxy.failed()}
+    run_commit(CommitTask(label=in_bucket, shards=3), places)
+    assert not [name for name in lake.names("out") if "dead" in name]
 
 
 def test_rows_set_apart_in_a_bucket(lake: Lake, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, FunctionColumns
 from labeljob.io.delta_commits import CommitRecord, committed, open_output
 from labeljob.io.delta_writer import DeltaWriter
+from labeljob.io.left_behind import discard_attempts
 from tests.unit.job.builders import fails
 
 URI, APP = "pvc://lake/labels", "labelplane/default/rollouts"
@@ -34,10 +35,12 @@ def about(sequence: int, digest: str = "d") -> Commit:
 
 
 def run(folder: Path, sequence: int, *ids: str, kind: type[DeltaWriter] = DeltaWriter, app: str = APP, schema: pa.Schema = SCHEMA) -> CommitRecord:
-    """One attempt, from writing to commit."""
+    """One attempt, from writing to commit, and to what is removed then."""
     writer = kind(folder, URI, app, sequence)
     writer.write([batch(*ids, schema=schema)] if ids else [], schema)
-    return writer.commit(about(sequence), FunctionColumns(), schema)
+    record = writer.commit(about(sequence), FunctionColumns(), schema)
+    discard_attempts(folder, app, sequence)
+    return record
 
 
 def ids(folder: Path, version: int | None = None) -> list[str]:

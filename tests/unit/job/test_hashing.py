@@ -70,6 +70,14 @@ def test_a_key_that_cannot_be_used_is_named_and_not_shown(tmp_path: Path, conten
     assert "planted" not in stopped.value.message
 
 
+def test_a_key_that_is_there_and_cannot_be_read_keeps_its_cause(tmp_path: Path) -> None:
+    """F5: nobody is told to create what is there."""
+    (tmp_path / "current").mkdir()
+    places = Locations([Mount(prefix="secret://hashing", path=str(tmp_path))])
+    with pytest.raises(IsADirectoryError):
+        hasher_of(hashing_set(HASHED_ID).schema_, places)
+
+
 def test_a_set_that_hashes_nothing_needs_no_key() -> None:
     assert hasher_of(function_set([]).schema_, Locations([])) is None
 

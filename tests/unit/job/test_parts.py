@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeljob.contract.config import MOST_SHARDS, ResolveTask
+from labeljob.contract.reasons import JobReason
 from labeljob.io import parts
 from labeljob.io.parted import open_part, shards_for
 from labeljob.io.parts import WHOLE, Groups, StoredFile, parts_of, shards_of
 from labeljob.io.pins import pin
 from labeljob.io.source import ReadType
 from labeljob.steps.resolve import run_resolve
-from tests.unit.job.builders import context, delta, locations, text
+from tests.unit.job.builders import context, delta, fails, locations, text
 from tests.unit.job.runs import parquet
 
 Sizes = list[list[int]]  # of the row groups of each file
@@ -137,3 +138,14 @@ def test_times_as_old_writers_wrote_them(tmp_path: Path) -> None:
     sources = [open_part(pinned, 2, index, locations(tmp_path)).source for index in (0, 1)]
     rows = [row for source in sources for part in source.batches({"id": "int64", "at": "timestamp"}) for row in part.batch.to_pylist()]
     assert [row["at"] and row["at"].timestamp() for row in sorted(rows, key=lambda row: row["id"])] == [0, 1_700_000_000.123456, None, 0.000005]
+
+
+def test_a_part_whose_first_rows_were_looked_at_is_held_to_that_state(tmp_path: Path) -> None:
+    """C1: reading that stopped early counts: whoever reads on, or tells what was read, finds that the file is another."""
+    data = parquet(tmp_path, "data.parquet", pa.table({"id": range(90)}))
+    source = open_part(pin(data, locations(tmp_path)), 2, 1, locations(tmp_path)).source
+    next(source.batches({"id": "int64"}, 7))
+    parquet(tmp_path, "data.parquet", pa.table({"id": range(91)}))
+    for read in (lambda: list(source.batches({"id": "int64"})), source.read):
+        with fails(JobReason.PIN_BROKEN, "its files changed after they were pinned"):
+            read()

@@ -1,5 +1,6 @@
 """schemaPolicy: quarantine: rows that break the contract are set apart with the reason, and the others are labelled as if they were all there is (F3, X5)."""
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -10,12 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from labeljob.contract.config import CommitTask, LabelTask, ShardTask
+from labeljob.contract.config import CommitTask, LabelTask, Mount, ShardTask
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import LabelResult
+from labeljob.contract.versions import VersionsRequest
 from labeljob.errors import JobError
 from labeljob.io.repeated_ids import OnceOnly
-from tests.unit.job.builders import context, fails, function_set, jsonl, text
+from labeljob.logs import Log
+from labeljob.steps.commit import run_commit
+from labeljob.steps.shard import run_shard
+from labeljob.versions.rollback import rollback
+from tests.unit.job.builders import context, fails, function_set, jsonl, locations, text
 from tests.unit.job.kills import Task, killed, step
 from tests.unit.job.runs import fit, label, label_task, left, parquet, same_but_time, visible
 from tests.unit.job.test_shards import BY_MAP, FALLBACK, SIGNALS, gold, table
@@ -161,18 +167,27 @@ def test_a_run_without_broken_rows_says_so(tmp_path: Path) -> None:
 
 
 def test_vacuum_passes_over_it_and_later_runs_tidy_up(tmp_path: Path) -> None:
-    """F3: readers and VACUUM see the labels alone; what no commit names goes, and of those that are named the last ten stay."""
+    """F3: readers and VACUUM see the labels alone; what no commit names goes, and ten folders that are named stay, however often rollbacks name them."""
     version = fit(tmp_path, DECLARED, parquet(tmp_path, "good.parquet", good()))
     data = parquet(tmp_path, "data.parquet", planted().slice(0, 30))
     place = tmp_path / "labels/_quarantine"
-    for sequence in range(1, 13):
-        if sequence == 12:
-            (place / "00000011-gone").mkdir()
-        found = label(tmp_path, label_task(tmp_path, data, version, sequence=sequence, quarantine=0.5), 1)
-    assert [folder.name[:8] for folder in sorted(place.iterdir())] == [f"{n:08d}" for n in range(3, 13)]
+    for sequence in range(1, 15):
+        if sequence in (11, 13):  # the folder of version 8 a second time, then one that is gone
+            restore(tmp_path, {11: 8, 13: 0}[sequence])
+            (place / f"{sequence:08d}-gone").mkdir()
+        else:
+            found = label(tmp_path, label_task(tmp_path, data, version, sequence=sequence, quarantine=0.5), 1)
+    assert [int(folder.name[:8]) for folder in sorted(place.iterdir())] == [*range(3, 11), 12, 14]
     before = apart(tmp_path, found)
     DeltaTable(tmp_path / "labels").vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
     assert apart(tmp_path, found) == before
+
+
+def restore(folder: Path, version: int) -> None:
+    """Version `version` of the output as a new one."""
+    mounts = (Mount(prefix="pvc://lake", path=str(folder)),)
+    request = VersionsRequest(action="rollback", job="job", mounts=mounts, output="pvc://lake/labels", app_id="labelplane/ns/job", artifacts="pvc://lake/model", version=version)
+    rollback(request, locations(folder))
 
 
 ROWS = 90
@@ -233,6 +248,31 @@ def test_rows_that_share_their_id_are_told_in_any_batches(size: int) -> None:
     assert [one for batch in once for one in batch.column(0).to_pylist()] == ["a", "c", "e"]
     assert taken == ["b", "b", *["d"] * 8, "f", "f"]
     assert (once.rows, once.beyond) == (12, 9)
+
+
+def test_a_failure_to_clean_up_is_a_warning_and_the_next_run_does_it(tmp_path: Path) -> None:
+    """C5, F3: the run is committed; where no row of a data file is left, it goes too, and the folder of a run that labels no row stays."""
+    version = fit(tmp_path, DECLARED, parquet(tmp_path, "good.parquet", good(100)))
+    rows = good(30).set_column(0, "id", pa.array(["a"] * 15 + ["b"] * 15))
+    task = label_task(tmp_path, parquet(tmp_path, "data.parquet", rows, groups=2), version, quarantine=1.0)
+    for index in (0, 1):
+        run_shard(ShardTask(label=task, shards=2), index, context(tmp_path))
+    output, log = tmp_path / "labels", io.StringIO()
+    obstacles = [output / f"labels-{attempt}-0009-00000.parquet" for attempt in (next(iter((output / "_labelplane").iterdir())).name, "00000001-another")]
+    for path in obstacles:
+        path.mkdir()
+    found = run_commit(CommitTask(label=task, shards=2), context(tmp_path, log=Log("commit", log)))
+    assert (visible(tmp_path), len(apart(tmp_path, found))) == ([], 30)
+    told = [one for one in map(json.loads, log.getvalue().splitlines()) if one["level"] == "warning"]
+    where = [next(frame.rpartition(" ")[2] for frame in one["frames"] if "left_behind" in frame) for one in told]
+    assert [(one["event"], one["type"]) for one in told] == [("not_cleaned_up", "IsADirectoryError")] * 2
+    assert where == ["discard_attempts", "discard_until"]
+    for path in obstacles:
+        path.rmdir()
+        path.touch()
+    label(tmp_path, label_task(tmp_path, parquet(tmp_path, "one.parquet", good(1)), version, sequence=2), 1)
+    assert left(tmp_path) == sorted(path.name for path in output.glob("_quarantine/*/*.parquet"))
+    assert (len(apart(tmp_path, found)), len(visible(tmp_path))) == (30, 1)
 
 
 def test_a_shard_that_fails_alone_leaves_the_message_to_the_commit(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tests.unit.job.runs import fit, label, label_task, left, parquet, visible
 from tests.unit.job.test_shards import one_label, table
 
 ROWS = 90
-TOUCHES_OF_A_SHARD = (1, 4, 7, 8)  # before it begins, before its file is in place, before and after its summary is
+TOUCHES_OF_A_SHARD = (1, 4, 7, 10, 11)  # before it begins, before its file is in place, before its tally is, before and after its summary is
 
 
 @pytest.fixture(scope="module")
@@ -139,16 +140,19 @@ def test_a_late_commit_takes_nothing_away(fresh: tuple[Path, LabelTask]) -> None
 
 
 def test_a_summary_whose_files_are_gone_does_not_count(fresh: tuple[Path, LabelTask]) -> None:
-    """C5: a shard that says it is done is done again where what it wrote is not there."""
+    """C5: a shard that says it is done is done again where what it wrote is not there, or is another; what it counted is beside its summary, which is small."""
     folder, task = fresh
     shard, commit = steps_of(task)
     for index in (0, 1):
         step(folder, shard, index)
     (written,) = (folder / "labels").glob("labels-00000002-*-0001-*.parquet")
-    written.unlink()
-    with fails(JobReason.INTERNAL_ERROR, "shards 1 of 2 have not finished, or their files are gone"):
-        step(folder, commit)
-    step(folder, shard, 1)
+    (tally,) = (folder / "labels/_labelplane").glob("00000002-*/0001-tally.json")
+    assert tally.with_name("0001.json").stat().st_size < 1500 < tally.stat().st_size
+    for damage in (written.unlink, partial(tally.write_bytes, b"{}")):
+        damage()
+        with fails(JobReason.INTERNAL_ERROR, "shards 1 of 2 have not finished, or their files are gone"):
+            step(folder, commit)
+        step(folder, shard, 1)
     step(folder, commit)
     is_right(folder, [])
 

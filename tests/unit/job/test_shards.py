@@ -10,11 +10,13 @@ import pytest
 import yaml
 from deltalake import DeltaTable
 
-from labeljob.contract.config import CommitTask, ShardTask
+from labeljob.contract.config import CommitTask, Mount, ShardTask
 from labeljob.contract.datasets import Dataset, GoldDataset
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
+from labeljob.io.locations import Locations
+from labeljob.io.places import Place
 from labeljob.steps.commit import run_commit
 from labeljob.steps.shard import run_shard
 from labelplane.api.parse import parse_function_set
@@ -219,7 +221,7 @@ def test_a_shard_stops_when_its_own_failures_are_too_many_for_all_rows(tmp_path:
     with fails(JobReason.FUNCTIONS_FAILING, "f0 on"):
         run_shard(task, 0, context(tmp_path))
     assert run_shard(task, 1, context(tmp_path)).rows > 300
-    assert sorted(path.suffix for path in (tmp_path / "labels").rglob("*.*")) == [".json", ".parquet"]
+    assert sorted(path.suffix for path in (tmp_path / "labels").rglob("*.*")) == [".json", ".json", ".parquet"]
     for sequence, shards in ((2, 3), (3, 1)):
         label(tmp_path, label_task(tmp_path, data, version, sequence=sequence), shards)
         assert left(tmp_path) == []
@@ -266,11 +268,23 @@ def test_one_file_that_two_shards_read_in_two_states_is_refused(tmp_path: Path) 
     assert len(visible(tmp_path)) == ROWS
 
 
+class Counted(Locations):
+    """Keeps what is looked for."""
+
+    looked: list[str]
+
+    def existing(self, uri: str) -> Place:
+        self.looked.append(uri)
+        return super().existing(uri)
+
+
 def test_a_commit_waits_for_every_shard(tmp_path: Path) -> None:
-    """C5: what is missing is named, another attempt may find it, and what is done is kept."""
-    data = parquet(tmp_path, "data.parquet", table())
-    task = label_task(tmp_path, data, fit(tmp_path, one_label(), data))
-    run_shard(ShardTask(label=task, shards=3), 1, context(tmp_path))
+    """C5: what is missing is named, another attempt may find it, and what is done is kept. X8: a shard opens its part once, also to look at other columns."""
+    data = parquet(tmp_path, "data.parquet", table(note=["text"] * ROWS))
+    task, places = label_task(tmp_path, data, fit(tmp_path, one_label(), data)), Counted([Mount(prefix="pvc://lake", path=str(tmp_path))])
+    places.looked = []
+    run_shard(ShardTask(label=task, shards=3), 1, context(tmp_path, locations=places))
+    assert places.looked.count(data.uri) == 1
     with fails(JobReason.INTERNAL_ERROR, "shards 0, 2 of 3 have not finished"):
         run_commit(CommitTask(label=task, shards=3), context(tmp_path))
     with fails(JobReason.CONFIG_INVALID, "the completion index is 3 and must be 0 to 2"):

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from labeljob.label_model import LabelModel, MajorityLabelVoter, ModelFormatError, NotFittedError, to_dict
 from labeljob.label_model.metrics import auc
@@ -12,19 +13,10 @@ from labeljob.votes import VotesError, validate_votes
 from tests.unit.label_model.generators import independent, one_sided_rules
 
 
-class Sparse:
-    """As much of scipy.sparse.coo_array as is looked at."""
-
-    def __init__(self, rows, columns, values, shape):
-        self.row, self.col, self.data, self.shape = np.array(rows), np.array(columns), np.array(values), shape
-
-    def tocoo(self):
-        return self
-
-
 def stored(L, entries):
+    """What scipy.sparse holds of a matrix."""
     rows, columns = np.nonzero(entries)
-    return Sparse(rows, columns, L[rows, columns], L.shape)
+    return sparse.coo_array((L[rows, columns].astype(np.int64), (rows, columns)), shape=L.shape)
 
 
 @pytest.fixture(scope="module")
@@ -33,25 +25,23 @@ def data():
 
 
 def test_a_sparse_matrix_gives_the_same_model(data):
-    sparse = stored(data.L, data.L >= 0)
-    model = LabelModel(2).fit(sparse)
+    held = stored(data.L, data.L >= 0)
+    model = LabelModel(2).fit(held)
     assert to_dict(model.model_) == to_dict(LabelModel(2).fit(data.L).model_)
-    np.testing.assert_array_equal(model.predict(sparse), model.predict(data.L))
-    np.testing.assert_array_equal(MajorityLabelVoter(2).predict(sparse), MajorityLabelVoter(2).predict(data.L))
+    np.testing.assert_array_equal(model.predict(held), model.predict(data.L))
+    np.testing.assert_array_equal(MajorityLabelVoter(2).predict(held), MajorityLabelVoter(2).predict(data.L))
 
 
 @pytest.mark.parametrize("kind", ["csr_matrix", "csc_matrix", "coo_matrix", "csr_array", "lil_matrix", "dok_matrix"])
 def test_matrices_of_scipy(data, kind):
-    """Skips where SciPy, which is no dependency of ours, is not installed."""
-    sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
-    rows, columns = np.nonzero(data.L >= 0)
-    made = getattr(sparse, kind)(sparse.coo_matrix((data.L[rows, columns].astype(np.int64), (rows, columns)), shape=data.L.shape))
+    """SciPy is a dependency of tests alone."""
+    made = getattr(sparse, kind)(stored(data.L, data.L >= 0))
     np.testing.assert_array_equal(validate_votes(made, 2), data.L)
 
 
 def test_a_stored_zero_is_class_0_and_nothing_stored_is_an_abstain():
-    np.testing.assert_array_equal(validate_votes(Sparse([0, 1], [0, 1], [0, 1], (3, 2))), [[0, -1], [-1, 1], [-1, -1]])
-    assert validate_votes(Sparse([], [], [], (2, 3))).tolist() == [[-1] * 3] * 2
+    np.testing.assert_array_equal(validate_votes(sparse.coo_array(([0, 1], ([0, 1], [0, 1])), shape=(3, 2))), [[0, -1], [-1, 1], [-1, -1]])
+    assert validate_votes(sparse.coo_array((2, 3), dtype=np.int64)).tolist() == [[-1] * 3] * 2
 
 
 def test_a_sparse_matrix_made_of_a_dense_one_is_refused(data):
@@ -59,9 +49,9 @@ def test_a_sparse_matrix_made_of_a_dense_one_is_refused(data):
     with pytest.raises(VotesError, match="has lost its votes for class 0"):
         LabelModel(2).fit(stored(data.L, data.L != 0))
     with pytest.raises(VotesError, match="stores 1 entries twice"):
-        validate_votes(Sparse([0, 0], [1, 1], [1, 0], (1, 2)))
+        validate_votes(sparse.coo_array(([1, 0], ([0, 0], [1, 1])), shape=(1, 2)))
     with pytest.raises(VotesError, match="is 2, which is not one of 2"):
-        validate_votes(Sparse([0], [0], [2], (1, 1)), 2)
+        validate_votes(sparse.coo_array(([2], ([0], [0])), shape=(1, 1)), 2)
 
 
 def test_snorkel_s_arguments_change_nothing(data):
