@@ -35,6 +35,8 @@ from labeljob.io.failures import writing
 from labeljob.io.left_behind import discard
 from labeljob.io.object_path import ObjectPath
 from labeljob.io.parquet_parts import ReadFile
+from labeljob.io.partition_names import data_files
+from labeljob.io.partitions import write_again, write_rows
 from labeljob.io.parts import WHOLE
 from labeljob.io.places import Place, state_of
 from labeljob.io.quarantine_files import WORK
@@ -107,7 +109,7 @@ class ShardFiles:
 
     def write(self, work: Path | None, shard: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
         """Rows as the shard's data files, put in their places once all of them are there."""
-        files = write_data_files(batches, schema, lambda n: (work or self.folder) / f"{self._prefix}{shard:04d}-{n:05d}.parquet")
+        files = write_rows(batches, schema, work or self.folder, lambda n: f"{self._prefix}{shard:04d}-{n:05d}.parquet", self._task.partition_by)
         self._put_in_place(work, self.folder, files)
         return tuple(files)
 
@@ -123,7 +125,7 @@ class ShardFiles:
         if bisect_left(ids, file.first) == bisect_right(ids, file.last) or not any(pc.any(flags).as_py() for _, flags in self._among(file, gone, schema.names[:1])):
             return (file,)
         kept = (batch.filter(pc.invert(flags)) for batch, flags in self._among(file, gone, schema.names))
-        files = write_data_files(kept, schema, lambda _: (work or self.folder) / file.name.replace(".parquet", ONCE), file.rows)
+        files = write_again(kept, schema, work or self.folder, file, file.name.replace(".parquet", ONCE))
         self._put_in_place(work, self.folder, files)
         return tuple(files)
 
@@ -184,11 +186,11 @@ class ShardFiles:
 
     def path(self, file: DataFile) -> Place:
         """Of a data file, or of a file of ids."""
-        return (self.folder if file.name.startswith("labels-") else self._place) / file.name
+        return (self.folder if file.name.rpartition("/")[2].startswith("labels-") else self._place) / file.name
 
     def rows_of(self, shard: int) -> int:
         """Rows in the data files of a shard whose summary is gone."""
-        return sum(rows_of(path) for path in self.folder.glob(f"{self._prefix}{shard:04d}-*.parquet"))
+        return sum(rows_of(path) for path in data_files(self.folder, f"{self._prefix}{shard:04d}-*.parquet"))
 
     def discard(self) -> None:
         """Remove what the shards left, but data files that a version may name."""
@@ -213,11 +215,14 @@ class ShardFiles:
         ]
         return all(path.is_file() and state_of(path)[0] == size for path, size in sizes)
 
-    def _put_in_place(self, work: Path | None, folder: Place, files: Iterable[DataFile]) -> None:
+    def _put_in_place(self, work: Path | None, folder: Place, files: Sequence[DataFile]) -> None:
         if work is not None:
-            for file in files:
-                (work / file.name).rename(Path(str(folder)) / file.name)
-            flush_folder(Path(str(folder)))
+            targets = [Path(str(folder)) / file.name for file in files]
+            for file, target in zip(files, targets, strict=True):
+                target.parent.mkdir(exist_ok=True)
+                (work / file.name).rename(target)
+            for changed in {Path(str(folder)), *(target.parent for target in targets)}:
+                flush_folder(changed)
 
     def _clear(self, shard: int) -> None:
         for path in self._place.glob(f"{shard:04d}-*"):

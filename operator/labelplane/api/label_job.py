@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from labeljob.contract.base import Wire
 from labeljob.contract.config import MOST_SHARDS, Shards
-from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, Located, SecretOfUri, VolumeUri
+from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset
 from labeljob.contract.drift import DRIFT_LIMIT, Shift
 from labeljob.contract.durations import Duration
 from labeljob.contract.inputs import MOST_CHAIN, ModelInput
@@ -15,6 +15,7 @@ from labeljob.contract.quarantine import MOST_SHARE, Quarantine
 from labelplane.api.conditions import Conditions
 from labelplane.api.label_model import FunctionSetPin, Name
 from labelplane.api.metadata import Metadata
+from labelplane.api.output import Output
 from labelplane.api.runtime import Runtime
 from labelplane.api.schedules import Schedule, TimeZone
 
@@ -50,14 +51,6 @@ class ModelRef(Wire):
 
     name: Name
     version: Annotated[int | None, Field(ge=1, description="Hold this version. When left out: the one that the model serves.")] = None
-
-
-class Output(Located):
-    """The table of labels. Its place cannot change; make a new LabelJob for another table."""
-
-    uri: VolumeUri
-    format: Annotated[Literal["delta"], Field(description="How labels are stored.")]
-    secret_ref: SecretOfUri = None
 
 
 class Objectives(Wire):

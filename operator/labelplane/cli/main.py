@@ -43,6 +43,7 @@ Target = Annotated[str, typer.Argument(metavar="TARGET", help="The file (Parquet
 Wanted = Annotated[Path | None, typer.Option("--with", "-w", help="A YAML file that says which columns and feature tables to join.")]
 OfVersion = Annotated[int | None, typer.Option("--version", min=0, help="The version of the output table (default: the newest).")]
 Uncovered = Annotated[bool, typer.Option("--uncovered", help="Rows on which no function votes, too: their weight is 0.")]
+TargetSecret = Annotated[str | None, typer.Option(help="The Secret that opens an s3:// TARGET (default: the environment).")]
 Form = Annotated[str, typer.Option("--format", help="parquet or delta.")]
 Output = Annotated[str, typer.Option("--output", "-o", help="table or json.")]
 Drawn = Annotated[bool, typer.Option("--report/--no-report", help="Draw a report of what has been labelled, unless it is there.")]
@@ -128,11 +129,12 @@ def rollback(version: Restored, directory: Directory = Path(), state: State = No
 @app.command()
 def features(
     target: Target, directory: Directory = Path(), state: State = None, job: JobName = None, wanted: Wanted = None, version: OfVersion = None,
-    uncovered: Uncovered = False, form: Form = "parquet", volume: Volumes = [], secret: Secrets = [], output: Output = "table",  # noqa: B006
+    uncovered: Uncovered = False, form: Form = "parquet", target_secret: TargetSecret = None, volume: Volumes = [], secret: Secrets = [],  # noqa: B006
+    output: Output = "table",
 ) -> None:  # fmt: skip
     """Write a training set: labels beside the columns and features of their rows, as they were known at the row's time."""
     as_json, root = _is_json(output), state_folder(directory, state)
-    found = write_training_set(root, job, target, wanted, version=version, uncovered=uncovered, form=form, volumes=volume, secrets=secret)
+    found = write_training_set(root, job, target, wanted, version=version, uncovered=uncovered, form=form, volumes=volume, secrets=secret, target_secret=target_secret)
     if as_json:
         print(json.dumps(found, indent=2))
     else:

@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 from rich.console import Console
 
-from labeljob.contract.config import Mount
+from labeljob.contract.config import Access, Mount
 from labeljob.contract.features import Features, FeaturesRequest
 from labeljob.contract.yaml_text import documents
 from labelplane.api.names import app_id
@@ -26,19 +26,21 @@ NAMES_ITS_FIELD = re.compile(r"^(tables|features|time|secretRef)\b")
 
 
 def write_training_set(
-    root: Path, job: str | None, target: str, wanted: Path | None, *, version: int | None, uncovered: bool, form: str, volumes: Iterable[str], secrets: Iterable[str]
-) -> Resource:
+    root: Path, job: str | None, target: str, wanted: Path | None, *, version: int | None, uncovered: bool, form: str, volumes: Iterable[str], secrets: Iterable[str],
+    target_secret: str | None = None,
+) -> Resource:  # fmt: skip
     """Write a training set to `target`, a path or a URI; what it was made of. Raises ManifestError."""
     if form not in ("parquet", "delta"):
         raise ManifestError(f"--format {form}: use parquet or delta")
     chosen, features = labelled_job(root, job), Features() if wanted is None else read_features(wanted)
     metadata, pins, model = chosen["metadata"], chosen["status"].get("pins") or {}, model_of(root, chosen)
     folders, spec = known_folders(root) | claims(volumes) | secret_folders(secrets), parse_label_job(chosen).spec
+    to = Access(uri=target, field="--target-secret", secret=target_secret)
     tables = ((f"tables[{place}].data", table.data) for place, table in enumerate(features.tables))
     request = FeaturesRequest(
         job=metadata["name"],
         mounts=tuple(Mount(prefix=prefix, path=str(path)) for prefix, path in folders.items()),
-        access=access_to(("spec.input", spec.input), *tables, more=access_of(chosen, model)),
+        access=access_to(("spec.input", spec.input), *tables, more=(to, *access_of(chosen, model))),
         output=chosen["status"]["run"]["output"]["uri"],
         app_id=app_id(metadata.get("namespace", "default"), metadata["name"]),
         artifacts=pins.get("modelArtifacts") or model["spec"]["artifacts"]["uri"],

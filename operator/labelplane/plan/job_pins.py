@@ -32,6 +32,8 @@ def job_pins(context: JobContext, job: ObservedJob, result: JobResult, found: Re
     }
     if spec.quarantined_share is not None:  # only then: the digest of a run that sets nothing apart stays as it was
         run |= {"quarantine": spec.quarantined_share}
+    if spec.output.partition_by is not None:
+        run |= {"partitionBy": spec.output.partition_by}
     previous = context.status.pins.sequence if context.status.pins else 0
     return JobPins(
         request=context.request, scope=context.scope, scheduled_for=context.tick, input=found.data, gold_data=found.gold,
