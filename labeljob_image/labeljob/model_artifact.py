@@ -137,6 +137,20 @@ def from_files(files: Mapping[str, bytes], uri: str, inputs: tuple[InputModel, .
     return ModelArtifact(function_set, digest, lookups, model, calibration, functions, own, taught, inputs, code, key_id)
 
 
+def voted_set(files: Mapping[str, bytes], uri: str) -> tuple[FunctionSet, str | None]:
+    """(all that voted in a version of any kind of set, in order, id of the key that hashes columns); input models by name alone, so that no home of theirs is opened.
+
+    Raises:
+        JobError: MODEL_MISMATCH when this build cannot read it.
+    """
+    try:
+        declared = json.loads(files["functionset.json"])
+        pins = [ModelInput.model_validate(one) for one in json.loads(files.get(INPUTS, b"[]"))]
+        return with_inputs(FunctionSet.model_validate(declared["spec"]), pins), declared.get("hashKey")
+    except (KeyError, ValueError) as error:
+        raise _mismatch(uri, f"cannot be read by this build ({type(error).__name__}): fit a new version") from None
+
+
 def reference_of(counts: FunctionCounts, figures: RunFigures, classes: list[str]) -> Reference:
     """How often each function votes for each class, and how labels and confidence are distributed: of the training data, or of a run beside it."""
     partial = np.round(counts.partial / max(counts.rows, 1), 9).tolist()

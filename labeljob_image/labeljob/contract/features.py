@@ -86,7 +86,8 @@ class FeaturesRequest(Wire):
     access: tuple[Access, ...] = ()
     output: str
     app_id: str
-    artifacts: str
+    artifacts: str  # home of the model's versions
+    other_artifacts: tuple[str, ...] = ()  # homes of other models, which earlier runs may have labelled with
     version: int | None = None  # of the output; absent: the newest that the LabelJob made
     gold_columns: tuple[str, ...] = ()  # columns that hold known classes, wherever they stand
     uncovered: bool = False  # rows on which no function votes, too

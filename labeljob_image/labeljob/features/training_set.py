@@ -14,7 +14,6 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from labeljob.artifacts import ArtifactHome
 from labeljob.contract.digests import canonical_json
 from labeljob.contract.features import FeaturesRequest, FeatureTable
 from labeljob.contract.function_set import FunctionSet
@@ -23,22 +22,19 @@ from labeljob.errors import JobError
 from labeljob.features.as_of import AsOf, PointInTime, UnlikeRecordsError
 from labeljob.features.columns import Chosen, choose, refuse_features, refused
 from labeljob.features.records import Records, microseconds
-from labeljob.frozen_models import opened as opened_model
 from labeljob.hashing import Hasher, hasher_of
 from labeljob.io.content import pin_broken
 from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_commits import CommitRecord, last_record
 from labeljob.io.locations import Locations
 from labeljob.io.pins import pin
-from labeljob.io.places import open_table
 from labeljob.io.typed import ARROW_TYPES
-from labeljob.multi_label.artifact import from_files as sets_from_files
-from labeljob.multi_label.artifact import is_multi_label
 from labeljob.privacy import withheld
 from labeljob.quarantined_rows import GoodRows
 from labeljob.resources import Resources
 from labeljob.steps.output_rows import output_schema
-from labeljob.versions.rollback import opened, record_of
+from labeljob.versions.history import at_version, opened, record_of
+from labeljob.versions.sides import voted
 
 PROVENANCE_KEY = "labelplaneTrainingSet"
 NO_FEATURES = ("votes", "levels")  # of the output: what functions said, which a new row has not
@@ -109,12 +105,10 @@ def _labels(request: FeaturesRequest, locations: Locations) -> _Labels:
     record = last_record(table, request.app_id) if request.version is None else record_of(table, request, request.version)
     if record is None:
         raise JobError(JobReason.SOURCE_NOT_FOUND, f"{request.output}: no version of LabelJob {request.job} is left in its log: run the LabelJob first")
-    files = ArtifactHome(locations.path(request.artifacts), request.artifacts).load(record.commit.model_version, record.commit.model_sha256)
-    artifact = sets_from_files(files, request.artifacts) if is_multi_label(files) else opened_model(locations, files, request.artifacts)
-    schema = output_schema(artifact.function_set)
-    kept = pa.schema([field for field in schema if field.name not in NO_FEATURES])
-    hasher = hasher_of(artifact.function_set.schema_, locations, artifact.key_id)
-    return _Labels(record, open_table(locations.path(request.output), record.commit.version), artifact.function_set, kept, hasher)
+    function_set, key_id = voted(record.commit, (request.artifacts, *request.other_artifacts), locations)
+    kept = pa.schema([field for field in output_schema(function_set) if field.name not in NO_FEATURES])
+    then = at_version(locations.path(request.output), request.output, record.commit.version)
+    return _Labels(record, then, function_set, kept, hasher_of(function_set.schema_, locations, key_id))
 
 
 def _label_rows(labels: _Labels, request: FeaturesRequest) -> Iterator[pa.RecordBatch]:

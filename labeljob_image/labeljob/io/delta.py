@@ -4,6 +4,7 @@ A table created anew has version 0 again under another id, and log clean-up may 
 """
 
 from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -58,6 +59,12 @@ def pinned_table(path: Place, pin: DatasetPin) -> DeltaTable:
     if found != pin:
         raise pin_broken(pin.uri, f"version {pin.version} of the table has other data files")
     return table
+
+
+def lacks_files(place: Place, table: DeltaTable) -> bool:
+    """Whether a data file of this version is not there any more."""
+    paths = pa.table(table.get_add_actions()).column("path").to_pylist()
+    return any(not (place / unquote(path)).is_file() for path in paths)
 
 
 def reading_failed(error: Exception, uri: str) -> JobError:

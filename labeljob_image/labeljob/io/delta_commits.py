@@ -1,10 +1,13 @@
 """What stands in an output table: whose it is, and what its last commit says of itself (DESIGN §4.1, C5)."""
 
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import DeltaError
 from pydantic import ValidationError
 
@@ -12,6 +15,7 @@ from labeljob.contract.partitioning import PartitionColumn
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, FunctionColumns
 from labeljob.errors import JobError
+from labeljob.io.durable import flush, flush_folder
 from labeljob.io.partition_names import is_partition
 from labeljob.io.places import Place, open_table
 from labeljob.io.preflight import PROBE
@@ -20,6 +24,7 @@ COMMIT_KEY = "labelplane"
 FUNCTIONS_KEY = "labelplaneFunctions"
 APP_KEY = "labelplaneApp"
 ATTEMPT_KEY = "labelplaneAttempt"
+RESTORED_KEY = "labelplaneRestored"
 RECENT = 20
 QUARANTINE = "_quarantine"  # below a table: rows that its runs did not label
 RUNS = "_labelplane"  # below a table: runs in shards that are not committed yet; readers of Delta pass over it
@@ -44,6 +49,29 @@ class Made:
 
 
 NOTHING = Made()
+
+
+def commit_properties(app_id: str, attempt: str, commit: Commit, functions: FunctionColumns, restored: int | None = None) -> CommitProperties:
+    """What a commit of ours says of itself, under its sequence; the engine tries it once. `restored`: the version whose rows it brings back."""
+    metadata = {
+        COMMIT_KEY: json.dumps(commit.wire(), separators=(",", ":")),
+        FUNCTIONS_KEY: json.dumps(functions.wire(), separators=(",", ":")),
+        APP_KEY: app_id,
+        ATTEMPT_KEY: attempt,
+    }
+    if restored is not None:
+        metadata[RESTORED_KEY] = str(restored)
+    return CommitProperties(custom_metadata=metadata, max_commit_retries=0, app_transactions=[Transaction(app_id, commit.sequence)])
+
+
+def flush_log(folder: Place) -> None:
+    """The newest commit of the table is on the disk when this returns; an object store has its own way."""
+    if not isinstance(folder, Path):
+        return
+    log = folder / "_delta_log"
+    with suppress(OSError):
+        flush(max(log.glob("*.json")))
+        flush_folder(log)
 
 
 def open_output(folder: Place, uri: str, app_id: str) -> DeltaTable | None:
@@ -127,8 +155,19 @@ def record_at(table: DeltaTable, app_id: str, version: int) -> CommitRecord | No
 
 
 def versions_of(table: DeltaTable, app_id: str) -> list[int]:
-    """The versions that we committed, newest first, as far as the log goes back."""
-    return [int(entry["version"]) for entry in _history(table) if entry.get(APP_KEY) == app_id]
+    """The versions that we committed and whose record can be read, newest first, as far as the log goes back."""
+    return [int(entry["version"]) for entry in _history(table) if entry.get(APP_KEY) == app_id and _record(entry, "") is not None]
+
+
+def version_of(table: DeltaTable, attempt: str) -> int | None:
+    """The version that this attempt committed; None when there is none."""
+    return next((int(entry["version"]) for entry in _history(table) if entry.get(ATTEMPT_KEY) == attempt), None)
+
+
+def restored_from(table: DeltaTable, app_id: str) -> int | None:
+    """The version that the newest one brought back; None when it is no restored version of ours."""
+    newest = next(_history(table))
+    return int(newest[RESTORED_KEY]) if newest.get(APP_KEY) == app_id and RESTORED_KEY in newest else None
 
 
 def quarantines(folder: Place, app_id: str) -> list[str]:

@@ -15,11 +15,10 @@ The files of a run in shards are written before, by others, and belong to no att
 import json
 import uuid
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
@@ -28,8 +27,8 @@ from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, FunctionColumns
 from labeljob.errors import JobError
 from labeljob.io.data_files import DataFile, statistics_of
-from labeljob.io.delta_commits import APP_KEY, ATTEMPT_KEY, COMMIT_KEY, FUNCTIONS_KEY, CommitRecord, committed, open_output, require_partitions
-from labeljob.io.durable import flush, flush_folder
+from labeljob.io.delta_commits import CommitRecord, commit_properties, committed, flush_log, open_output, require_partitions
+from labeljob.io.durable import flush_folder
 from labeljob.io.failures import writing
 from labeljob.io.partition_names import data_files, partition_values
 from labeljob.io.partitions import write_rows
@@ -80,7 +79,7 @@ class DeltaWriter:
             if landed is None or not isinstance(error, Exception):
                 raise
             record = landed  # what failed came after the commit
-        self._make_durable()
+        flush_log(self._folder)  # it is on the disk too when the result says so
         return record
 
     def discard(self) -> None:
@@ -97,7 +96,7 @@ class DeltaWriter:
             if (done := committed(table, self._uri, self._app_id, self._sequence)) is not None:
                 return done
             try:
-                self._submit(table, self._properties(commit, functions), schema)
+                self._submit(table, commit_properties(self._app_id, self._attempt, commit, functions), schema)
             except DeltaError as error:  # another writer was first, or the reply was lost: look again
                 if not (isinstance(error, CommitFailedError) or "already exists" in str(error)):
                     raise
@@ -113,17 +112,6 @@ class DeltaWriter:
         else:
             require_partitions(table, self._uri, self._partition_by)
             table.create_write_transaction(actions, "overwrite", delta_schema, commit_properties=properties)
-
-    def _properties(self, commit: Commit, functions: FunctionColumns) -> CommitProperties:
-        metadata = {
-            COMMIT_KEY: json.dumps(commit.wire(), separators=(",", ":")),
-            FUNCTIONS_KEY: json.dumps(functions.wire(), separators=(",", ":")),
-            APP_KEY: self._app_id,
-            ATTEMPT_KEY: self._attempt,
-        }
-        return CommitProperties(
-            custom_metadata=metadata, max_commit_retries=0, app_transactions=[Transaction(self._app_id, self._sequence)]
-        )
 
     def _landed(self) -> CommitRecord | None:
         """After a failure: this attempt's commit if it is there; if not, its files are removed.
@@ -147,15 +135,6 @@ class DeltaWriter:
     def _overtaken(self) -> bool:
         """Whether another attempt has committed this sequence."""
         return committed(open_output(self._folder, self._uri, self._app_id), self._uri, self._app_id, self._sequence) is not None
-
-    def _make_durable(self) -> None:
-        """The commit is on the disk too when the result says so."""
-        if not isinstance(self._folder, Path):
-            return
-        log = self._folder / "_delta_log"
-        with suppress(OSError):
-            flush(max(log.glob("*.json")))
-            flush_folder(log)
 
 
 def _action(file: DataFile, id_column: str) -> AddAction:

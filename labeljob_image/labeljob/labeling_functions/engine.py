@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -140,9 +141,10 @@ class CompiledFunctions:
         return VoteBatch(masked, errors, levels)
 
     def cost(self, batch: Any) -> Cost:
-        """What each function costs on a batch of at least one row; DuckDB is asked for one function after the other, and those in Python are left out."""
+        """What each function costs on a batch of at least one row; DuckDB is asked for one function after the other, those in Python were timed when they were called."""
         asked = {position: name for position, name in enumerate(self.names) if position not in self.python.paths}
-        return cost_of(asked, lambda: self._typed(batch), self._evaluate)
+        cost = cost_of(asked, lambda: self._typed(batch), self._evaluate)
+        return replace(cost, functions={**cost.functions, **self.python.seconds(cost.rows)})
 
     def _soft_votes(self, raw: RawVotes, rows: Any) -> "Levels | None":
         """The level of each soft vote, int16 [n_rows, n_soft]; its likeliest class, or its failure, goes into `raw`.

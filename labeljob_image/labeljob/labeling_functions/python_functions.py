@@ -5,6 +5,7 @@ smaller pieces, down to the one that ends it, which alone is an error. One that 
 it abstains with an error on all rows that are left. The error rate decides what that means for the run, as it does for any function.
 """
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -45,6 +46,7 @@ class PythonFunctions:
         self._own: tuple[int, FunctionProcess] | None = None
         self._alone: set[int] = set()
         self._ends, self._failures = Counter[int](), {position: Counter[str]() for position in self._functions}
+        self._rows, self._seconds = 0, dict[int, float]()
 
     def load(self) -> None:
         """Import all of them. Raises JobError FUNCTIONS_INVALID with every one that cannot be."""
@@ -68,12 +70,18 @@ class PythonFunctions:
             rows: pyarrow.Table [n_rows] with the functions' columns in their declared types.
             allowance: failing rows to find one by one, for each function.
         """
+        self._rows += rows.num_rows
         for position, function in self._functions.items():
-            start = 0
+            start, began = 0, time.perf_counter()
             for batch in rows.select(function.columns).to_batches(max_chunksize=CALL_ROWS):
                 line = raw[position, start : start + batch.num_rows]
                 line[:] = self._votes(position, batch, max(0, allowance - int((raw[position, :start] == ERROR_VOTE).sum())))
                 start += batch.num_rows
+            self._seconds[position] = self._seconds.get(position, 0.0) + time.perf_counter() - began
+
+    def seconds(self, rows: int) -> dict[str, float]:
+        """What each function has taken so far, its failures and the way to its process included, for so many rows."""
+        return {self._names[position]: seconds * rows / max(self._rows, 1) for position, seconds in self._seconds.items()}
 
     def why(self, position: int) -> str | None:
         """What a function failed of on most rows so far."""

@@ -1,12 +1,12 @@
-"""`python -m labeljob.reading --request FILE`: answers on stdout as JSON. Exit code 1: the answer is an error with a message."""
+"""`python -m labeljob.reading --request FILE`: one row explained, or a page about a run; see `labeljob.answering`."""
 
-import argparse
-import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from deltalake.exceptions import DeltaError
+
+from labeljob.answering import answered, given_request
 from labeljob.artifacts import ArtifactHome
 from labeljob.build import build_digest
 from labeljob.contract.reading import ReadingRequest
@@ -14,45 +14,40 @@ from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.frozen_models import opened
 from labeljob.held_out import not_taught
-from labeljob.io.credentials import take_ambient
+from labeljob.io.content import pin_broken
+from labeljob.io.delta import lacks_files
 from labeljob.io.locations import Locations
-from labeljob.io.places import Place, refusal
-from labeljob.logs import Log, frames
+from labeljob.io.places import Place, open_table
+from labeljob.logs import Log
 from labeljob.multi_label.artifact import SetsArtifact, is_multi_label
 from labeljob.multi_label.artifact import from_files as sets_from_files
 from labeljob.multi_label.gold import set_gold_of
 from labeljob.resources import available
 from labeljob.steps.context import StepContext, gold_of
-from labeljob.without_pandas import start_arrow
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Answer one question; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="labeljob.reading")
-    parser.add_argument("--request", type=Path, required=True, help="the ReadingRequest, a JSON file")
-    start_arrow()
-    request = ReadingRequest.model_validate_json(parser.parse_args(arguments).request.read_bytes())
-    locations = Locations(request.mounts, request.access, take_ambient(os.environ))
-    context = StepContext(locations, available(), Log("read", sys.stderr), build_digest())
-    try:
-        print(json.dumps(_refused(request, context)))
-    except JobError as error:
-        print(json.dumps({"error": error.message, "reason": error.reason}))
-        return 1
-    except Exception as error:  # noqa: BLE001 the one place where anything unexpected ends: its message may quote a row
-        print(json.dumps({"error": f"{type(error).__name__} while reading, at {'; '.join(frames(error.__traceback__)[-3:])}", "reason": JobReason.INTERNAL_ERROR}))
-        return 1
-    return 0
+    return answered(given_request(arguments, "labeljob.reading", ReadingRequest), _read, "reading")
 
 
-def _refused(request: ReadingRequest, context: StepContext) -> dict[str, object]:
-    """The answer; what an object store refuses meanwhile is a JobError, too, and never its own text."""
+def _read(request: ReadingRequest, locations: Locations) -> dict[str, object]:
     try:
-        return _answer(request, context)
+        return _answer(request, StepContext(locations, available(), Log("read", sys.stderr), build_digest()))
     except JobError:
         raise
-    except Exception as error:  # noqa: BLE001 it is raised again
-        raise refusal(context.locations.path(request.output), error) or error from None
+    except Exception:
+        if _is_cleaned_up(locations.path(request.output), request.output_version):
+            raise pin_broken(request.output, f"version {request.output_version} of the table, which the run made, was cleaned up") from None
+        raise
+
+
+def _is_cleaned_up(table: Place, version: int) -> bool:
+    """Whether files or the log of the version are gone, as after a vacuum."""
+    try:
+        return lacks_files(table, open_table(table, version))
+    except DeltaError:
+        return True
 
 
 def _answer(request: ReadingRequest, context: StepContext) -> dict[str, object]:

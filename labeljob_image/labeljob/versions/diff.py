@@ -1,7 +1,8 @@
 """What changed from one version of an output to another: rows, labels class by class, votes function by function.
 
     rows of both versions by id -> DuckDB, a full outer join that may spill -> counts, batch by batch
-Memory grows with classes and functions, not with rows. Functions are compared by name, votes by the name of their class.
+Memory grows with functions and with the pairs of labels, or sets of labels, that occur; not with rows. Functions are compared by name, votes by the names of
+their classes, sets of labels whatever their order.
 """
 
 import tempfile
@@ -13,36 +14,20 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
-from deltalake import DeltaTable
 
-from labeljob.artifacts import ArtifactHome
-from labeljob.contract.function_set import LABELS, FunctionSet
+from labeljob.contract.function_set import LABELS
 from labeljob.contract.versions import VersionsRequest
-from labeljob.frozen_models import opened as opened_model
-from labeljob.io.delta_commits import CommitRecord
+from labeljob.io.delta import lacks_files
 from labeljob.io.locations import Locations
-from labeljob.io.places import open_table
+from labeljob.io.places import Place
 from labeljob.labeling_functions.quoting import identifier
-from labeljob.multi_label.artifact import from_files as sets_from_files
-from labeljob.multi_label.artifact import is_multi_label
 from labeljob.resources import BATCH_ROWS, Resources
-from labeljob.versions.rollback import opened, record_of
-from labeljob.votes import ABSTAIN, PARTIAL, BoolArray, IntArray
+from labeljob.versions.history import gone, opened
+from labeljob.versions.sides import Side, require_same_ids, sides_of
+from labeljob.versions.vote_codes import codes_of
+from labeljob.votes import ABSTAIN, BoolArray, IntArray
 
-NO_LABEL = "no label"
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two versions."""
-
-    record: CommitRecord
-    table: DeltaTable
-    function_set: FunctionSet
-
-    @property
-    def functions(self) -> list[str]:
-        return [function.name for function in self.function_set.enabled_functions]
+NO_LABEL, NO_CLASS = "no label", "none of the classes"  # the latter is a set of labels, and an empty one
 
 
 @dataclass
@@ -65,78 +50,86 @@ def diff(request: VersionsRequest, locations: Locations, resources: Resources) -
     """What changed from version `before` to `version`, as JSON data.
 
     Raises:
-        JobError: SOURCE_NOT_FOUND: no such version of this LabelJob's; MODEL_MISMATCH: a model version is gone; PIN_BROKEN.
+        JobError: SOURCE_NOT_FOUND: no such version of this LabelJob's; MODEL_MISMATCH: a model version is gone; PIN_BROKEN: files are;
+            SCHEMA_BROKEN, HASH_KEY_CHANGED: the ids of one are not those of the other.
     """
-    table = opened(request, locations)
-    home = ArtifactHome(locations.path(request.artifacts), request.artifacts)
-    before, after = (_side(table, request, home, version, locations) for version in (request.before or 0, request.version))
+    assert request.before is not None  # noqa: S101 the contract asks for it
+    before, after = sides_of(opened(request, locations), request, (request.before, request.version), locations)
+    require_same_ids(before, after, request.output)
     classes = list(dict.fromkeys([*before.function_set.classes, *after.function_set.classes]))
     changes = Changes(classes, [name for name in after.functions if name in before.functions])
-    for batch in _joined(before, after, resources):
-        _count(changes, batch, before, after)
+    codes = codes_of([before.function_set, after.function_set], classes, changes.names)
+    for batch in _joined(before, after, resources, locations.path(request.output), request.output):
+        both, flipped = _count_rows(changes, batch)
+        old, new = (code.votes(both.column(name), request.output) for code, name in zip(codes, ("votes_before", "votes_after"), strict=True))
+        _count_votes(changes, old, new, flipped)
     return _answer(request, changes, before, after)
 
 
-def _side(table: DeltaTable, request: VersionsRequest, home: ArtifactHome, version: int, locations: Locations) -> Side:
-    record = record_of(table, request, version)
-    files = home.load(record.commit.model_version, record.commit.model_sha256)
-    at_version = open_table(locations.path(request.output), version)
-    artifact = sets_from_files(files, request.artifacts) if is_multi_label(files) else opened_model(locations, files, request.artifacts)
-    return Side(record, at_version, artifact.function_set)
+def _joined(before: Side, after: Side, resources: Resources, place: Place, uri: str) -> Iterator[pa.RecordBatch]:
+    """As `_rows`. JobError PIN_BROKEN when a file of either version is gone."""
+    try:
+        yield from _rows(before, after, resources)
+    except Exception:
+        for side in (before, after):
+            if lacks_files(place, side.table):
+                raise gone(uri, side.version) from None
+        raise
 
 
-def _joined(before: Side, after: Side, resources: Resources) -> Iterator[pa.RecordBatch]:
-    """Columns before, after (labels as lists of names; null: no such row), votes_before, votes_after."""
+def _rows(before: Side, after: Side, resources: Resources) -> Iterator[pa.RecordBatch]:
+    """Columns before, after (the labels of a row in one text; null: none), flipped, votes_before, votes_after, was, is_now (bool: is there such a row)."""
     with tempfile.TemporaryDirectory() as scratch, duckdb.connect(":memory:") as connection:
-        connection.execute("SET threads = $1", [resources.threads])
-        connection.execute("SET memory_limit = $1", [f"{resources.memory_bytes // 2 // (1 << 20)}MiB"])
-        connection.execute("SET temp_directory = $1", [scratch])
+        for setting, value in (("threads", resources.threads), ("memory_limit", resources.memory_limit), ("temp_directory", scratch), ("preserve_insertion_order", False)):
+            connection.execute(f"SET {setting} = $1", [value])
         for name, side in (("b", before), ("a", after)):
-            connection.register(name, pa.RecordBatchReader.from_stream(side.table.scan()))
-        ids = [identifier(side.function_set.id_column) for side in (before, after)]
-        columns = f"{_labels('b', before)} AS before, {_labels('a', after)} AS after, b.votes AS votes_before, a.votes AS votes_after"
-        statement = f"SELECT {columns}, b.run IS NOT NULL AS was, a.run IS NOT NULL AS is_now FROM b FULL OUTER JOIN a ON b.{ids[0]} = a.{ids[1]}"  # noqa: S608 names are quoted
+            columns = [side.function_set.id_column, LABELS if side.function_set.is_multi_label else "label", "votes"]
+            connection.register(name, pa.RecordBatchReader.from_stream(side.table.scan(columns=columns)))
+        was, now = (f"{name}.{identifier(side.function_set.id_column)}" for name, side in (("b", before), ("a", after)))  # never null in a row
+        old, new = _labels("b", before), _labels("a", after)
+        labels = f"{old} AS before, {new} AS after, {old} IS DISTINCT FROM {new} AS flipped"
+        found = f"{labels}, b.votes AS votes_before, a.votes AS votes_after, {was} IS NOT NULL AS was, {now} IS NOT NULL AS is_now"
+        statement = f"SELECT {found} FROM b FULL OUTER JOIN a ON {was} = {now}"  # noqa: S608 names are quoted
         yield from connection.sql(statement).to_arrow_reader(BATCH_ROWS)
 
 
 def _labels(name: str, side: Side) -> str:
-    """The labels of a row in one text: a name, or names in class order; null for none."""
-    return f"array_to_string({name}.{LABELS}, '|')" if side.function_set.is_multi_label else f"{name}.label"
+    """The labels of a row in one text: a name, or the sorted names of a set; null for none."""
+    return f"array_to_string(list_sort({name}.{LABELS}), '|')" if side.function_set.is_multi_label else f"{name}.label"
 
 
-def _count(changes: Changes, batch: pa.RecordBatch, before: Side, after: Side) -> None:
+def _count_rows(changes: Changes, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, BoolArray]:
+    """(the rows that both versions have, whose label changed: bool [n_rows])."""
     was, now = (batch.column(name).to_numpy(zero_copy_only=False) for name in ("was", "is_now"))
     both = was & now
     changes.rows.update({"before": int(was.sum()), "after": int(now.sum()), "both": int(both.sum())})
     rows = batch.filter(pa.array(both))
-    flipped = _count_labels(changes, rows)
-    old, new = (_votes(rows.column(name), side, changes) for name, side in (("votes_before", before), ("votes_after", after)))
+    flipped = rows.column("flipped")
+    _count_labels(changes, rows.filter(flipped))
+    return rows, flipped.to_numpy(zero_copy_only=False)
+
+
+def _count_labels(changes: Changes, rows: pa.RecordBatch) -> None:
+    """Rows whose label changed."""
+    pairs = pa.table({"before": rows.column("before"), "after": rows.column("after")})
+    for one in pairs.group_by(["before", "after"]).aggregate([([], "count_all")]).to_pylist():
+        old, new, count = one["before"], one["after"], one["count_all"]
+        changes.flips[_shown(old), _shown(new)] += count
+        had, has = (set(text.split("|")) if text else set() for text in (old, new))
+        changes.gained.update(dict.fromkeys(has - had, count))
+        changes.lost.update(dict.fromkeys(had - has, count))
+
+
+def _shown(labels: str | None) -> str:
+    return NO_LABEL if labels is None else labels or NO_CLASS
+
+
+def _count_votes(changes: Changes, old: IntArray, new: IntArray, flipped: BoolArray) -> None:
+    """Votes [n_rows, n_common], in codes that both share; flipped: bool [n_rows]."""
     voted, votes = old != ABSTAIN, new != ABSTAIN
     changed = old != new
     for place, cells in enumerate((~voted & votes, voted & ~votes, voted & votes & changed, changed & flipped[:, None])):
         changes.functions[:, place] += cells.sum(axis=0)
-
-
-def _count_labels(changes: Changes, rows: pa.RecordBatch) -> BoolArray:
-    """Rows whose label changed, bool [n_rows]."""
-    pairs = pa.table({"before": rows.column("before"), "after": rows.column("after")})
-    found = pairs.group_by(["before", "after"]).aggregate([([], "count_all")]).to_pylist()
-    for one in found:
-        old, new = one["before"], one["after"]
-        if old != new:
-            changes.flips[NO_LABEL if old is None else old, NO_LABEL if new is None else new] += one["count_all"]
-            had, has = (set() if text is None else set(text.split("|")) for text in (old, new))
-            changes.gained.update(dict.fromkeys(has - had, one["count_all"]))
-            changes.lost.update(dict.fromkeys(had - has, one["count_all"]))
-    old, new = (np.array(rows.column(name).to_pylist(), dtype=object) for name in ("before", "after"))
-    return np.asarray(old != new, dtype=bool)
-
-
-def _votes(column: pa.Array, side: Side, changes: Changes) -> IntArray:
-    """Votes of the common functions by place in `changes.classes`, int64 [n_rows, n_common]."""
-    votes = column.flatten().to_numpy(zero_copy_only=False).astype(np.int64).reshape(len(column), len(side.functions))
-    places = np.array([*(changes.classes.index(name) for name in side.function_set.classes), PARTIAL, ABSTAIN])  # -1 is the last, -2 the last but one
-    return np.asarray(places[votes[:, [side.functions.index(name) for name in changes.names]]])
 
 
 def _answer(request: VersionsRequest, changes: Changes, before: Side, after: Side) -> dict[str, Any]:
@@ -159,4 +152,5 @@ def _answer(request: VersionsRequest, changes: Changes, before: Side, after: Sid
 
 def _about(side: Side) -> dict[str, Any]:
     commit = side.record.commit
-    return {"version": side.table.version(), "run": commit.run, "finishedAt": commit.finished_at, "modelVersion": commit.model_version, "rows": commit.metrics.get("rows")}
+    about = {"version": side.version, "idColumn": side.function_set.id_column, "rows": commit.metrics.get("rows")}
+    return about | {"run": commit.run, "finishedAt": commit.finished_at, "modelVersion": commit.model_version}

@@ -15,6 +15,8 @@ def show_difference(found: Mapping[str, Any], console: Console) -> None:
     before, after, rows = found["before"], found["after"], found["rows"]
     console.print(Text(f"{found['labelJob']}: version {before['version']} -> {after['version']}", style="bold"))
     console.print(f"model version {before['modelVersion']} -> {after['modelVersion']}, run {before['run']} -> {after['run']}", soft_wrap=True, highlight=False)
+    if before["idColumn"] != after["idColumn"]:
+        console.print(f"rows are found by their id: {before['idColumn']} -> {after['idColumn']}", soft_wrap=True, highlight=False, markup=False)
     console.print(f"{rows['both']} rows in both, {rows['added']} added, {rows['removed']} removed; {found['flipped']} have another label", highlight=False)
     for table in (_flips(found), _classes(found), _functions(found)):
         if table is not None:

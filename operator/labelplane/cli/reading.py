@@ -1,9 +1,12 @@
 """`labelplane explain` and `labelplane report`: questions about the last run, answered by the job's own code in a process of its own."""
 
 import json
+import re
+import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,8 @@ from labelplane.api.parse import parse_label_job, parse_label_model
 from labelplane.cli.manifests import ManifestError
 from labelplane.cli.workspace import known_folders
 from labelplane.cluster.local_store import LocalStore
-from labelplane.plan.access import access_to, access_to_inputs, home_of
+from labelplane.errors import Stalled
+from labelplane.plan.access import Opened, access_to, access_to_inputs, home_of
 
 Resource = dict[str, Any]
 HEAD = 1000  # characters of a page, its mark among them
@@ -82,10 +86,8 @@ def _nothing_labelled(root: Path) -> ManifestError:
 def _request(root: Path, job: Resource) -> ReadingRequest:
     """What to read, from status alone: the pins of the run, and the model version as its LabelModel remembers it."""
     status, metadata = job["status"], job["metadata"]
-    run, pins = status["run"], status.get("pins") or {}
-    same = pins.get("sequence") == run["sequence"]  # gold is pinned beside the run; another run's gold is not this one's
-    gold = pins.get("goldData") if same else None
-    model = model_of(root, job)
+    run, model = status["run"], model_of(root, job)
+    gold = _own_pins(job).get("goldData")
     current = (model.get("status") or {}).get("current") or {}
     about = current if current.get("version") == run["model"]["version"] else {}
     return ReadingRequest(
@@ -96,7 +98,7 @@ def _request(root: Path, job: Resource) -> ReadingRequest:
         output=run["output"]["uri"],
         output_version=run["output"]["version"],
         run=f"{metadata['name']}-{run['digest'][:10]}-{run['sequence']}",
-        artifacts=pins["modelArtifacts"] if same else model["spec"]["artifacts"]["uri"],
+        artifacts=artifacts_of(job, model),
         model_name=run["model"]["name"],
         model_version=run["model"]["version"],
         model_sha256=run["model"]["digest"],
@@ -110,21 +112,62 @@ def _request(root: Path, job: Resource) -> ReadingRequest:
     )
 
 
-def access_of(job: Resource, model: Resource) -> tuple[Access, ...]:
-    """With which Secret each URI is reached, as the resources name them now."""
-    parsed, spec = parse_label_model(model), parse_label_job(job).spec
+def _own_pins(job: Resource) -> Resource:
+    """What is pinned beside the last run; nothing where the pins are of another run already, whose gold and model are not this one's."""
+    pins: Resource = job["status"].get("pins") or {}
+    return pins if pins.get("sequence") == job["status"]["run"]["sequence"] else {}
+
+
+def artifacts_of(job: Resource, model: Resource) -> str:
+    """The home of the model's versions, as the last run had it."""
+    return str(_own_pins(job).get("modelArtifacts") or model["spec"]["artifacts"]["uri"])
+
+
+def access_of(job: Resource, model: Resource, *homes: tuple[str, Opened]) -> tuple[Access, ...]:
+    """With which Secret each URI is reached, as the resources name them now; what the last run had elsewhere, with the Secret of the same field.
+
+    `homes`: of other models, which are reached, too.
+
+    Raises ManifestError when the manifests were broken since.
+    """
+    try:
+        spec, home = parse_label_job(job).spec, home_of(parse_label_model(model))
+    except Stalled as error:
+        raise ManifestError(f"LabelJob {job['metadata']['name']} or its LabelModel: {error.message}") from None
     inputs = [ModelInput.model_validate(one) for one in job["status"]["run"].get("inputs", [])]
-    return access_to(("spec.output", spec.output), ("spec.goldData", spec.gold_data), home_of(parsed), more=access_to_inputs(inputs))
+    named: list[tuple[str, Opened | None]] = [("spec.output", spec.output), ("spec.goldData", spec.gold_data), home]
+    had = (job["status"]["run"]["output"]["uri"], (_own_pins(job).get("goldData") or {}).get("uri"), artifacts_of(job, model))
+    moved = [_moved(field, one, uri) for (field, one), uri in zip(named, had, strict=True) if one is not None and uri is not None]
+    return access_to(*named, *homes, more=[*moved, *access_to_inputs(inputs)])
+
+
+def _moved(field: str, one: Opened, uri: str) -> Access:
+    return Access(uri=uri, field=field, secret=one.secret_ref.name if one.secret_ref else None)
 
 
 def model_of(root: Path, job: Resource) -> Resource:
     """The LabelModel whose version a LabelJob labelled with. Raises ManifestError."""
-    name, namespace = job["status"]["run"]["model"]["name"], job["metadata"].get("namespace", "default")
-    models = (one for one in LocalStore(root).all() if one["kind"] == LABEL_MODEL.kind)
-    found = next((one for one in models if (one["metadata"].get("namespace", "default"), one["metadata"]["name"]) == (namespace, name)), None)
+    name = job["status"]["run"]["model"]["name"]
+    found = next((one for one in _models(root, job) if one["metadata"]["name"] == name), None)
     if found is None:
         raise ManifestError(f"LabelModel {name} is not here any more: labelplane run the manifests again")
     return found
+
+
+def other_homes(root: Path, job: Resource, model: Resource) -> list[tuple[str, Opened]]:
+    """Where the versions of the namespace's other LabelModels are; of those whose manifests are whole."""
+    found = []
+    for one in _models(root, job):
+        with suppress(Stalled):
+            if one["metadata"]["name"] != model["metadata"]["name"]:
+                found.append(home_of(parse_label_model(one)))
+    return found
+
+
+def _models(root: Path, job: Resource) -> list[Resource]:
+    """The LabelModels of the LabelJob's namespace."""
+    namespace = job["metadata"].get("namespace", "default")
+    return [one for one in LocalStore(root).all() if one["kind"] == LABEL_MODEL.kind and one["metadata"].get("namespace", "default") == namespace]
 
 
 def _answer(request: ReadingRequest) -> Resource:
@@ -140,13 +183,17 @@ def ask(module: str, request: Wire) -> Resource:
     try:
         answer: Resource = json.loads(done.stdout)
     except json.JSONDecodeError:
-        raise ManifestError(f"the run could not be read (exit code {done.returncode}): {_last_line(done.stderr)}") from None
+        raise ManifestError(f"{module} gave no answer: {_ended(done.returncode, done.stderr)}") from None
     if "error" in answer:
         raise ManifestError(str(answer["error"]))
     return answer
 
 
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
-
+def _ended(code: int, said: str) -> str:
+    """How the process ended, with the type of its last error and nothing of its words, which may quote a row."""
+    if code < 0:
+        memory = ", as the kernel does where memory runs out: give it more, or close other programs" if -code == signal.SIGKILL else ""
+        return f"it was ended by {signal.Signals(-code).name}{memory}"
+    lines = said.strip().splitlines()
+    error = re.match(r"([A-Za-z_.]*(Error|Exception))(:|$)", lines[-1]) if lines else None
+    return f"exit code {code}, {error.group(1) if error else 'and it said nothing of why'}: see that the package labeljob is installed whole"

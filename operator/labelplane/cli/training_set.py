@@ -16,7 +16,7 @@ from labelplane.api.names import app_id
 from labelplane.api.parse import field_path, parse_label_job
 from labelplane.api.wording import said
 from labelplane.cli.manifests import ManifestError
-from labelplane.cli.reading import access_of, ask, labelled_job, model_of
+from labelplane.cli.reading import access_of, artifacts_of, ask, labelled_job, model_of, other_homes
 from labelplane.cli.workspace import claims, known_folders, secret_folders
 from labelplane.plan.access import access_to
 
@@ -33,17 +33,20 @@ def write_training_set(
     if form not in ("parquet", "delta"):
         raise ManifestError(f"--format {form}: use parquet or delta")
     chosen, features = labelled_job(root, job), Features() if wanted is None else read_features(wanted)
-    metadata, pins, model = chosen["metadata"], chosen["status"].get("pins") or {}, model_of(root, chosen)
+    metadata, model = chosen["metadata"], model_of(root, chosen)
+    others = other_homes(root, chosen, model)
+    access = access_of(chosen, model, *others)
     folders, spec = known_folders(root) | claims(volumes) | secret_folders(secrets), parse_label_job(chosen).spec
     to = Access(uri=target, field="--target-secret", secret=target_secret)
     tables = ((f"tables[{place}].data", table.data) for place, table in enumerate(features.tables))
     request = FeaturesRequest(
         job=metadata["name"],
         mounts=tuple(Mount(prefix=prefix, path=str(path)) for prefix, path in folders.items()),
-        access=access_to(("spec.input", spec.input), *tables, more=(to, *access_of(chosen, model))),
+        access=access_to(("spec.input", spec.input), *tables, more=(to, *access)),
         output=chosen["status"]["run"]["output"]["uri"],
         app_id=app_id(metadata.get("namespace", "default"), metadata["name"]),
-        artifacts=pins.get("modelArtifacts") or model["spec"]["artifacts"]["uri"],
+        artifacts=artifacts_of(chosen, model),
+        other_artifacts=tuple(one.uri for _, one in others),
         version=version,
         gold_columns=tuple(_gold_columns(chosen, model)),
         uncovered=uncovered,

@@ -14,6 +14,7 @@ from typing import Any
 from labeljob.contract.config import FUNCTIONS_VARIABLE, INDEX_VARIABLE, SHARERS_VARIABLE
 from labeljob.contract.reasons import ExitCode
 from labeljob.contract.result import JobResult
+from labelplane.cluster.local_starts import Child, Preloaded, started_alone
 
 ATTEMPTS = 4
 FINAL = (0, ExitCode.BAD_SPEC, ExitCode.BAD_DATA, ExitCode.NO_ROOM)
@@ -26,7 +27,8 @@ class Processes:
 
     root: Path
     functions: Path | None = None  # the folder beside the manifests, with modules of `python` functions
-    children: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    children: dict[str, Child] = field(default_factory=dict)
+    preloaded: Preloaded | None = field(default_factory=lambda: Preloaded() if sys.platform == "linux" else None)
 
     def start(self, name: str, config: Path, record: Record, index: int | None = None, sharers: int = 1) -> None:
         """Run the configuration; `index` is the child's among those of one Job, `sharers` of which run at once."""
@@ -73,16 +75,19 @@ class Processes:
                 child.terminate()
         for child in self.children.values():
             child.wait()
+        if self.preloaded is not None:
+            self.preloaded.close()
 
     def _launch(self, name: str, record: Record) -> None:
         folder = self.root / name
         (folder / "result.json").unlink(missing_ok=True)
         config = record.get("config") or str(folder / "config.json")
-        command = [sys.executable, "-m", "labeljob.run", "--config", config, "--result", str(folder / "result.json")]
+        arguments = ["--config", config, "--result", str(folder / "result.json")]
         index = record.get("index")
         environment = environment_of(self.functions) | ({} if index is None else {INDEX_VARIABLE: str(index), SHARERS_VARIABLE: str(record["sharers"])})
-        with (folder / "log").open("ab") as log:
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment)
+        (folder / "log").touch()
+        start = started_alone if self.preloaded is None else self.preloaded.start
+        child = start(arguments, environment, folder / "log")
         self.children[name] = child
         started = {"pid": child.pid, "birth": _birth(child.pid), "launched": now(), "attempts": record["attempts"] + 1, "exit": None}
         write_record(folder, record | started)

@@ -197,12 +197,24 @@ def test_a_safe_store_is_asked_twice_once_and_then_once(lake: Lake) -> None:
 
 
 def test_an_earlier_version_is_restored_in_the_bucket(lake: Lake) -> None:
-    """And the next run goes on from there."""
+    """Once, though the reply is lost or it is asked for again; not where commits could be lost; and the next run goes on from there."""
     place = lake.place(KEY)
     attempt(place, 1, "a")
     attempt(place, 2, "b")
-    places = lake.locations(KEY)
     request = VersionsRequest(action="rollback", job="rollouts", mounts=(), output=lake.uri(KEY), app_id=APP, artifacts=lake.uri("models"), version=0)
-    assert rollback(request, places)["version"] == 2
-    assert (ids(lake), lake.table(KEY).transaction_version(APP)) == (["a"], 3)
-    assert attempt(place, 4, "c").commit.version == 3
+    with fault_proxy(lake.server.endpoint) as proxy:
+        places = lake.locations(KEY, AWS_ENDPOINT_URL=proxy.endpoint)
+        proxy.fail("forget-conditions", "^PUT")
+        with fails(JobReason.STORAGE_UNSAFE, "If-None-Match"):
+            rollback(request, places)
+        assert lake.table(KEY).version() == 1
+        proxy.fail("lose-reply", COMMIT, times=1)
+        assert rollback(request, places)["version"] == 2
+        assert len(proxy.failed()) == 1
+        proxy.fail("lose-reply", "_delta_log/0{19}3")  # nor can it be looked up
+        with fails(JobReason.STORAGE_UNAVAILABLE, "whether version 1 was restored is not known: ask again"):
+            rollback(request.model_copy(update={"version": 1}), places)
+        proxy.heal()
+        assert rollback(request.model_copy(update={"version": 1}), places)["version"] == 3
+    assert (ids(lake), lake.table(KEY).version(), lake.table(KEY).transaction_version(APP)) == (["b"], 3, 4)
+    assert attempt(place, 5, "c").commit.version == 4

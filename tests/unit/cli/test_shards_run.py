@@ -1,6 +1,8 @@
 """A run in shards on a laptop: a child for each, one version, and the labels of a run in one."""
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,20 @@ def intent(completions: int, at_once: int, *, good: bool = True) -> JobIntent:
     return JobIntent("run", config, (), (), Runtime(), completions=completions, parallelism=at_once)
 
 
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[LocalJobs]:
+    made = LocalJobs(tmp_path, {})
+    yield made
+    made.stop()
+
+
+def environment(pid: int) -> list[str]:
+    """Of a program; the kernel writes it down a moment after the program has begun."""
+    while not (text := Path(f"/proc/{pid}/environ").read_text()):
+        os.sched_yield()
+    return text.split("\0")
+
+
 def to_the_end(jobs: LocalJobs) -> tuple[ObservedJob, int]:
     """The Job once it has ended, and how many of its children ran at once at most."""
     most = 0
@@ -84,13 +100,12 @@ def to_the_end(jobs: LocalJobs) -> tuple[ObservedJob, int]:
             child.wait()
 
 
-def test_so_many_children_at_once_as_was_asked(tmp_path: Path) -> None:
+def test_so_many_children_at_once_as_was_asked(jobs: LocalJobs, tmp_path: Path) -> None:
     """X21; a second look at what has ended starts nothing."""
-    jobs = LocalJobs(tmp_path, {})
+    jobs.processes.preloaded = None  # as on systems other than Linux
     jobs.start("o", intent(3, 1))
     assert jobs.running() == {"run/0"}
-    environment = Path(f"/proc/{jobs.processes.children['run/0'].pid}/environ").read_text().split("\0")
-    assert {"JOB_COMPLETION_INDEX=0", "LABELJOB_SHARERS=1"} <= set(environment)
+    assert {"JOB_COMPLETION_INDEX=0", "LABELJOB_SHARERS=1"} <= set(environment(jobs.processes.children["run/0"].pid))
     assert jobs.progress() == [JobProgress("run", "0/3 shards", 0, None)]
     job, most = to_the_end(jobs)
     assert job.indexes is not None
@@ -100,9 +115,8 @@ def test_so_many_children_at_once_as_was_asked(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_child_that_fails_for_good_ends_the_job(tmp_path: Path) -> None:
+def test_a_child_that_fails_for_good_ends_the_job(jobs: LocalJobs, tmp_path: Path) -> None:
     """Its own words are the Job's; those that run beside it are ended, and none is started any more."""
-    jobs = LocalJobs(tmp_path, {})
     jobs.start("o", intent(50, 1, good=False))
     job, _ = to_the_end(jobs)
     assert job.indexes is not None
@@ -123,3 +137,4 @@ def test_another_command_line_goes_on_where_the_last_one_stopped(tmp_path: Path)
     second = LocalJobs(tmp_path, {})
     job, _ = to_the_end(second)
     assert (job.state, sorted(second.processes.children)) == ("succeeded", ["run/1", "run/2"])
+    second.stop()

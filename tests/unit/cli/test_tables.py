@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
+from labelplane.cli.difference import show_difference
 from labelplane.cli.tables import conditions_table
 
 MESSAGE = "pvc://mail/data/mails.parquet: claim mail has no file or folder data/mails.parquet: put the data there or correct the uri"
@@ -44,3 +45,14 @@ def test_a_domain_condition_has_a_line_of_its_own() -> None:
     assert [line[1:3] for line in lines[place : place + 2]] == [["", "ConflictHigh"], ["", "ObjectiveMissed"]]
     assert ["", "", "Drifted", "column n moved"] in lines
     assert ["LabelModel", "Unknown", "-", "not looked at yet"] in lines
+
+
+def test_ids_of_another_column_are_told_beside_a_difference() -> None:
+    """Where no row is in both, that may be why."""
+    about = {"version": 0, "modelVersion": 1, "run": "job-d-1", "idColumn": "id"}
+    found = {"labelJob": "job", "before": about, "after": about | {"version": 1}, "rows": {"both": 0, "added": 2, "removed": 3}, "flipped": 0}
+    found |= {"flips": [], "classes": [], "functions": [], "functionsAdded": [], "functionsRemoved": []}
+    for after, said in (("id", False), ("case", True)):
+        screen = io.StringIO()
+        show_difference(found | {"after": about | {"idColumn": after}}, Console(file=screen, width=80))
+        assert ("rows are found by their id: id -> case" in screen.getvalue()) is said

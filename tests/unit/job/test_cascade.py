@@ -17,6 +17,7 @@ from labeljob.contract.inputs import MOST_CHAIN, InputQuery, ModelInput
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import MESSAGE_BYTES, FunctionColumns, JobResult, ModelVersion, ResolveResult, VersionLine
 from labeljob.contract.result_packing import pack
+from labeljob.contract.versions import VersionsRequest
 from labeljob.frozen_models import load_model
 from labeljob.io.pins import pin
 from labeljob.label_model.side.soft_votes import Grid, levels_of
@@ -24,7 +25,8 @@ from labeljob.labeling_functions.identity import function_set_digest
 from labeljob.steps.fit import run_fit
 from labeljob.steps.label import run_label
 from labeljob.steps.resolve import run_resolve
-from tests.unit.job.builders import context, delta, fails, function_set, locations, text
+from labeljob.versions.diff import diff
+from tests.unit.job.builders import RESOURCES, context, delta, fails, function_set, locations, text
 
 ROWS = 600
 SIGNALS = [{"name": f"s{j}", "type": "int64"} for j in range(5)]
@@ -143,6 +145,11 @@ def test_three_tiers_are_loaded_from_their_homes_and_verified(tmp_path: Path, da
     (tmp_path / "first/v1/model.json").write_text("{}")
     with fails(JobReason.MODEL_MISMATCH, "pvc://lake/first: version 1 has a changed model.json"):
         label(tmp_path, "top", top, data)
+    request = VersionsRequest(
+        action="diff", job="over", mounts=(), output="pvc://lake/labels-over", app_id="app-over", artifacts="pvc://lake/over", before=0, version=0
+    )  # fmt: skip
+    compared = diff(request, locations(tmp_path), RESOURCES)  # opens no home of an input: it may be gone, or need a Secret that nothing names any more
+    assert [one["name"] for one in compared["functions"]] == ["second_3", "model:second"]
 
 
 @pytest.mark.parametrize(

@@ -94,10 +94,15 @@ def test_a_failure_is_of_its_own_rows(many: tuple[Here, CompiledFunctions]) -> N
     assert {fields["what"] for _, fields in here.told} >= set(said.values())
 
 
-def test_they_are_no_part_of_what_duckdb_costs(many: tuple[Here, CompiledFunctions]) -> None:
-    """Their time is not measured, so none is claimed; that of the one in SQL is."""
+def test_they_are_timed_when_they_are_called(many: tuple[Here, CompiledFunctions]) -> None:
+    """C2: beside the one in SQL; one that prints megabytes at each call is dearer than one that does nothing."""
     _, functions = many
-    assert list(functions.cost(rows(message=["x"] * 10)).functions) == [functions.names[-1]]
+    batch = rows(message=["x"] * 10, count=[1] * 10)
+    functions.apply(batch)
+    found = functions.cost(batch).functions
+    assert set(found) == set(functions.names)
+    assert found[functions.names[len(ANSWERS) + len(FAILING)]] > found[functions.names[len(ANSWERS) - 1]] > 0
+    assert functions.python.seconds(20) == {name: pytest.approx(2 * found[name]) for name in functions.python.seconds(10)}
 
 
 def test_nothing_of_the_jobs_is_inherited(many: tuple[Here, CompiledFunctions], capfd: pytest.CaptureFixture[str]) -> None:
