@@ -23,14 +23,16 @@ NASTY_ID = "e'; DROP --<b>"
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run over 600 events with gold; an owner and a row id that try to be markup."""
+    """A run over 600 events with gold, its files kept apart by label; an owner and a row id that try to be markup."""
     folder = tmp_path_factory.mktemp("run")
     sets = rollouts.function_set("default")
     sets["spec"]["functions"].append(sets["spec"]["functions"][3] | {"name": "restarting_again"})
     sets["spec"]["functions"][0]["owner"] = HOSTILE
     sets["spec"]["schema"]["columns"].append({"name": "at", "type": "timestamp"})
     gold = {"uri": "file:gold.csv", "format": "csv", "labelColumn": "gold"}
-    for manifest in (sets, rollouts.label_model("default"), rollouts.label_job("default", goldData=gold)):
+    job = rollouts.label_job("default", goldData=gold)
+    job["spec"]["output"]["partitionBy"] = "label"
+    for manifest in (sets, rollouts.label_model("default"), job):
         (folder / f"{manifest['kind'].lower()}.yaml").write_text(yaml.safe_dump(manifest))
     frame = rollouts.events(600).to_pandas()
     frame.loc[0, "event_id"] = NASTY_ID

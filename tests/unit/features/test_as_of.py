@@ -62,7 +62,7 @@ VALUES = st.one_of(st.none(), st.integers(-3, 3).map(float))
 SOME_RECORDS = st.lists(st.tuples(SHOPS, TILLS, SECONDS.map(at), VALUES, st.sampled_from(["a", None])), max_size=40, unique_by=lambda one: one[:3])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(rows=SOME_ROWS, records=SOME_RECORDS, max_age=st.one_of(st.none(), st.integers(0, 8)))
 def test_each_row_finds_what_a_search_of_all_records_finds(rows: list[Any], records: list[Any], max_age: int | None) -> None:
     """Nulls among keys and times, records of one instant with the row, too old ones, and a null as the latest value."""
@@ -70,7 +70,7 @@ def test_each_row_finds_what_a_search_of_all_records_finds(rows: list[Any], reco
     assert joined(rows, records, max_age) == (wanted, sum(one[0] is not None for one in wanted))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(rows=SOME_ROWS, records=SOME_RECORDS, cut=st.integers(0, 20))
 def test_nothing_that_becomes_known_later_changes_a_row(rows: list[Any], records: list[Any], cut: int) -> None:
     """X24: without the records after an instant, rows up to it have what they had."""

@@ -30,7 +30,7 @@ from tests.unit.job.runs import fit, label, label_task, left, parquet, same_but_
 from tests.unit.job.test_quarantine import good, planted
 from tests.unit.job.test_shards import BY_MAP, SIGNALS, one_label, table
 
-EVERY = 5  # touches
+EVERY = 9  # touches
 NULL = "__HIVE_DEFAULT_PARTITION__"
 DECLARED = function_set(
     [*SIGNALS, {"name": "p", "type": "float64", "minimum": 0, "maximum": 1}, {"name": "note", "type": "string", "nullable": False}], BY_MAP, additionalColumns="allow"
