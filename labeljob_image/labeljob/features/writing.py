@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, write_deltalake
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
@@ -51,11 +51,11 @@ def write_delta(found: TrainingSet, place: Place, uri: str) -> int:
     address, options = table_address(place)
     properties = CommitProperties(custom_metadata={PROVENANCE_KEY: json.dumps(found.provenance)}, max_commit_retries=0)
     reader = pa.RecordBatchReader.from_batches(found.schema.remove_metadata(), (batch.replace_schema_metadata(None) for batch in found.batches()))
-    with writing(uri, place):
-        try:
+    try:
+        with writing(uri, place):
             write_deltalake(address, reader, mode="overwrite", schema_mode="overwrite", commit_properties=properties, **options)
-        except DeltaError:
-            raise JobError(JobReason.SUPERSEDED, f"{uri}: nothing was written: somebody else writes there, or it is in no order: look at it, and ask again") from None
+    except CommitFailedError:
+        raise JobError(JobReason.SUPERSEDED, f"{uri}: somebody else wrote there meanwhile, and this was not written: ask again") from None
     if isinstance(place, Path):
         flush_folder(place / "_delta_log")
     return int(open_table(place).version())

@@ -7,9 +7,10 @@ is open at a time, row groups have their usual size, and the ids of each file as
 merges or rewrites them needs nothing but the file.
 """
 
+import errno
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import numpy as np
 import pyarrow as pa
 
 from labeljob.contract.partitioning import PartitionColumn
+from labeljob.contract.reasons import JobReason
+from labeljob.errors import JobError
 from labeljob.io.data_files import FILE_ROWS, DataFile, write_data_files
 from labeljob.io.durable import flush_folder
 from labeljob.io.partition_names import folder_of
@@ -65,7 +68,7 @@ def write_in(place: Place, batches: Iterable[pa.RecordBatch], schema: pa.Schema,
 
 
 def _set_aside(batches: Iterable[pa.RecordBatch], column: PartitionColumn, folder: Path) -> dict[str | bool | None, Path]:
-    """A file of rows for each value, in the order in which they come."""
+    """A file of rows for each value, in the order in which they come. JobError VOLUME_FULL, which is not about the output's volume."""
     files: dict[str | bool | None, Path] = {}
     with ExitStack() as stack:
         writers: dict[str | bool | None, pa.RecordBatchStreamWriter] = {}
@@ -73,9 +76,27 @@ def _set_aside(batches: Iterable[pa.RecordBatch], column: PartitionColumn, folde
             for value, rows in _by_value(batch, column):
                 if value not in writers:
                     files[value] = folder / str(len(files))
-                    writers[value] = stack.enter_context(pa.ipc.new_stream(str(files[value]), batch.schema, options=COMPRESSED))
-                writers[value].write_batch(rows)
+                    with _temporary():
+                        writers[value] = pa.ipc.new_stream(str(files[value]), batch.schema, options=COMPRESSED)
+                    stack.callback(_close, writers[value])
+                with _temporary():
+                    writers[value].write_batch(rows)
     return files
+
+
+def _close(writer: pa.RecordBatchStreamWriter) -> None:
+    with _temporary():
+        writer.close()
+
+
+@contextmanager
+def _temporary() -> Iterator[None]:
+    """What goes wrong with the temporary folder."""
+    try:
+        yield
+    except OSError as error:
+        message = f"the temporary folder {tempfile.gettempdir()} takes no more ({errno.errorcode.get(error.errno or 0, 'error')}): give it more room"
+        raise JobError(JobReason.VOLUME_FULL, f"{message}, or label without spec.output.partitionBy; nothing of this run is visible") from None
 
 
 def _by_value(batch: pa.RecordBatch, column: PartitionColumn) -> Iterator[tuple[str | bool | None, pa.RecordBatch]]:

@@ -1,5 +1,6 @@
 """spec.output.partitionBy: the same labels, in files that are kept apart by label or by covered (I3, C5)."""
 
+import resource
 import shutil
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,19 @@ def test_killed_anywhere_it_ends_with_each_row_once(tmp_path: Path, of: str) -> 
         shutil.copytree(tmp_path / "kept", tmp_path / "labels")
         number += EVERY
     assert number > EVERY
+
+
+def test_a_temporary_folder_that_is_full_is_named(tmp_path: Path) -> None:
+    """And not the volume of the output, which has room."""
+    rows = pa.record_batch({"id": range(50_000), "label": ["a"] * 50_000})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, hard))
+    try:
+        with fails(JobReason.VOLUME_FULL, r"the temporary folder \S+ takes no more \(EFBIG\): give it more room"):
+            write_rows([rows], rows.schema, tmp_path / "labels", lambda n: f"labels-{n}.parquet", "label")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "labels").exists()
 
 
 @settings(max_examples=25, deadline=None)
