@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit
 from labeljob.errors import JobError
-from labeljob.features import training_set
+from labeljob.features import TrainingSet, training_set
 from labeljob.features.writing import write_delta, write_parquet
 from labeljob.hashing import Hasher
 from labeljob.io.locations import Locations
@@ -247,6 +248,28 @@ def test_a_file_and_a_table_are_written_at_once(lake: Path, tmp_path: Path) -> N
             with fails(JobReason.OUTPUT_CONFLICT, "is there: name another place"):
                 write_delta(found, place, "u")
     assert pq.read_table(tmp_path / "other.parquet") == merchants()
+
+
+def test_of_two_that_write_a_table_at_once_one_is_told(lake: Path, tmp_path: Path) -> None:
+    """Its rows are not there, and those of the other are, once."""
+
+    class Overtaken(TrainingSet):
+        def batches(self) -> Iterator[pa.RecordBatch]:
+            other = Thread(target=write_other)  # delta-rs asks for batches where it cannot be called itself
+            other.start()
+            other.join()
+            yield from super().batches()
+
+    def write_other() -> None:
+        with training_set(asked(1), places(lake), RESOURCES) as other:
+            write_delta(other, tmp_path / "set", "u")
+
+    with training_set(asked(0), places(lake), RESOURCES) as found:
+        write_delta(found, tmp_path / "set", "u")
+        with fails(JobReason.SUPERSEDED, "u: somebody else wrote there meanwhile, and this was not written: ask again"):
+            write_delta(Overtaken(found.schema, found.provenance, found._joined, found._places), tmp_path / "set", "u")
+    rows = DeltaTable(tmp_path / "set").to_pandas()
+    assert sorted(rows["score"]) == [1000.0 + number for number in range(ROWS)]
 
 
 def test_rows_that_were_set_apart_lend_nothing(tmp_path: Path) -> None:
