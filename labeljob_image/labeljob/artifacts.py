@@ -69,13 +69,19 @@ class ArtifactHome:
         with writing(self._uri, self._folder):
             if isinstance(self._folder, ObjectPath):
                 placed = self._put(self._folder, sealed, files)
-                put_index(self._folder / "index.json", self._index)
-                return placed
-            home = Path(str(self._folder))
-            placed = self._place(home, sealed, files)
-            _remove_leftovers(home, record.version)
-            replace_file(home / "index.json", self._index())
+            else:
+                home = Path(str(self._folder))
+                placed = self._place(home, sealed, files)
+                _remove_leftovers(home, record.version)
+            self._write_index()
         return placed
+
+    def mend_index(self) -> None:
+        """Write index.json anew where whoever published last was killed before it could."""
+        index = self._folder / "index.json"
+        with writing(self._uri, self._folder):
+            if not index.is_file() or index.read_bytes() != self._index():
+                self._write_index()
 
     def load(self, version: int, sha256: str) -> dict[str, bytes]:
         """The content of a version, every file verified.
@@ -109,6 +115,13 @@ class ArtifactHome:
 
     def _index(self) -> bytes:
         return canonical_json([version.wire() for version in self.versions()])
+
+    def _write_index(self) -> None:
+        index = self._folder / "index.json"
+        if isinstance(index, ObjectPath):
+            put_index(index, self._index)
+        else:
+            replace_file(Path(str(index)), self._index())
 
     def _put(self, home: ObjectPath, record: ModelVersion, files: Mapping[str, bytes]) -> ModelVersion:
         folder = home / f"v{record.version}"

@@ -9,7 +9,8 @@ gold, and what an input's certainty is worth here is learned here. Its classes a
 columns as this set declares them, so that what is sensitive here is withheld from them, too. How often they fail is held against the limit of their own set.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -107,6 +108,15 @@ def check_input_errors(inputs: Sequence[InputModel], errors: InputErrors, rows: 
         name = f"{path}{one.pin.name}"
         check_input_errors(one.artifact.inputs, errors, rows, f"{name} > ")
         _check_errors(name, one, np.array(errors[name], dtype=np.int64), rows, rows)
+
+
+def added_errors(parts: Iterable[InputErrors]) -> InputErrors:
+    """Failures of input models' functions in all parts."""
+    totals: dict[str, Counter[int]] = {}
+    for one in parts:
+        for path, errors in one.items():
+            totals.setdefault(path, Counter()).update(dict(enumerate(errors)))
+    return {path: [count for _, count in sorted(of.items())] for path, of in totals.items()}
 
 
 def _check_errors(path: str, model: InputModel, errors: IntArray, rows: int, total: int) -> None:

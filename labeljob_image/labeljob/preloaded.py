@@ -83,6 +83,7 @@ def _load() -> None:
     import labeljob.steps.check
     import labeljob.steps.commit
     import labeljob.steps.fit
+    import labeljob.steps.fit_shard
     import labeljob.steps.label
     import labeljob.steps.label_one
     import labeljob.steps.resolve

@@ -124,15 +124,25 @@ def _dispatch(config: JobConfig, log: Log, build: str, hung: Callable[[], None])
         from labeljob.steps.resolve import run_resolve
 
         return JobResult(build=build, resolve=run_resolve(config.resolve, context))
-    if config.fit is not None:
-        if config.fit.function_set.is_multi_label:
-            from labeljob.steps.fit_sets import run_fit_sets
-
-            return JobResult(build=build, fit=run_fit_sets(config.fit, context))
-        from labeljob.steps.fit import run_fit
-
-        return JobResult(build=build, fit=run_fit(config.fit, context))
+    if config.fit_shard is not None or config.fit is not None:
+        return _fitted(config, context, build)
     return _labelled(config, context, build)
+
+
+def _fitted(config: JobConfig, context: "StepContext", build: str) -> JobResult:
+    """The steps that fit: in one pod, or in shards and a fit that merges them."""
+    if config.fit_shard is not None:
+        from labeljob.steps.fit_shard import run_fit_shard
+
+        return JobResult(build=build, shard=run_fit_shard(config.fit_shard, _completion_index(), context))
+    assert config.fit is not None  # noqa: S101 JobConfig has exactly the task of its step
+    if config.fit.function_set.is_multi_label:
+        from labeljob.steps.fit_sets import run_fit_sets
+
+        return JobResult(build=build, fit=run_fit_sets(config.fit, context))
+    from labeljob.steps.fit import run_fit
+
+    return JobResult(build=build, fit=run_fit(config.fit, context))
 
 
 def _labelled(config: JobConfig, context: "StepContext", build: str) -> JobResult:
@@ -152,7 +162,7 @@ def _labelled(config: JobConfig, context: "StepContext", build: str) -> JobResul
 
 
 def _completion_index() -> int:
-    """Which part this pod labels."""
+    """Which part is this pod's."""
     given = os.environ.get(INDEX_VARIABLE, "")
     if not given.isdecimal():
         raise JobError(JobReason.CONFIG_INVALID, f"{INDEX_VARIABLE} must say which shard this is: a shard runs as a pod of an Indexed Job")

@@ -8,9 +8,11 @@ import time
 import pytest
 from deltalake import write_deltalake
 
+from labelplane.api.groups import OWNER_NAME_LABEL, STEP_LABEL
 from tests.e2e.operator import kill_container
 from tests.e2e.own_job import OwnJob
-from tests.e2e.rollouts import events, exactly_once, hand_over
+from tests.e2e.rollouts import events, exactly_once, hand_over, label_model
+from tests.manifests import Manifest
 
 pytestmark = pytest.mark.cluster
 
@@ -18,14 +20,18 @@ FILES, ROWS = 3, 100_000
 
 
 def test_a_killed_shard_is_labelled_again(mine: OwnJob, another: OwnJob) -> None:
-    """P1, C5, X16, G2, G3: a shard's pod dies, Kubernetes makes another for its index, and one version has every row once, with the digest of a run in one pod."""
+    """P1, C5, X16, G2, G3, G9: a shard's pod dies, Kubernetes makes another for its index, and one version has every row once, with the digest of a run in one pod.
+
+    The model that labels was fitted in shards, too.
+    """
     table = f"events-{mine.name}"
     for seed in range(FILES):
         write_deltalake(str(mine.lake / table), events(ROWS, seed=seed).drop_columns(["gold"]), mode="append")
     hand_over(mine.lake / table)
     source = {"uri": f"pvc://lake/{table}", "format": "delta", "version": "latest"}
-    mine.apply(input=source, shards=FILES)
-    another.apply(input=source, shards=1)
+    fitted = model_in_shards(mine, source)
+    mine.apply(input=source, shards=FILES, modelRef={"name": mine.name})
+    another.apply(input=source, shards=1, modelRef={"name": mine.name})
     mine.cluster.wait("a shard to kill", lambda: kill_container(mine.cluster, mine.namespace, mine.selector("shard")), every=0.01)
     parts, whole = mine.ready()["status"], another.ready()["status"]
     assert (parts["pins"]["shards"], whole["pins"]["shards"]) == (FILES, 1)
@@ -38,6 +44,21 @@ def test_a_killed_shard_is_labelled_again(mine: OwnJob, another: OwnJob) -> None
     assert job["status"]["completedIndexes"] == f"0-{FILES - 1}"
     assert parts["run"]["podSeconds"] > 0
     assert "progress" not in parts
+    assert parts["run"]["model"]["digest"] == fitted["current"]["artifact"]["sha256"]
+
+
+def model_in_shards(mine: OwnJob, source: Manifest) -> Manifest:
+    """Status of a model of the job's name, fitted in FILES shards, of which nothing is left but the version."""
+    model = label_model(mine.namespace, trainingData=source, artifacts={"uri": f"pvc://lake/models/{mine.name}"}, shards=FILES)
+    model["metadata"]["name"] = mine.name
+    mine.cluster.apply(model)
+    mine.undo.callback(mine.cluster.kubectl, "-n", mine.namespace, "delete", "labelmodel", mine.name, "--ignore-not-found", "--wait=false")
+    status: Manifest = mine.operator.ready(mine.namespace, "labelmodel", mine.name)["status"]
+    (job,) = mine.cluster.get(mine.namespace, "jobs", selector=f"{OWNER_NAME_LABEL}={mine.name},{STEP_LABEL}=fit-shard")["items"]
+    assert (status["pins"]["shards"], job["status"]["completedIndexes"]) == (FILES, f"0-{FILES - 1}")
+    assert sorted(path.name for path in (mine.lake / "models" / mine.name).iterdir()) == ["index.json", "v1"]
+    assert status["current"]["podSeconds"] > 0
+    return status
 
 
 ROUNDS = int(os.environ.get("LABELPLANE_FAULT_ROUNDS", "1"))  # `make faults` runs 20

@@ -18,7 +18,7 @@ FUNCTIONS_VARIABLE = "LABELJOB_FUNCTIONS"  # environment of a job: folders that 
 MOST_SHARDS = 1000
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"  # Kubernetes sets it in the pods of an Indexed Job
 SHARERS_VARIABLE = "LABELJOB_SHARERS"  # where no cgroup divides the machine, as on a laptop: how many jobs run on it at once
-Step = Literal["check", "resolve", "fit", "label", "shard", "commit"]
+Step = Literal["check", "resolve", "fit-shard", "fit", "label", "shard", "commit"]
 
 
 Shards = Literal["auto"] | Annotated[int, Field(ge=1, le=MOST_SHARDS)]
@@ -70,11 +70,15 @@ class ResolveTask(Wire):
     output: str | None = None  # a job's table: read its last commit
     app_id: str | None = None
     inputs: tuple[InputQuery, ...] = ()  # versions of other models to pin
-    shards: Shards | None = None  # a job's wish; absent: one
+    shards: Shards | None = None  # in how many parts the data is to be read; absent: one
 
 
 class FitTask(Wire):
-    """Fit a label model on pinned data and write one version."""
+    """Fit a label model on pinned data and write one version.
+
+    From two `shards` on, the step `fit-shard` reduces one part of the data, which one the pod's completion index says (0 to shards - 1), and the step `fit`
+    reads what they wrote in place of the data.
+    """
 
     function_set: FunctionSet
     function_set_digest: str  # includes the lookup tables' content
@@ -92,6 +96,12 @@ class FitTask(Wire):
     version: int
     fit_digest: str
     image: str
+    shards: int | None = Field(default=None, ge=2, le=MOST_SHARDS)  # absent: one, and an image from before there were several reads the task, too
+
+    @property
+    def parts(self) -> int:
+        """In how many parts the data is read."""
+        return self.shards or 1
 
 
 class LabelTask(Wire):
@@ -140,6 +150,7 @@ class JobConfig(Wire):
     expected_build: str | None = None  # refuse to run as any other build of the job code
     check: CheckTask | None = None
     resolve: ResolveTask | None = None
+    fit_shard: FitTask | None = None
     fit: FitTask | None = None
     label: LabelTask | None = None
     shard: ShardTask | None = None
@@ -147,7 +158,7 @@ class JobConfig(Wire):
 
     @model_validator(mode="after")
     def _has_its_task(self) -> "JobConfig":
-        given = [step for step in get_args(Step) if getattr(self, step) is not None]
+        given = [step for step in get_args(Step) if getattr(self, step.replace("-", "_")) is not None]
         if given != [self.step]:
             raise ValueError(f"step {self.step} needs exactly the task of that name, found {given}")
         return self

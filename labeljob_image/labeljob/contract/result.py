@@ -148,7 +148,10 @@ class LabelResult(Wire):
 
 
 class ShardResult(Wire):
-    """A part is labelled (or was found labelled, on a retry)."""
+    """A part is labelled, or reduced for a fit (or was found so, on a retry).
+
+    `rows` of the part; 0 where the version stands that it was to be reduced for.
+    """
 
     shard: int
     rows: int

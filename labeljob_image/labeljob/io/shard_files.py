@@ -2,22 +2,18 @@
 
     output/
       labels-<sequence>-<attempt>-<shard>-<n>.parquet     finished data files; no version names them yet; what is left of one without shared ids is `…-once.parquet`
-      _labelplane/<sequence>-<attempt>/
+      _labelplane/<sequence>-<attempt>/                   a place of shards
         <shard>-ids-<n>.parquet                           ids alone, of a part that breaks the contract
-        <shard>-tally.json                                what is counted and sampled of its rows: up to some MB, read once, by the commit
-        <shard>.json                                      the shard's summary, which is small: written last, at once; with it the shard is done
-        <shard>-<random>/                                 files at work, of an attempt that runs or was killed
+        …                                                 summaries, counts and files at work: `shard_place`
 
-<attempt> is a digest of run and number of shards. Names depend on the run and the shard alone, and equal pins give equal bytes: a pod that was
-thought dead and goes on can only put the same files in their place again. Readers of Delta pass over folders with an underscore.
+<attempt> is a digest of run and number of shards. Readers of Delta pass over folders with an underscore.
 """
 
-import json
 import shutil
 import uuid
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -27,20 +23,19 @@ from pydantic import ValidationError
 
 from labeljob.contract.base import Wire
 from labeljob.contract.config import LabelTask
-from labeljob.contract.digests import canonical_json, digest_of
+from labeljob.contract.digests import digest_of
 from labeljob.io.data_files import DataFile, write_data_files
 from labeljob.io.delta_commits import QUARANTINE, RUNS
-from labeljob.io.durable import flush_folder, replace_file
 from labeljob.io.failures import writing
 from labeljob.io.left_behind import discard
-from labeljob.io.object_path import ObjectPath
 from labeljob.io.parquet_parts import ReadFile
 from labeljob.io.partition_names import data_files
 from labeljob.io.partitions import write_again, write_rows
 from labeljob.io.parts import WHOLE
-from labeljob.io.places import Place, state_of
+from labeljob.io.places import Place
 from labeljob.io.quarantine_files import WORK
 from labeljob.io.row_groups import batches_of, open_streaming, rows_of
+from labeljob.io.shard_place import ShardPlace, are_there, put_in_place
 from labeljob.resources import BATCH_ROWS
 
 ATTEMPT_CHARACTERS = 32
@@ -79,6 +74,7 @@ class ShardFiles:
         self.folder, self._task, self._shards = folder, task, shards
         self.attempt = digest_of([task.run_digest, task.sequence, shards])[:ATTEMPT_CHARACTERS]
         self._place = folder / RUNS / f"{task.sequence:08d}-{self.attempt}"
+        self._at = ShardPlace(self._place, task.output, folder)
         self._quarantine = folder / QUARANTINE / self._place.name
 
     @property
@@ -86,37 +82,20 @@ class ShardFiles:
         """The folder of the rows that the run does not label."""
         return f"{self._task.output.rstrip('/')}/{QUARANTINE}/{self._place.name}"
 
-    @contextmanager
-    def attempt_at(self, shard: int) -> Iterator[Path | None]:
-        """A folder to write in; those of earlier attempts at this shard are removed, and so is this one in the end.
-
-        None in an object store, where a file is written in its place: it is there when it is whole, and not before.
-        """
-        if not isinstance(self._place, Path):
-            with writing(self._task.output, self.folder):
-                yield None
-            return
-        with writing(self._task.output):
-            self._place.mkdir(parents=True, exist_ok=True)
-            self._clear(shard)
-            work = self._place / f"{shard:04d}-{uuid.uuid4().hex}"
-            work.mkdir()
-        try:
-            with writing(self._task.output):
-                yield work
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+    def attempt_at(self, shard: int) -> AbstractContextManager[Path | None]:
+        """See `ShardPlace`."""
+        return self._at.attempt_at(shard)
 
     def write(self, work: Path | None, shard: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
         """Rows as the shard's data files, put in their places once all of them are there."""
         files = write_rows(batches, schema, work or self.folder, lambda n: f"{self._prefix}{shard:04d}-{n:05d}.parquet", self._task.partition_by)
-        self._put_in_place(work, self.folder, files)
+        put_in_place(work, self.folder, (file.name for file in files))
         return tuple(files)
 
     def write_ids(self, work: Path | None, shard: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
         """Ids alone, the first column of `schema`, beside the summary."""
         files = write_data_files(batches, pa.schema([schema.field(0)]), lambda n: (work or self._place) / f"{shard:04d}-ids-{n:05d}.parquet")
-        self._put_in_place(work, self._place, files)
+        put_in_place(work, self._place, (file.name for file in files))
         return tuple(files)
 
     def without(self, work: Path | None, file: DataFile, ids: Sequence[int | str], schema: pa.Schema) -> tuple[DataFile, ...]:
@@ -126,7 +105,7 @@ class ShardFiles:
             return (file,)
         kept = (batch.filter(pc.invert(flags)) for batch, flags in self._among(file, gone, schema.names))
         files = write_again(kept, schema, work or self.folder, file, file.name.replace(".parquet", ONCE))
-        self._put_in_place(work, self.folder, files)
+        put_in_place(work, self.folder, (file.name for file in files))
         return tuple(files)
 
     def _among(self, file: DataFile, ids: pa.Array, columns: list[str]) -> Iterator[tuple[pa.RecordBatch, pa.Array]]:
@@ -140,7 +119,7 @@ class ShardFiles:
         files = write_data_files(batches, schema, lambda n: (work or self._quarantine) / f"{name}-{n:05d}.parquet")
         if files and work is not None:
             self._quarantine.mkdir(parents=True, exist_ok=True)
-        self._put_in_place(work, self._quarantine, files)
+        put_in_place(work, self._quarantine, (file.name for file in files))
         return tuple(files)
 
     def write_apart_alone(self, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
@@ -158,18 +137,16 @@ class ShardFiles:
 
     def write_tally(self, shard: int, tally: dict[str, Any]) -> int:
         """The shard's counts, beside its summary and before it; bytes."""
-        content = canonical_json(tally)
-        _replace(self._tally(shard), content)
-        return len(content)
+        return self._at.write_tally(shard, tally)
 
     def finish(self, summary: ShardSummary) -> None:
         """From here on the shard is done."""
-        _replace(self._summary(summary.shard), canonical_json(summary.wire()))
+        self._at.finish(summary.shard, summary)
 
     def summary(self, shard: int) -> ShardSummary | None:
         """The shard's summary when it is done; one that this build or this run did not write does not count."""
         try:
-            found = ShardSummary.model_validate_json(self._summary(shard).read_bytes())
+            found = ShardSummary.model_validate_json(self._at.summary(shard).read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
         ours = (found.run_digest, found.shards, found.shard) == (self._task.run_digest, self._shards, shard)
@@ -182,7 +159,7 @@ class ShardFiles:
     def tallies(self) -> Iterator[dict[str, Any]]:
         """The counts of each shard in turn: all of them are not held at a time. FileNotFoundError: one is gone that was there."""
         for shard in range(self._shards):
-            yield json.loads(self._tally(shard).read_bytes())
+            yield self._at.read_tally(shard)
 
     def path(self, file: DataFile) -> Place:
         """Of a data file, or of a file of ids."""
@@ -200,39 +177,11 @@ class ShardFiles:
     def _prefix(self) -> str:
         return f"labels-{self._task.sequence:08d}-{self.attempt}-"
 
-    def _summary(self, shard: int) -> Place:
-        return self._place / f"{shard:04d}.json"
-
-    def _tally(self, shard: int) -> Place:
-        return self._place / f"{shard:04d}-tally.json"
-
     def _are_there(self, summary: ShardSummary) -> bool:
         """Whether the files that a summary names are."""
         sizes = [
-            (self._tally(summary.shard), summary.tally_size),
+            (self._at.tally(summary.shard), summary.tally_size),
             *((self.path(file), file.size) for file in (*summary.files, *summary.ids)),
             *((self._quarantine / file.name, file.size) for file in summary.apart),
         ]
-        return all(path.is_file() and state_of(path)[0] == size for path, size in sizes)
-
-    def _put_in_place(self, work: Path | None, folder: Place, files: Sequence[DataFile]) -> None:
-        if work is not None:
-            targets = [Path(str(folder)) / file.name for file in files]
-            for file, target in zip(files, targets, strict=True):
-                target.parent.mkdir(exist_ok=True)
-                (work / file.name).rename(target)
-            for changed in {Path(str(folder)), *(target.parent for target in targets)}:
-                flush_folder(changed)
-
-    def _clear(self, shard: int) -> None:
-        for path in self._place.glob(f"{shard:04d}-*"):
-            if path.is_dir():
-                shutil.rmtree(str(path), ignore_errors=True)
-
-
-def _replace(place: Place, content: bytes) -> None:
-    """Write a whole file at once."""
-    if isinstance(place, ObjectPath):
-        place.put(content)
-    else:
-        replace_file(Path(str(place)), content)
+        return are_there(sizes)

@@ -8,17 +8,15 @@ reads what the shards wrote and writes nothing, unless rows of two shards share 
 without them. What is refused here is removed; what only failed is left for the next attempt.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 
 import pyarrow as pa
 
-from labeljob.cascade import InputErrors, check_input_errors
+from labeljob.cascade import added_errors, check_input_errors
 from labeljob.content_digest import LEFT_OUT, ContentDigest
 from labeljob.contract.config import CommitTask, LabelTask
-from labeljob.contract.reasons import ExitCode, JobReason, exit_code
 from labeljob.contract.result import LabelResult
 from labeljob.errors import JobError
 from labeljob.io.data_files import DataFile
@@ -28,6 +26,7 @@ from labeljob.io.preflight import require_conditional_put
 from labeljob.io.quarantine_files import REPEATED
 from labeljob.io.repeated_ids import OnceOnly, Repeated
 from labeljob.io.shard_files import ShardFiles, ShardSummary
+from labeljob.io.shard_place import all_of, may_go_on
 from labeljob.io.sorted_merge import chains_of, merged
 from labeljob.quarantined_rows import repeated_rows, schema_apart
 from labeljob.schema import Held, require
@@ -36,9 +35,6 @@ from labeljob.steps.context import StepContext
 from labeljob.steps.label_record import commit_of, result_of, standing
 from labeljob.steps.labelling import Labelling, labelling_of, settled
 from labeljob.steps.setting_apart import quarantine_of, require_few, too_many
-
-NAMED = 10  # shards that a message names
-KEPT = (ExitCode.TRANSIENT, ExitCode.NO_ROOM)  # a failure with which the run may go on later
 
 
 def run_commit(task: CommitTask, context: StepContext) -> LabelResult:
@@ -51,7 +47,7 @@ def run_commit(task: CommitTask, context: StepContext) -> LabelResult:
     try:
         result = _committed(task, files, context)
     except JobError as error:
-        if exit_code(error.reason) not in KEPT:
+        if not may_go_on(error):
             with told(context.log):
                 files.discard()
         raise
@@ -64,7 +60,7 @@ def _committed(task: CommitTask, files: ShardFiles, context: StepContext) -> Lab
     if (record := standing(label, context)) is not None:
         return result_of(label, record)
     require_conditional_put(files.folder, label.output)
-    summaries = _all_of(files)
+    summaries = all_of(files.summaries())
     check_all_read(label.data, (one.split for one in summaries), (file for one in summaries for file in one.read))
     labelling, digest = labelling_of(label, context), ContentDigest()
     held = _require_contract(label, summaries, files, labelling, context)
@@ -72,7 +68,7 @@ def _committed(task: CommitTask, files: ShardFiles, context: StepContext) -> Lab
     for tally in files.tallies():
         labelling.add_tally(tally)
     labelling.check_errors(rows)
-    check_input_errors(labelling.voting.inputs, _added(summaries), rows)
+    check_input_errors(labelling.voting.inputs, added_errors(one.input_errors for one in summaries), rows)
     merge = _Merge(label, held, labelling)
     columns = [name for name in labelling.schema.names if name not in LEFT_OUT]
     for _ in settled(labelling, merge.rows(_merged(summaries, files, columns, context)), digest, context.log.progress("merge", rows)):
@@ -85,16 +81,6 @@ def _committed(task: CommitTask, files: ShardFiles, context: StepContext) -> Lab
     apart = quarantine_of(held, merge.sharing, labelling.declared, files.quarantine_uri)
     commit = commit_of(label, labelling, digest.hexdigest(), started, context, apart)
     return result_of(label, writer.commit(commit, labelling.columns(), labelling.schema))
-
-
-def _all_of(files: ShardFiles) -> list[ShardSummary]:
-    found = files.summaries()
-    missing = [str(shard) for shard, summary in enumerate(found) if summary is None]
-    if missing:
-        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
-        message = f"shards {', '.join(missing[:NAMED])}{more} of {len(found)} have not finished, or their files are gone: run them again"
-        raise JobError(JobReason.INTERNAL_ERROR, message)
-    return [summary for summary in found if summary is not None]
 
 
 def _require_contract(label: LabelTask, summaries: Sequence[ShardSummary], files: ShardFiles, labelling: Labelling, context: StepContext) -> Held:
@@ -154,12 +140,3 @@ def _set_apart(task: CommitTask, data: Sequence[DataFile], shared: Sequence[pa.A
 def _merged(summaries: Sequence[ShardSummary], files: ShardFiles, columns: list[str], context: StepContext) -> Iterator[pa.RecordBatch]:
     chains = [[files.path(file) for file in chain] for chain in chains_of(file for one in summaries for file in (*one.files, *one.ids))]
     return merged(chains, columns, context.batch_rows, context.resources.memory_bytes)
-
-
-def _added(summaries: Sequence[ShardSummary]) -> InputErrors:
-    """Failures of input models' functions in all parts."""
-    totals: dict[str, Counter[int]] = {}
-    for one in summaries:
-        for path, errors in one.input_errors.items():
-            totals.setdefault(path, Counter()).update(dict(enumerate(errors)))
-    return {path: [count for _, count in sorted(of.items())] for path, of in totals.items()}

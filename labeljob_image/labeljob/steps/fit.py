@@ -2,14 +2,14 @@
 
     pinned data -> contract check -> votes -> statistics -> label model -> calibration -> v<N>/
                      SchemaBroken     FunctionsFailing  NoCoverage        gold
+
+Up to the statistics, several shards may do it (`fit_shard`), each for a part of the data; from there on it is the same code.
 """
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from labeljob.artifacts import ArtifactHome
 from labeljob.ballots import ballots_of
@@ -25,12 +25,11 @@ from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.frozen_calibration import id_hashes, to_file
 from labeljob.frozen_models import load_inputs
-from labeljob.gold import Gold, Matched, nothing_known
+from labeljob.gold import Gold
 from labeljob.gold_in_fit import Calibrated, Fitted, GoldVotes, calibrated, fit_with_gold
-from labeljob.held_out import not_taught, of_rows
+from labeljob.held_out import not_taught
 from labeljob.input_voters import with_inputs
 from labeljob.io.content import pin_broken
-from labeljob.io.datasets import open_pinned
 from labeljob.label_model import FittedLabelModel, VoteStatistics
 from labeljob.label_model.fitting.arguments import check_prior_accuracy
 from labeljob.label_model.side.side_model import fit_with_side
@@ -40,10 +39,10 @@ from labeljob.labelled import Voters, label_votes, reduced_rows, reducer_of, vot
 from labeljob.logs import now_text
 from labeljob.looks import Looks
 from labeljob.model_artifact import VotingSet, reference_of, to_files
-from labeljob.row_ids import hashed_ids
 from labeljob.steps.context import StepContext, gold_of
-from labeljob.steps.evaluate import checked_rows, vote_batches
-from labeljob.votes import ABSTAIN, IntArray
+from labeljob.steps.fit_parts import leaving_no_shards, read
+from labeljob.steps.fit_votes import FitVotes, key_of
+from labeljob.votes import ABSTAIN
 from labeljob.warm_start import start_of
 
 TAUGHT_NOTHING = "goldData taught nothing: majority vote has nothing to learn"
@@ -85,12 +84,16 @@ class Evaluated:
 
 
 def run_fit(task: FitTask, context: StepContext) -> FitResult:
-    """Fit and publish one version; on a retry, the version that this fit made already."""
+    """Fit and publish one version, from the data or from what shards left of it; on a retry, the version that this fit made already."""
+    return leaving_no_shards(task, context, lambda: _made(task, context))
+
+
+def _made(task: FitTask, context: StepContext) -> FitResult:
     home = ArtifactHome(context.locations.path(task.artifacts), task.artifacts)
     if (standing := home.find(task.fit_digest)) is not None:
         return found_again(home, standing)
     home.require_safe()
-    prepared = _prepared(task, context)
+    prepared = prepare(task, context)
     evaluated = _evaluate(task, prepared, context)
     start, remarks = start_of(task, home)
     fitted = _fit(task, prepared, evaluated, start)
@@ -100,7 +103,8 @@ def run_fit(task: FitTask, context: StepContext) -> FitResult:
     return _publish(task, context, home, prepared, evaluated, fitted, after)
 
 
-def _prepared(task: FitTask, context: StepContext) -> Prepared:
+def prepare(task: FitTask, context: StepContext) -> Prepared:
+    """Read all that votes, and gold."""
     inputs = load_inputs(context.locations, direct_inputs(task.inputs))
     taught = frozenset[str]().union(*(one.artifact.taught for one in inputs))
     given = gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context, key_of(task))
@@ -112,13 +116,9 @@ def _prepared(task: FitTask, context: StepContext) -> Prepared:
 
 def found_again(home: ArtifactHome, version: ModelVersion) -> FitResult:
     """The result of a version that stands already."""
+    home.mend_index()
     files = home.load(version.version, version.sha256)
     return FitResult(version=version, functions=FunctionColumns.model_validate_json(files["functions.json"]))
-
-
-def key_of(task: FitTask) -> str | None:
-    """The id of the key that was pinned."""
-    return task.hash_key.id if task.hash_key else None
 
 
 def pinned_voting(task: FitTask, context: StepContext) -> VotingSet:
@@ -134,53 +134,32 @@ def pinned_voting(task: FitTask, context: StepContext) -> VotingSet:
     return VotingSet(task.function_set, lookups, code=code, key_id=key_of(task))
 
 
+def votes_of(task: FitTask, prepared: Prepared) -> FitVotes[FunctionCounts]:
+    """What rows are added to."""
+    voters = voters_of(prepared.function_set)
+    return FitVotes(
+        voting=prepared.voting,
+        voters=voters,
+        gold=prepared.gold,
+        new_counts=lambda: FunctionCounts(voters, len(task.function_set.classes)),
+        reducer=reducer_of(voters),
+        row_of=lambda batch: reduced_rows(voters, batch.votes, batch.levels),
+        levels=sum(column.soft for column in voters.side),
+        learns=_learns(task),
+    )
+
+
 def _evaluate(task: FitTask, prepared: Prepared, context: StepContext) -> Evaluated:
     """Contract check, then votes; raises before anything is written."""
-    function_set, gold, source = task.function_set, prepared.gold, open_pinned(task.data, context.locations)
-    looks = Looks(function_set)
-    rows = checked_rows(source, function_set, key_of(task), looks, context)
-    if rows == 0:
-        raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
-    voters = voters_of(prepared.function_set)
-    counts = FunctionCounts(voters, len(function_set.classes))
-    reducer = reducer_of(voters)
-    known, learns = list[GoldVotes](), _learns(task)
-    for ids, batch in vote_batches(source, rows, prepared.voting, context, context.log.progress("vote", rows)):
-        matched = gold.match(ids)
-        counts.add(batch, matched)
-        counts.check_errors(function_set, rows)
-        chosen = matched.known
-        if len(voters.regular):
-            others = ~chosen if learns else np.ones(len(ids), dtype=bool)
-            reducer.add(reduced_rows(voters, batch.votes, batch.levels)[others], hashed_ids(ids)[others])
-        if chosen.any():
-            known.append(GoldVotes(ids.filter(pa.array(chosen)), batch.votes[chosen], of_rows(batch.levels, chosen), matched.part(chosen)))
-    require_coverage(counts.cast[voters.regular])
-    return Evaluated(voters, counts, reducer.statistics(), _in_id_order(known, gold.ids.type, len(voters.names)), looks)
+    votes = votes_of(task, prepared)
+    read(votes, task, context)
+    ids, said, levels = votes.known()
+    return Evaluated(votes.voters, votes.counts, votes.statistics(), GoldVotes(ids, said, levels, prepared.gold.match(ids)), votes.looks)
 
 
 def _learns(task: FitTask) -> bool:
     """Whether gold is evidence."""
     return task.gold is not None and task.parameters.get("useGold") == "fit"
-
-
-def require_coverage(cast: IntArray) -> None:
-    """JobError NO_COVERAGE when no function casts a vote; int64 [n_functions], without fallbacks."""
-    if not cast.any():
-        message = "no labeling function votes on any row, so there is nothing to learn from: check the functions against the data"
-        raise JobError(JobReason.NO_COVERAGE, message)
-
-
-def _in_id_order(known: list[GoldVotes], kind: pa.DataType, functions: int) -> GoldVotes:
-    """Readers promise no order; sums of floats need one."""
-    if not known:
-        return GoldVotes(pa.array([], kind), np.empty((0, functions), dtype=np.int8), None, nothing_known(0))
-    ids = pa.concat_arrays([one.ids for one in known])
-    order = pc.sort_indices(ids).to_numpy()
-    matched = Matched(*(np.concatenate([getattr(one.gold, name) for one in known])[order] for name in ("classes", "weights")))
-    levels = [one.levels for one in known if one.levels is not None]
-    soft = np.concatenate(levels)[order] if levels else None
-    return GoldVotes(ids.take(pa.array(order)), np.concatenate([one.votes for one in known])[order], soft, matched)
 
 
 def _fit(task: FitTask, prepared: Prepared, evaluated: Evaluated, start: FittedLabelModel | None) -> Fitted:

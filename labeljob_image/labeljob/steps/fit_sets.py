@@ -6,9 +6,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from labeljob.artifacts import ArtifactHome
 from labeljob.calibration import NONE, Calibration
@@ -19,7 +17,6 @@ from labeljob.contract.result import DEPENDENT_LIMIT, DependentPair, FitResult, 
 from labeljob.drift.bins import bins_of
 from labeljob.errors import JobError
 from labeljob.gold_in_fit import NO_GOLD
-from labeljob.io.datasets import open_pinned
 from labeljob.label_model import FittedLabelModel, VoteReducer
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import Voters, voters_of
@@ -34,10 +31,10 @@ from labeljob.multi_label.fitting import Reduced, fit_tasks, reduced, row_of, wi
 from labeljob.multi_label.gold import MatchedSets, SetGold, set_gold_of
 from labeljob.multi_label.labelling import label_sets
 from labeljob.multi_label.tasks import Task, tasks_of
-from labeljob.row_ids import hashed_ids
 from labeljob.steps.context import StepContext
-from labeljob.steps.evaluate import checked_rows, vote_batches
-from labeljob.steps.fit import found_again, key_of, pinned_voting, require_coverage
+from labeljob.steps.fit import found_again, pinned_voting
+from labeljob.steps.fit_parts import leaving_no_shards, read
+from labeljob.steps.fit_votes import FitVotes, key_of
 from labeljob.votes import Votes
 
 Known = tuple[pa.Array, Votes, Levels | None, MatchedSets]  # rows whose classes are known
@@ -67,52 +64,54 @@ class Calibrated:
 
 def run_fit_sets(task: FitTask, context: StepContext) -> FitResult:
     """Fit and publish one version; on a retry, the version that this fit made already."""
+    return leaving_no_shards(task, context, lambda: _made(task, context))
+
+
+def _made(task: FitTask, context: StepContext) -> FitResult:
     home = ArtifactHome(context.locations.path(task.artifacts), task.artifacts)
     if (standing := home.find(task.fit_digest)) is not None:
         return found_again(home, standing)
     home.require_safe()
-    if (why := refusal(task.algorithm, task.parameters)) is not None:
-        raise JobError(JobReason.FUNCTIONS_INVALID, why)
-    voting = pinned_voting(task, context)
-    gold = set_gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context.locations, key_of(task))
+    voting, gold = prepare_sets(task, context)
     evaluated = _evaluate(task, voting, gold, context)
     models = fit_tasks(evaluated.rows, evaluated.tasks, task.algorithm, task.parameters)
     return _publish(task, context, home, voting, gold, evaluated, models, _calibrated(task, evaluated, models))
 
 
+def prepare_sets(task: FitTask, context: StepContext) -> tuple[VotingSet, SetGold]:
+    """Read all that votes, and gold."""
+    if (why := refusal(task.algorithm, task.parameters)) is not None:
+        raise JobError(JobReason.FUNCTIONS_INVALID, why)
+    voting = pinned_voting(task, context)
+    return voting, set_gold_of(task.gold, task.gold_label_column, task.gold_probability_column, task.function_set, context.locations, key_of(task))
+
+
+def votes_of_sets(task: FitTask, voting: VotingSet, gold: SetGold) -> FitVotes[AnswerCounts]:
+    """What rows are added to."""
+    voters, tasks, classes = voters_of(task.function_set), tasks_of(task.function_set, voting.lookups), len(task.function_set.classes)
+    return FitVotes(
+        voting=voting,
+        voters=voters,
+        gold=gold,
+        new_counts=lambda: AnswerCounts(voters, tasks),
+        reducer=VoteReducer(*width(voters, _levels(task), classes)),
+        row_of=lambda batch: row_of(batch, voters, classes),
+        levels=_levels(task),
+    )
+
+
 def _evaluate(task: FitTask, voting: VotingSet, gold: SetGold, context: StepContext) -> Evaluated:
     """Contract check, then votes; raises before anything is written."""
-    function_set, source = task.function_set, open_pinned(task.data, context.locations)
-    looks = Looks(function_set)
-    rows = checked_rows(source, function_set, key_of(task), looks, context)
-    if rows == 0:
-        raise JobError(JobReason.EMPTY_DATASET, f"{task.data.uri}: it has no rows, so there is nothing to learn from: add rows")
-    voters, tasks, classes = voters_of(function_set), tasks_of(function_set, voting.lookups), len(function_set.classes)
-    counts, known = AnswerCounts(voters, tasks), list[Known]()
-    reducer = VoteReducer(*width(voters, _levels(task), classes))
-    for ids, batch in vote_batches(source, rows, voting, context, context.log.progress("vote", rows)):
-        matched = gold.match(ids)
-        counts.add(batch, matched)
-        counts.check_errors(function_set, rows)
-        reducer.add(row_of(batch, voters, classes), hashed_ids(ids))
-        chosen = matched.known
-        known.append((ids.filter(pa.array(chosen)), batch.votes[chosen], None if batch.levels is None else batch.levels[chosen], matched.part(chosen)))
-    require_coverage(counts.cast[voters.regular])
-    return Evaluated(voters, tasks, counts, reduced(reducer.statistics(), voters, classes), _in_id_order(known), looks)
+    votes = votes_of_sets(task, voting, gold)
+    read(votes, task, context)
+    ids, said, levels = votes.known()
+    rows = reduced(votes.statistics(), votes.voters, len(task.function_set.classes))
+    return Evaluated(votes.voters, votes.counts.tasks, votes.counts, rows, (ids, said, levels, gold.match(ids)), votes.looks)
 
 
 def _levels(task: FitTask) -> int:
     """How many levels a row has."""
     return sum(len(function.votes.probabilities or ()) for function in task.function_set.enabled_functions if function.votes is not None)
-
-
-def _in_id_order(known: list[Known]) -> Known:
-    """Readers promise no order; sums of floats need one."""
-    parts, votes, levels, gold = zip(*known, strict=True)
-    ids = pa.concat_arrays(parts)
-    order = pc.sort_indices(ids).to_numpy()
-    matched = MatchedSets(*(np.concatenate([getattr(one, name) for one in gold])[order] for name in ("known", "labels", "weights")))
-    return ids.take(pa.array(order)), np.concatenate(votes)[order], None if levels[0] is None else np.concatenate(levels)[order], matched
 
 
 def _calibrated(task: FitTask, evaluated: Evaluated, models: Sequence[FittedLabelModel]) -> Calibrated:

@@ -30,6 +30,7 @@ COLUMNS: dict[str, tuple[tuple[str, str, str, int], ...]] = {
         ("Algorithm", "string", ".status.current.algorithm", 0),
         ("Coverage", "number", ".status.current.metrics.coverage", 0),
         ("Conflict", "number", ".status.current.metrics.conflictRate", 0),
+        ("Shards", "string", ".status.progress.completed", 0),
         ("Ready", "string", _READY, 0),
         ("Reason", "string", _REASON, 0),
         _AGE,

@@ -1,11 +1,11 @@
 """LabelJob: labels a pinned dataset with a pinned model version."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
 from labeljob.contract.base import Wire
-from labeljob.contract.config import MOST_SHARDS, Shards
+from labeljob.contract.config import MOST_SHARDS
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset
 from labeljob.contract.drift import DRIFT_LIMIT, Shift
 from labeljob.contract.durations import Duration
@@ -18,32 +18,7 @@ from labelplane.api.metadata import Metadata
 from labelplane.api.output import Output
 from labelplane.api.runtime import Runtime
 from labelplane.api.schedules import Schedule, TimeZone
-
-SHARDS_RULE = f"must be auto, or an integer from 1 to {MOST_SHARDS}"
-
-
-def _known_shards(value: Any) -> Any:
-    """One message in place of one for each branch of a union."""
-    if value is None or value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SHARDS):
-        return value
-    raise ValueError(SHARDS_RULE)
-
-
-ShardWish = Annotated[
-    Shards | None,
-    BeforeValidator(_known_shards),
-    WithJsonSchema(
-        {
-            "x-kubernetes-int-or-string": True,
-            "description": "In how many parts of about equal bytes a run labels the data, each in a pod of its own; one commit shows them together. Fewer where files and their"
-            " row groups are fewer; csv, jsonl and ConfigMaps are one. The labels are the same for any number: to change it labels nothing again, and a run under way"
-            " keeps its own. When left out: auto, one for each 256 MiB of files.",
-            "x-kubernetes-validations": [
-                {"rule": f"type(self) == int ? self >= 1 && self <= {MOST_SHARDS} : self == 'auto'", "message": SHARDS_RULE},
-            ],
-        }
-    ),
-]
+from labelplane.api.sharding import PodSeconds, RunProgress, RunShards
 
 
 class ModelRef(Wire):
@@ -119,7 +94,7 @@ class LabelJobSpec(Wire):
     quarantine: Annotated[QuarantineLimit | None, Field(description="With schemaPolicy: quarantine.")] = None
     objectives: Objectives | None = None
     drift: DriftLimits | None = None
-    shards: ShardWish = None
+    shards: RunShards = None
     max_parallelism: Annotated[
         int | None,
         Field(ge=1, le=MOST_SHARDS, description="How many pods of a run may work at once; read when a run starts. When left out: as many as it has shards."),
@@ -168,12 +143,6 @@ class OutputPin(Wire):
     content_digest: str | None = None
 
 
-PodSeconds = Annotated[
-    int | None,
-    Field(description="Seconds that pods of the run's Jobs ran, failed attempts among them; of pods that were still there to be read. Absent when unknown."),
-]
-
-
 class Run(Wire):
     """One run with every pin. `output.version` is set once it is committed."""
 
@@ -205,19 +174,6 @@ class RunLine(Wire):
     rows: int
     model_version: int
     pod_seconds: PodSeconds = None
-
-
-class RunProgress(Wire):
-    """How far a run in shards is; written at most once in some seconds, and gone when the run is over."""
-
-    completed: Annotated[str, Field(description="shardsDone/shards, as kubectl prints it.")]
-    shards: int
-    shards_done: int
-    rows_per_second: Annotated[float | None, Field(description="Rows of the shards that are done, over the seconds since their Job was made; absent when unknown.")] = None
-    estimated_finish: Annotated[
-        str | None, Field(description="When the last shard is done if the others take as long as those that are done; absent when unknown.")
-    ] = None
-    updated_at: str
 
 
 class Metrics(Wire):

@@ -7,6 +7,7 @@ from pydantic import Field, WithJsonSchema, field_validator, model_validator
 from labeljob.contract.algorithms import AlgorithmChoice
 from labeljob.contract.base import Wire
 from labeljob.contract.calibration import CalibrationChoice, CalibrationRecord, Interval
+from labeljob.contract.config import MOST_SHARDS
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, Located, SecretOfUri, VolumeUri
 from labeljob.contract.inputs import MOST_CHAIN, MOST_INPUTS, ModelInput
 from labeljob.contract.privacy import FINDINGS, HashKeyPin, PrivacyFinding
@@ -14,6 +15,7 @@ from labeljob.contract.result import DependentPair, StartPin
 from labelplane.api.conditions import Conditions
 from labelplane.api.metadata import Metadata
 from labelplane.api.runtime import Runtime
+from labelplane.api.sharding import FitShards, PodSeconds, RunProgress
 
 TAKES_NO_GOLD = ("majority-vote", "generative", "triplet")
 INSTEAD = "remove useGold, or use another algorithm"
@@ -132,6 +134,11 @@ class LabelModelSpec(Wire):
     ] = None
     pin: Annotated[int | None, Field(ge=1, description="Hold, or roll back to, this version. When left out: the newest serves.")] = None
     refit: Refit | None = None
+    shards: FitShards = None
+    max_parallelism: Annotated[
+        int | None,
+        Field(ge=1, le=MOST_SHARDS, description="How many pods of a fit may work at once; read when a fit starts. When left out: as many as it has shards."),
+    ] = None
     runtime: Annotated[Runtime | None, Field(description="How the fit runs. What is left out comes from the set's runtime.")] = None
 
     @model_validator(mode="after")
@@ -197,6 +204,7 @@ class CurrentVersion(Wire):
     calibration: CalibrationRecord | None = None
     privacy: Annotated[list[PrivacyFinding], Field(max_length=FINDINGS, description="Columns of the training data that look like personal data.")] = []
     fitted_at: str
+    pod_seconds: PodSeconds = None
 
 
 class VersionEntry(Wire):
@@ -229,6 +237,9 @@ class ModelPins(Wire):
     """Pins of the fit that is wanted, resolved once for (generation, reconcile-at, functions)."""
 
     request: Annotated[str, Field(description="Digest of what was asked; the pins hold as long as it does.")]
+    scope: Annotated[
+        str | None, Field(description="Digest of what was asked but for shards and maxParallelism: while it holds, a fit under way goes on.")
+    ] = None
     training_data: DatasetPin
     gold_data: DatasetPin | None = None
     start: StartPin | None = None
@@ -239,6 +250,7 @@ class ModelPins(Wire):
     build: str
     fit_digest: str
     version: Annotated[int, Field(description="The version that the fit writes, or has written.")]
+    shards: Annotated[int, Field(description="In how many parts the fit reads the data.")] = 1
 
 
 class LabelModelStatus(Wire):
@@ -250,6 +262,7 @@ class LabelModelStatus(Wire):
     pins: ModelPins | None = None
     versions: Annotated[list[VersionEntry], Field(max_length=10)] = []
     functions: Annotated[list[FunctionFigures], Field(max_length=100)] = []
+    progress: RunProgress | None = None
     conditions: Conditions = []
 
 

@@ -12,7 +12,7 @@ from labelplane.api.reasons import ControlReason
 from labelplane.plan.actions import DeleteJob, Outcome, Plan, soonest
 from labelplane.plan.drift import drifted
 from labelplane.plan.job_context import JobContext, job_context, without_progress
-from labelplane.plan.job_intents import label_intent, resolve_intent, run_job_names
+from labelplane.plan.job_intents import label_intent, resolve_intent, run_job_names, shards_intent
 from labelplane.plan.job_pins import job_pins
 from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
@@ -92,7 +92,7 @@ def _label(context: JobContext, pins: JobPins) -> Plan:
     step = progress(context.observed, label_intent(context, pins), ControlReason.LABELING, now=context.now) if alone else sharded(context, pins)
     if step.result is None or step.result.label is None:
         plan = _pending(context, step)
-        return plan if alone else with_progress(plan, context, pins)
+        return plan if alone else with_progress(plan, context.observed, shards_intent(context, pins), context.resource.status.progress, now=context.now)
     spent = pod_seconds(context.observed, run_job_names(context, pins))
     status = with_commit(context.resource, pins, step.result.label.commit, spent)
     return Plan(_ready(context, status), status, requeue_after=0)

@@ -1,59 +1,39 @@
 """A LabelModel: pins first, then a fit if no version has these pins, then the version serves.
 
     ready set -> request -> resolve Job -> status.pins -> fit Job -> status.current
-                            (pinned: the version stands in the index already)
+                            (pinned: the version stands in the index already; or shards and a fit that merges them)
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
-from labeljob.contract.config import Access, FitTask, JobConfig, Owner, ResolveTask
 from labeljob.contract.digests import digest_of
-from labeljob.contract.inputs import InputQuery, ModelInput, direct_inputs
+from labeljob.contract.inputs import direct_inputs
 from labeljob.contract.result import JobResult, ModelVersion, ResolveResult, StartPin, VersionLine
-from labelplane.api.function_set import LabelingFunctionSet
 from labelplane.api.label_model import LabelModel, LabelModelStatus, ModelPins
-from labelplane.api.names import child_name
 from labelplane.api.reasons import ControlReason
-from labelplane.api.runtime import Runtime
 from labelplane.errors import Stalled
-from labelplane.plan.access import access_to, access_to_inputs, access_to_lookups
-from labelplane.plan.actions import JobIntent, Outcome, Plan, soonest
+from labelplane.plan.actions import Outcome, Plan, soonest
 from labelplane.plan.dependence import repeating
 from labelplane.plan.fit_notes import adversarial, remarks
 from labelplane.plan.function_set import functions_of
-from labelplane.plan.inputs import WantedInput, refuse_cycle, wanted_inputs
+from labelplane.plan.inputs import refuse_cycle
 from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
+from labelplane.plan.model_context import ModelContext, model_context
+from labelplane.plan.model_intents import fit_intent, fit_job_names, parameters_of, resolve_intent, shards_intent
 from labelplane.plan.multi_label import refuse_multi_label
 from labelplane.plan.observed import Observed
-from labelplane.plan.privacy import secrets_of, suspected
+from labelplane.plan.privacy import suspected
 from labelplane.plan.references import ready_function_set
-from labelplane.plan.runtime import at_pinned_image, image_of, merged, pinned_image
+from labelplane.plan.runs import pod_seconds
+from labelplane.plan.runtime import pinned_image
+from labelplane.plan.shards import in_shards, with_progress
 from labelplane.plan.situation import beside_what_serves
-from labelplane.plan.sources import lookup_uris, refuse_files
+from labelplane.plan.sources import refuse_files
 from labelplane.plan.versions import current_version, figures, history
 from labelplane.plan.warm_start import start_pin
 from labelplane.settings import Settings
-
-
-@dataclass(frozen=True)
-class ModelContext:
-    """All that the decisions about one model look at."""
-
-    resource: LabelModel
-    function_set: LabelingFunctionSet
-    observed: Observed
-    runtime: Runtime
-    inputs: tuple[WantedInput, ...]
-    request: str
-    image: str
-    now: datetime
-
-    @property
-    def status(self) -> LabelModelStatus:
-        return self.resource.status
 
 
 def plan_label_model(resource: LabelModel, observed: Observed, *, now: datetime, settings: Settings) -> Plan:
@@ -62,24 +42,33 @@ def plan_label_model(resource: LabelModel, observed: Observed, *, now: datetime,
     refuse_cycle(resource, observed)
     function_set = ready_function_set(observed, resource.spec.function_set_ref.name)
     refuse_multi_label(resource, function_set)
-    inputs = wanted_inputs(resource, observed)
-    runtime = merged(resource.spec.runtime, function_set.spec.runtime)
-    image = image_of(runtime, settings)
-    context = ModelContext(resource, function_set, observed, runtime, inputs, _request(resource, function_set, inputs, image), image, now)
+    context = model_context(resource, function_set, observed, settings, now)
     pins = resource.status.pins
-    plan = _resolve(context) if pins is None or pins.request != context.request else _fit(context, pins)
-    needed = {action.intent.name for action in plan.actions if hasattr(action, "intent")} | _needed(context, plan)
+    held = pins is not None and (pins.request == context.request or _finishes_first(context, pins))
+    plan = _fit(context, pins) if pins is not None and held else _resolve(context)
+    needed = {action.intent.name for action in plan.actions if hasattr(action, "intent")} | _needed(context, plan, pins if held else None)
     deletions, due = expired(observed, needed=needed, seconds=DEFAULT_SECONDS, now=now)
     return replace(plan, actions=(*plan.actions, *deletions), requeue_after=soonest(plan.requeue_after, due))
 
 
-def _needed(context: ModelContext, plan: Plan) -> set[str]:
-    """Jobs whose result is not in status yet."""
+def _finishes_first(context: ModelContext, pins: ModelPins) -> bool:
+    """A fit under way finishes on its pins when nothing but the number of pods has changed."""
+    if pins.scope != context.scope or _is_recorded(context.status, pins):
+        return False
+    jobs = [job for name in fit_job_names(context, pins) if (job := context.observed.job(name)) is not None]
+    return bool(jobs) and all(job.state != "failed" for job in jobs)
+
+
+def _is_recorded(status: LabelModelStatus, pins: ModelPins) -> bool:
+    """Whether the version of these pins serves."""
+    return status.current is not None and status.current.digest == pins.fit_digest
+
+
+def _needed(context: ModelContext, plan: Plan, pins: ModelPins | None) -> set[str]:
+    """Jobs whose result is not in status yet; `pins` of the fit that is wanted."""
     if plan.outcome.situation == "ready":
         return set()
-    pins = context.status.pins
-    fit = {_fit_intent(context, pins).name} if pins is not None and pins.request == context.request else set()
-    return {_resolve_intent(context).name} | fit
+    return {resolve_intent(context).name, *(fit_job_names(context, pins) if pins is not None else ())}
 
 
 def _refuse(resource: LabelModel, settings: Settings) -> None:
@@ -88,15 +77,8 @@ def _refuse(resource: LabelModel, settings: Settings) -> None:
     refuse_files((("spec.trainingData.uri", spec.training_data.uri), ("spec.goldData.uri", gold), ("spec.artifacts.uri", spec.artifacts.uri)), settings)
 
 
-def _request(resource: LabelModel, function_set: LabelingFunctionSet, inputs: tuple[WantedInput, ...], image: str) -> str:
-    """Digest of what `latest` is resolved for: a new generation, other functions, other versions of input models, another image, or reconcile-at."""
-    metadata = resource.metadata
-    voting = [[[one.query.wire(), one.digest] for one in inputs]] if inputs else []
-    return digest_of([metadata.uid, metadata.generation, metadata.reconcile_at, function_set.status.digest, image, *voting])
-
-
 def _resolve(context: ModelContext) -> Plan:
-    step = progress(context.observed, _resolve_intent(context), ControlReason.RESOLVING, now=context.now)
+    step = progress(context.observed, resolve_intent(context), ControlReason.RESOLVING, now=context.now)
     if step.result is None or step.result.resolve is None or step.job is None:
         return _pending(context, step)
     found = step.result.resolve
@@ -141,7 +123,7 @@ def _pins(context: ModelContext, result: JobResult, found: ResolveResult, image:
         "goldProbabilityColumn": spec.gold_data.inclusion_probability_column if spec.gold_data else None,
         "functionSet": digest,
         "algorithm": spec.algorithm or "auto",
-        "parameters": _parameters(context.resource),
+        "parameters": parameters_of(context.resource),
         "calibration": spec.calibration or "auto",
         "image": image,
     }
@@ -150,28 +132,38 @@ def _pins(context: ModelContext, result: JobResult, found: ResolveResult, image:
     if found.inputs:
         fit["inputs"] = [[one.name, one.version, one.sha256] for one in direct_inputs(found.inputs)]
     return ModelPins(
-        request=context.request, training_data=found.data, gold_data=found.gold, start=start, inputs=found.inputs, function_set_digest=digest,
+        request=context.request, scope=context.scope, training_data=found.data, gold_data=found.gold, start=start, inputs=found.inputs, function_set_digest=digest,
         hash_key=found.hash_key,
-        image=image, build=result.build, fit_digest=digest_of(fit), version=newest + 1,
+        image=image, build=result.build, fit_digest=digest_of(fit), version=newest + 1, shards=found.shards or 1,
     )  # fmt: skip
 
 
 def _fit(context: ModelContext, pins: ModelPins) -> Plan:
     status = context.status
-    if status.current is not None and status.current.digest == pins.fit_digest:
+    if _is_recorded(status, pins):
         suspended = "spec.refit.suspend: no new version is fitted" if context.resource.spec.refit_suspended else None
         return Plan(replace(_ready(status), suspended=suspended), status)
-    step = progress(context.observed, _fit_intent(context, pins), ControlReason.FITTING, now=context.now)
+    step = _fitted(context, pins)
     if step.result is None or step.result.fit is None:
-        return _pending(context, step)
+        plan = _pending(context, step)
+        return plan if pins.shards == 1 else with_progress(plan, context.observed, shards_intent(context, pins), context.resource.status.progress, now=context.now)
     version = step.result.fit.version
     lines = [VersionLine(version=entry.version, fit_digest=entry.digest, fitted_at=entry.fitted_at) for entry in status.versions]
     made = VersionLine(version=version.version, fit_digest=version.fit_digest, fitted_at=version.fitted_at)
     others = [line for line in lines if line.version != version.version]
-    serving = _served(context, version, [made, *others]).model_copy(
+    spent = pod_seconds(context.observed, fit_job_names(context, pins))
+    serving = _served(context, version, [made, *others], spent).model_copy(
         update={"functions": figures(step.result.fit.functions, functions_of(context.function_set), version.inputs)}
     )
-    return Plan(_ready(serving), serving)
+    return Plan(_ready(serving), serving, requeue_after=None if pins.request == context.request else 0)
+
+
+def _fitted(context: ModelContext, pins: ModelPins) -> Progress:
+    """Where the fit stands; its result is the version."""
+    fit = fit_intent(context, pins)
+    if pins.shards == 1:
+        return progress(context.observed, fit, ControlReason.FITTING, now=context.now)
+    return in_shards(context.observed, shards_intent(context, pins), ControlReason.FITTING, fit, ControlReason.FITTING, now=context.now)
 
 
 def _pending(context: ModelContext, step: Progress) -> Plan:
@@ -186,9 +178,12 @@ def _serving(context: ModelContext, version: ModelVersion, found: ResolveResult)
     return _served(context, version, found.versions).model_copy(update={"functions": functions if same_set else []})
 
 
-def _served(context: ModelContext, version: ModelVersion, lines: list[VersionLine]) -> LabelModelStatus:
-    spec = context.resource.spec
-    current = current_version(version, artifacts=spec.artifacts.uri, function_set=spec.function_set_ref.name)
+def _served(context: ModelContext, version: ModelVersion, lines: list[VersionLine], spent: int | None = None) -> LabelModelStatus:
+    """`spent`: pod seconds of the fit, or what status knows already of this very version."""
+    spec, old = context.resource.spec, context.status.current
+    if spent is None and old is not None and (old.version, old.digest) == (version.version, version.fit_digest):
+        spent = old.pod_seconds
+    current = current_version(version, artifacts=spec.artifacts.uri, function_set=spec.function_set_ref.name).model_copy(update={"pod_seconds": spent})
     return context.status.model_copy(update={"current": current, "versions": history(lines, version.version)})
 
 
@@ -196,57 +191,3 @@ def _ready(status: LabelModelStatus) -> Outcome:
     current = status.current
     text = f"version {current.version} ({current.algorithm}) serves" if current else "a version serves"
     return Outcome("ready", ControlReason.FITTED, text + remarks(current), (*repeating(current), *adversarial(current), *suspected(current.privacy if current else ())))
-
-
-def _parameters(resource: LabelModel) -> dict[str, object]:
-    given = resource.spec.parameters
-    parameters = given.wire() if given else {}
-    if parameters.get("useGold") == "score":  # what is done anyway
-        del parameters["useGold"]
-    return {"seed": 0, "maxIterations": 100, "tolerance": 1e-6, "classBalance": "auto"} | parameters
-
-
-def _owner(resource: LabelModel) -> Owner:
-    return Owner(kind="LabelModel", namespace=resource.metadata.namespace, name=resource.metadata.name)
-
-
-def _access(context: ModelContext, inputs: Sequence[InputQuery | ModelInput]) -> tuple[Access, ...]:
-    spec = context.resource.spec
-    more = (*access_to_inputs(inputs), *access_to_lookups(functions_of(context.function_set)))
-    return access_to(("spec.artifacts", spec.artifacts), ("spec.trainingData", spec.training_data), ("spec.goldData", spec.gold_data), more=more)
-
-
-def _resolve_intent(context: ModelContext) -> JobIntent:
-    spec, functions = context.resource.spec, functions_of(context.function_set)
-    queries = tuple(one.query for one in context.inputs)
-    task = ResolveTask(function_set=functions, data=spec.training_data, gold=spec.gold_data, artifacts=spec.artifacts.uri, pin=spec.pin, inputs=queries)
-    gold = (spec.gold_data.uri,) if spec.gold_data else ()
-    return JobIntent(
-        name=child_name(context.resource.metadata.name, "resolve", context.request[:10]),
-        config=JobConfig(step="resolve", owner=_owner(context.resource), access=_access(context, queries), resolve=task),
-        reads=(spec.training_data.uri, *gold, spec.artifacts.uri, *(one.artifacts for one in queries), *lookup_uris(functions)),
-        writes=(),
-        runtime=context.runtime,
-        secrets=secrets_of(functions),
-    )
-
-
-def _fit_intent(context: ModelContext, pins: ModelPins) -> JobIntent:
-    spec, functions = context.resource.spec, functions_of(context.function_set)
-    gold = spec.gold_data
-    task = FitTask(
-        function_set=functions, function_set_digest=pins.function_set_digest, data=pins.training_data, gold=pins.gold_data,
-        gold_label_column=gold.label_column if gold else None, gold_probability_column=gold.inclusion_probability_column if gold else None,
-        hash_key=pins.hash_key, inputs=pins.inputs, algorithm=spec.algorithm or "auto", parameters=_parameters(context.resource), start=pins.start,
-        calibration=spec.calibration or "auto",
-        artifacts=spec.artifacts.uri, version=pins.version, fit_digest=pins.fit_digest, image=pins.image,
-    )  # fmt: skip
-    attempt = digest_of([pins.request, pins.fit_digest])
-    return JobIntent(
-        name=child_name(context.resource.metadata.name, "fit", attempt[:10], str(pins.version)),
-        config=JobConfig(step="fit", owner=_owner(context.resource), access=_access(context, pins.inputs), expected_build=pins.build, fit=task),
-        reads=(spec.training_data.uri, *((gold.uri,) if gold else ()), *(one.artifacts for one in pins.inputs), *lookup_uris(functions)),
-        writes=(spec.artifacts.uri,),
-        runtime=at_pinned_image(context.runtime, pins.image),
-        secrets=secrets_of(functions),
-    )

@@ -58,4 +58,4 @@ def _kept_status(observed: Observed) -> Wire:
         known = model.model_validate(observed.resource.get("status") or {})
     except ValueError:
         return model()
-    return known.model_copy(update={"progress": None}) if isinstance(known, LabelJobStatus) else known
+    return known.model_copy(update={"progress": None}) if isinstance(known, LabelJobStatus | LabelModelStatus) else known

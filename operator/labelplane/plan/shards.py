@@ -1,40 +1,45 @@
-"""A run in shards: one Indexed Job labels them, then one Job shows them together. How far they are goes to `status.progress`.
+"""Work in shards: one Indexed Job does them, then one Job makes something of them. How far they are goes to `status.progress`.
 
-    shards Job (n pods, each skips what is done already) -> all done -> commit Job -> its result is the run's
+    shards Job (n pods, each skips what is done already) -> all done -> commit or fit Job -> its result is the run's, or the version
 """
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from labelplane.api.label_job import JobPins, LabelJobStatus, RunProgress
+from labelplane.api.label_job import JobPins, LabelJobStatus
+from labelplane.api.label_model import LabelModelStatus
 from labelplane.api.reasons import ControlReason
-from labelplane.plan.actions import Plan, soonest
+from labelplane.api.sharding import RunProgress
+from labelplane.plan.actions import JobIntent, Plan, soonest
 from labelplane.plan.job_context import JobContext
 from labelplane.plan.job_intents import commit_intent, shards_intent
 from labelplane.plan.job_progress import Progress, progress
-from labelplane.plan.observed import ObservedJob
+from labelplane.plan.observed import Observed, ObservedJob
 
 WRITE_SECONDS = 5.0  # between two writes of a run's progress: a thousand shards that end in a minute are a dozen writes
 
 
 def sharded(context: JobContext, pins: JobPins) -> Progress:
-    """Where the run stands; its result is the commit's. Shards whose commit is under way are not looked at any more."""
+    """Where a run stands; its result is the commit's."""
     shards = shards_intent(context, pins)
-    job = context.observed.job(shards.name)
-    commit = commit_intent(context, pins, spent_seconds=_spent(job))
-    if context.observed.job(commit.name) is None:
-        labelled = progress(context.observed, shards, ControlReason.LABELING, now=context.now)
-        if labelled.outcome is not None:
-            return labelled
-    return progress(context.observed, commit, ControlReason.COMMITTING, now=context.now)
+    commit = commit_intent(context, pins, spent_seconds=_spent(context.observed.job(shards.name)))
+    return in_shards(context.observed, shards, ControlReason.LABELING, commit, ControlReason.COMMITTING, now=context.now)
 
 
-def with_progress(plan: Plan, context: JobContext, pins: JobPins) -> Plan:
-    """The plan with the run's progress in its status, as long as the run is under way."""
-    job = context.observed.job(shards_intent(context, pins).name)
-    if plan.outcome.situation not in ("reconciling", "running") or not isinstance(plan.status, LabelJobStatus):
+def in_shards(observed: Observed, shards: JobIntent, working: ControlReason, end: JobIntent, ending: ControlReason, *, now: datetime) -> Progress:
+    """Where the work stands; its result is that of the Job that ends it. Shards whose end is under way are not looked at any more."""
+    if observed.job(end.name) is None:
+        worked = progress(observed, shards, working, now=now)
+        if worked.outcome is not None:
+            return worked
+    return progress(observed, end, ending, now=now)
+
+
+def with_progress(plan: Plan, observed: Observed, shards: JobIntent, old: RunProgress | None, *, now: datetime) -> Plan:
+    """The plan with the progress of the shards in its status, as long as the work is under way; `old` as it was shown last."""
+    if plan.outcome.situation not in ("reconciling", "running") or not isinstance(plan.status, LabelJobStatus | LabelModelStatus):
         return plan
-    shown, wait = run_progress(context.resource.status.progress, job, shards=pins.shards, now=context.now)
+    shown, wait = run_progress(old, observed.job(shards.name), shards=shards.completions or 1, now=now)
     return replace(plan, status=plan.status.model_copy(update={"progress": shown}), requeue_after=soonest(plan.requeue_after, wait))
 
 

@@ -13,13 +13,14 @@ from labeljob.io.locations import Locations
 from labeljob.io.pins import pin
 from labeljob.steps.commit import run_commit
 from labeljob.steps.context import StepContext
+from labeljob.steps.fit_shard import run_fit_shard
 from tests.fault_proxy import fault_proxy
 from tests.integration.object_store.builders import QUICK, Lake
 from tests.object_store import write_secret
 from tests.unit.job.builders import context, fails
-from tests.unit.job.runs import fit, label, label_task, parquet, same_but_time, visible
+from tests.unit.job.runs import fit, fit_in_shards, fit_task, label, label_task, merge, parquet, same_but_time, visible
 from tests.unit.job.test_quarantine import DECLARED, good, planted
-from tests.unit.job.test_shards import in_a_folder, in_one_file, one_label, table
+from tests.unit.job.test_shards import gold, in_a_folder, in_one_file, one_label, table
 
 pytestmark = pytest.mark.objectstore
 
@@ -80,6 +81,19 @@ def test_an_output_in_a_bucket_is_partitioned(lake: Lake, tmp_path: Path) -> Non
         assert {name.partition("/")[0] for name in named} >= {"label=normal", "label=risky"}
         assert {name for name in lake.names(output) if not name.startswith("_")} == named
         assert sorted(table_of.to_pyarrow_table()["id"].to_pylist()) == [row["id"] for row in visible(tmp_path)]
+
+
+def test_a_fit_in_shards_whose_versions_are_in_a_bucket(lake: Lake, tmp_path: Path) -> None:
+    """X8, G9: its parts, too, and the version is the one that one pod makes on a volume."""
+    rows = table()
+    task = fit_task(tmp_path, one_label(), in_one_file(tmp_path, rows), gold(tmp_path, rows))
+    expected = merge(task, context(tmp_path))
+    in_bucket = task.model_copy(update={"artifacts": lake.uri("models/one"), "shards": 3})
+    places = surroundings(lake, tmp_path, in_bucket.artifacts)
+    run_fit_shard(in_bucket, 1, places)
+    assert {name.rpartition("/")[2] for name in lake.names("models/one")} >= {"0001.json", "0001-votes.safetensors", "0001-ids-00000.parquet", "0001-gold-00000.parquet"}
+    assert fit_in_shards(in_bucket, 3, places).sha256 == expected.sha256
+    assert [name for name in lake.names("models/one") if name.startswith("_labelplane/")] == []
 
 
 def test_data_that_changes_between_shards_breaks_the_pin(lake: Lake, tmp_path: Path) -> None:

@@ -25,12 +25,12 @@ ROWS = 900
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Events in three files, and two LabelJobs that differ in shards and output alone."""
+    """Events in three files, a model that is fitted in three shards, and two LabelJobs that differ in shards and output alone."""
     made = tmp_path_factory.mktemp("shards")
     for seed in range(3):
         write_deltalake(str(made / "lake/events"), rollouts.events(ROWS // 3, seed=seed).drop_columns(["gold"]), mode="append")
     write(made, rollouts.function_set("default"))
-    write(made, rollouts.label_model("default"))
+    write(made, rollouts.label_model("default", shards=3))
     for name, shards in (("whole", 1), ("parts", 3)):
         job = rollouts.label_job("default", name, shards=shards, output={"uri": f"pvc://lake/{name}", "format": "delta"})
         (made / f"{name}.json").write_text(json.dumps(job))
@@ -41,13 +41,17 @@ def run(folder: Path) -> tuple[dict[str, dict[str, Any]], str]:
     """Resources by name, and what was said meanwhile."""
     done = command("run", str(folder), "--volume", f"lake={folder}/lake", "-o", "json", "--no-report")
     assert done.returncode == 0, done.stderr
-    return {item["metadata"]["name"]: item for item in json.loads(done.stdout)["items"] if item["kind"] == "LabelJob"}, done.stderr
+    return {item["kind"] + item["metadata"]["name"]: item for item in json.loads(done.stdout)["items"]}, done.stderr
+
+
+def steps_of(folder: Path, name: str) -> list[str]:
+    return sorted(json.loads(file.read_text())["step"] for file in (folder / ".labelplane/jobs").glob(f"{name}-*/record.json"))
 
 
 def test_three_shards_are_the_labels_of_one(folder: Path) -> None:
-    """P1, C5, X16, X21, G2: the same content digest, each row once, in one version; progress while it ran, what it took after, and nothing more to do."""
-    jobs, said = run(folder)
-    whole, parts = jobs["whole"]["status"], jobs["parts"]["status"]
+    """P1, C5, X16, X21, G2, G9: the same content digest, each row once, in one version; progress while it ran, what it took after, and nothing more to do."""
+    found, said = run(folder)
+    whole, parts, model = found["LabelJobwhole"]["status"], found["LabelJobparts"]["status"], found["LabelModelrollouts"]["status"]
     assert (whole["pins"]["shards"], parts["pins"]["shards"]) == (1, 3)
     assert parts["run"]["output"]["contentDigest"] == whole["run"]["output"]["contentDigest"]
     assert parts["metrics"]["rows"] == ROWS
@@ -58,12 +62,15 @@ def test_three_shards_are_the_labels_of_one(folder: Path) -> None:
     table = DeltaTable(str(folder / "lake/parts"))
     rollouts.exactly_once(table, ROWS)
     assert table.version() == 0
-    steps = sorted(json.loads(file.read_text())["step"] for file in (folder / ".labelplane/jobs").glob("parts-*/record.json"))
-    assert steps == ["commit", "resolve", "shard"]
+    assert steps_of(folder, "parts") == ["commit", "resolve", "shard"]
+    assert (model["pins"]["shards"], model["current"]["version"], model["current"]["metrics"]["coverage"]) == (3, 1, whole["metrics"]["coverage"])
+    assert model["current"]["podSeconds"] >= 1
+    assert "fit-shard" in steps_of(folder, "rollouts")
+    assert list(folder.rglob("_labelplane")) == []
     job = json.loads((folder / "parts.json").read_text())
     (folder / "parts.json").write_text(json.dumps(changed(job, "spec.shards", 2)))
     again, _ = run(folder)
-    assert again["parts"]["status"]["run"] == parts["run"]
+    assert again["LabelJobparts"]["status"]["run"] == parts["run"]
 
 
 def intent(completions: int, at_once: int, *, good: bool = True) -> JobIntent:

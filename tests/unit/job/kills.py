@@ -1,21 +1,32 @@
-"""Steps of a run in processes that end, or do something else, at a chosen touch of the file system under the output."""
+"""Steps of a run or a fit in processes that end, or do something else, at a chosen touch of the file system under the output."""
 
 import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from labeljob.contract.config import CommitTask, LabelTask, ShardTask
+from labeljob.contract.config import CommitTask, FitTask, LabelTask, ShardTask
 from labeljob.contract.reasons import ExitCode
 from labeljob.steps.commit import run_commit
+from labeljob.steps.fit import run_fit
+from labeljob.steps.fit_shard import run_fit_shard
 from labeljob.steps.label import run_label
 from labeljob.steps.shard import run_shard
 from tests.unit.job.builders import context
 
-Task = ShardTask | CommitTask | LabelTask
+
+@dataclass(frozen=True)
+class FitPart:
+    """A shard of a fit."""
+
+    fit: FitTask
+
+
+Task = ShardTask | CommitTask | LabelTask | FitPart | FitTask
 TOUCHES = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree")
 FORKED = get_context("forkserver")
 FORKED.set_forkserver_preload([__name__])
@@ -27,6 +38,10 @@ def step(folder: Path, task: Task, index: int = 0) -> None:
         run_shard(task, index, context(folder))
     elif isinstance(task, CommitTask):
         run_commit(task, context(folder))
+    elif isinstance(task, FitPart):
+        run_fit_shard(task.fit, index, context(folder))
+    elif isinstance(task, FitTask):
+        run_fit(task, context(folder))
     else:
         run_label(task, context(folder))
 
@@ -51,7 +66,7 @@ def _child(folder: Path, task: Task, index: int, number: int, others: list[tuple
         for other, at in others:
             step(folder, other, at)
 
-    _at_touch(number, str(folder / "labels"), act)
+    _at_touch(number, str(folder / ("model" if isinstance(task, FitPart | FitTask) else "labels")), act)
     try:
         step(folder, task, index)
     except FileNotFoundError:  # another attempt took its folder away: it is tried again
@@ -63,7 +78,7 @@ def killed(folder: Path, task: Task, number: int, index: int = 0) -> bool:
     return _code(folder, task, index, number, []) == -signal.SIGKILL
 
 
-def overtaken(folder: Path, task: ShardTask, number: int, index: int, others: list[tuple[Task, int]]) -> int:
+def overtaken(folder: Path, task: ShardTask | FitPart, number: int, index: int, others: list[tuple[Task, int]]) -> int:
     """Run the step; before its touch `number` it sleeps while these are run. Its exit code."""
     return _code(folder, task, index, number, others)
 

@@ -20,6 +20,7 @@ from labeljob.steps.commit import run_commit
 from labeljob.steps.context import StepContext
 from labeljob.steps.fit import run_fit
 from labeljob.steps.fit_sets import run_fit_sets
+from labeljob.steps.fit_shard import run_fit_shard
 from labeljob.steps.label import run_label
 from labeljob.steps.resolve import run_resolve
 from labeljob.steps.shard import run_shard
@@ -41,15 +42,35 @@ def parquet(folder: Path, name: str, table: pa.Table, groups: int = 12, files: i
     return Dataset(uri=f"pvc://lake/{name}", format="parquet")
 
 
-def fit(folder: Path, declared: FunctionSet, data: Dataset, gold: GoldDataset | None = None, name: str = "model", inputs: Sequence[str] = (), **parameters: Any) -> ModelVersion:
-    """Version 1 at pvc://lake/<name>, with the versions 1 of other homes as inputs."""
+def fit_task(
+    folder: Path, declared: FunctionSet, data: Dataset, gold: GoldDataset | None = None, name: str = "model", inputs: Sequence[str] = (), **parameters: Any
+) -> FitTask:
+    """The task of version 1 at pvc://lake/<name>, with the versions 1 of other homes as inputs."""
     queries = tuple(InputQuery(name=one, artifacts=f"pvc://lake/{one}", version=1) for one in inputs)
     found = run_resolve(ResolveTask(data=data, gold=gold, inputs=queries), context(folder))
-    task = FitTask(
+    return FitTask(
         function_set=declared, function_set_digest=function_set_digest(declared, {}), data=found.data, gold=found.gold, gold_label_column="gold",
+        gold_probability_column=gold.inclusion_probability_column if gold else None,
         inputs=found.inputs, algorithm="auto", parameters={"seed": 0} | parameters, artifacts=f"pvc://lake/{name}", version=1, fit_digest=f"fit-{name}", image="i",
     )  # fmt: skip
-    return (run_fit_sets if declared.is_multi_label else run_fit)(task, context(folder)).version
+
+
+def fit(folder: Path, declared: FunctionSet, data: Dataset, gold: GoldDataset | None = None, name: str = "model", inputs: Sequence[str] = (), **parameters: Any) -> ModelVersion:
+    """That version."""
+    return merge(fit_task(folder, declared, data, gold, name, inputs, **parameters), context(folder))
+
+
+def merge(task: FitTask, surroundings: StepContext) -> ModelVersion:
+    """The fit step: all of a fit in one pod, the end of one in shards."""
+    return (run_fit_sets if task.function_set.is_multi_label else run_fit)(task, surroundings).version
+
+
+def fit_in_shards(task: FitTask, shards: int, surroundings: StepContext) -> ModelVersion:
+    """The same task in so many shards; the last first."""
+    parts = task.model_copy(update={"shards": shards})
+    for index in reversed(range(shards)):
+        run_fit_shard(parts, index, surroundings)
+    return merge(parts, surroundings)
 
 
 def label_task(

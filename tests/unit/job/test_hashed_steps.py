@@ -25,7 +25,7 @@ from labeljob.row_ids import keys_of
 from labeljob.steps.commit import run_commit
 from labeljob.steps.context import StepContext
 from labeljob.steps.fit import run_fit
-from labeljob.steps.fit_sets import run_fit_sets
+from labeljob.steps.fit_shard import run_fit_shard
 from labeljob.steps.label import run_label
 from labeljob.steps.resolve import run_resolve
 from labeljob.steps.shard import run_shard
@@ -73,14 +73,18 @@ def surroundings(folder: Path) -> StepContext:
 
 def fit(folder: Path, name: str, functions: FunctionSet, data: Dataset, *inputs: str, **parameters: Any) -> ModelVersion:
     """Version 1 at pvc://lake/<name>."""
+    return runs.merge(fit_task(folder, name, functions, data, *inputs, **parameters), surroundings(folder))
+
+
+def fit_task(folder: Path, name: str, functions: FunctionSet, data: Dataset, *inputs: str, **parameters: Any) -> FitTask:
+    """Its task."""
     gold = GoldDataset(label_column="gold", **text(folder, "gold.csv", (folder / "gold.csv").read_text()).model_dump())
     queries = tuple(InputQuery(name=one, artifacts=f"pvc://lake/{one}", version=1) for one in inputs)
     found = run_resolve(ResolveTask(function_set=functions, data=data, gold=gold, inputs=queries), surroundings(folder))
-    task = FitTask(
+    return FitTask(
         function_set=functions, function_set_digest=str(found.function_set_digest), hash_key=found.hash_key, data=found.data, gold=found.gold, gold_label_column="gold",
         inputs=found.inputs, algorithm="dawid-skene", parameters={"seed": 0} | parameters, artifacts=f"pvc://lake/{name}", version=1, fit_digest=name, image="i",
     )  # fmt: skip
-    return (run_fit_sets if functions.is_multi_label else run_fit)(task, surroundings(folder)).version
 
 
 def label(folder: Path, name: str, version: ModelVersion) -> list[str]:
@@ -168,6 +172,21 @@ def test_shards_hash_and_look_as_one_pod_does(tmp_path: Path, data: Dataset, sev
     assert [result.commit.privacy[0].sampled for result in results] == [ROWS, ROWS]  # each shard looks at its part of what is not declared
     assert results[0].commit.content_digest == results[1].commit.content_digest
     assert all(len(row["id"]) == 64 for row in runs.visible(tmp_path, "labels-3"))
+
+
+def test_shards_of_a_fit_leave_hashes(tmp_path: Path, data: Dataset) -> None:
+    """F5, G9: of ids, and of gold rows among them; the version is that of one pod."""
+    rows = runs.parquet(tmp_path, "rows.parquet", DeltaTable(tmp_path / "data").to_pyarrow_table(), groups=8)
+    task = fit_task(tmp_path, "model", declared(HASH, HASH), rows)
+    whole = runs.merge(task.model_copy(update={"artifacts": "pvc://lake/whole"}), surroundings(tmp_path))
+    parts = task.model_copy(update={"shards": 2})
+    for index in range(2):
+        run_fit_shard(parts, index, surroundings(tmp_path))
+    written = {kind: [pq.read_table(file).column("id").to_pylist() for file in (tmp_path / "model").rglob(f"*-{kind}-*.parquet")] for kind in ("ids", "gold")}
+    hashes = Hasher(KEY).hashed(pa.array([f"r{i}" for i in range(ROWS)])).to_pylist()
+    assert sorted(one for ids in written["ids"] for one in ids) == sorted(hashes)
+    assert sorted(one for ids in written["gold"] for one in ids) == sorted(hashes[::4])
+    assert runs.merge(parts, surroundings(tmp_path)).sha256 == whole.sha256
 
 
 def test_rows_that_a_shard_keeps_a_look_at_are_chosen_by_hashes(tmp_path: Path, data: Dataset) -> None:

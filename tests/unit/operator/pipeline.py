@@ -49,8 +49,9 @@ class World:
     homes: dict[str, list[ModelVersion]] = field(default_factory=dict)
     commits: list[Commit] = field(default_factory=list)
     auto_shards: int = 1  # what the resolve step makes of `auto`
-    parts: dict[tuple[str, int], set[int]] = field(default_factory=dict)  # (run, shards) -> those that are labelled
+    parts: dict[tuple[str, int], set[int]] = field(default_factory=dict)  # (run or fit, shards) -> those that are done
     labelled_parts: int = 0  # times that a part was labelled
+    reduced_parts: int = 0  # times that a part was reduced for a fit
     events: list[tuple[str, Event]] = field(default_factory=list)
     writes: int = 0
 
@@ -117,12 +118,12 @@ class World:
     def finish_shards(self, name: str, count: int = 1) -> None:
         """Let so many more parts of an Indexed Job end, those first that are done already, as the job itself skips them."""
         owner, action, job = self.jobs[name]
-        task = action.intent.config.shard
-        assert task is not None
+        config = action.intent.config
         assert job.indexes is not None
-        done = self.parts.setdefault((task.label.run, task.shards), set())
+        done = self.parts.setdefault(_work_of(config), set())
         for part in range(job.indexes.done, min(job.indexes.total, job.indexes.done + count)):
-            self.labelled_parts += part not in done
+            self.labelled_parts += part not in done and config.shard is not None
+            self.reduced_parts += part not in done and config.fit_shard is not None
             done.add(part)
             job = replace(job, indexes=replace(job.indexes, done=part + 1, rows=10 * (part + 1)))
         assert job.indexes is not None
@@ -148,6 +149,8 @@ class World:
         if config.resolve is not None:
             return JobResult(build=self.build, resolve=self._resolve(config.resolve))
         if config.fit is not None:
+            if config.fit.parts > 1 and self.parts.get(_work_of(config)) != set(range(config.fit.parts)):
+                return self._parts_are_missing()
             return JobResult(build=self.build, fit=self._fit(config))
         if config.commit is not None:
             return self._commit(config.commit)
@@ -157,8 +160,11 @@ class World:
     def _commit(self, task: CommitTask) -> JobResult:
         """A commit finds every part of its own run, or makes nothing visible."""
         if self.parts.get((task.label.run, task.shards)) != set(range(task.shards)):
-            return JobResult(build=self.build, failure=Failure(reason=JobReason.INTERNAL_ERROR, message="parts are missing"))
+            return self._parts_are_missing()
         return JobResult(build=self.build, label=self._label(task.label))
+
+    def _parts_are_missing(self) -> JobResult:
+        return JobResult(build=self.build, failure=Failure(reason=JobReason.INTERNAL_ERROR, message="parts are missing"))
 
     def _resolve(self, task: ResolveTask) -> ResolveResult:
         version = self.data_version if task.data.version in (None, "latest") else int(task.data.version)
@@ -224,6 +230,15 @@ class World:
 
     def _time(self) -> str:
         return self.now.isoformat(timespec="seconds")
+
+
+def _work_of(config: JobConfig) -> tuple[str, int]:
+    """What the parts of an Indexed Job are for: a run, or a fit."""
+    if config.shard is not None:
+        return config.shard.label.run, config.shard.shards
+    task = config.fit_shard or config.fit
+    assert task is not None
+    return task.fit_digest, task.parts
 
 
 class Adapter:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from labeljob.contract.reasons import JobReason
-from labelplane.api.label_job import RunProgress
 from labelplane.api.parse import key_of
+from labelplane.api.sharding import RunProgress
 from labelplane.plan.observed import Indexes, ObservedJob
 from labelplane.plan.shards import WRITE_SECONDS, run_progress
 from labelplane.reconcile import reconcile
@@ -42,7 +42,7 @@ async def until(world: World, step: str) -> ObservedJob:
         job = world.job_of(step)
         if job is not None and not job.finished:
             return job
-        for earlier in ("check", "resolve", "fit", "shard"):
+        for earlier in ("check", "resolve", "fit-shard", "fit", "shard"):
             if earlier != step:
                 world.finish(earlier)
     raise AssertionError(f"no {step} Job")
@@ -343,24 +343,26 @@ async def test_any_history_of_shards_converges(seed: int) -> None:
         _disturb(world, choice, step)
         await once(world)
         for name, entry in list(world.jobs.items()):
-            if entry[2].step == "shard" and not entry[2].finished:
+            if entry[2].step in ("shard", "fit-shard") and not entry[2].finished:
                 world.finish_shards(name, choice.randrange(3))
         if choice.random() < 0.4:
             world.finish(choice.choice([None, "resolve", "commit", "fit"]))
     world.failing = {}
     world.apply(changed(world.get("LabelJob") | {"metadata": label_job()["metadata"]}, "spec.suspend", False))
-    world.annotate("LabelJob", reconcile_at="at last")
+    for kind in ("LabelModel", "LabelJob"):
+        world.annotate(kind, reconcile_at="at last")
     await settle(world)
     assert condition(world.get("LabelJob"))["status"] == "True"
     wanted = world.get("LabelJob")["spec"]["input"]["version"]
     assert status_of(world)["run"]["input"]["digest"] == f"data-{0 if wanted == 'latest' else wanted}"
     assert all(one.run_digest != two.run_digest for one, two in zip(world.commits, world.commits[1:], strict=False))
     assert [commit.sequence for commit in world.commits] == sorted({commit.sequence for commit in world.commits})
+    assert len({version.fit_digest for version in world.index}) == len(world.index)
 
 
 def _disturb(world: World, choice: random.Random, step: int) -> None:
     """One thing that people, nodes or time may do."""
-    move, job = choice.randrange(8), world.get("LabelJob") | {"metadata": label_job()["metadata"]}
+    move, job = choice.randrange(9), world.get("LabelJob") | {"metadata": label_job()["metadata"]}
     if move == 0:
         world.apply(changed(job, "spec.input.version", choice.randrange(2)))
     elif move == 1:
@@ -374,6 +376,9 @@ def _disturb(world: World, choice: random.Random, step: int) -> None:
     elif move == 5:
         world.apply(changed(job, "spec.suspend", choice.random() < 0.3))
     elif move == 6:
-        world.failing = {} if world.failing else {choice.choice(["shard", "commit"]): JobReason.VOLUME_FULL}
+        world.failing = {} if world.failing else {choice.choice(["shard", "commit", "fit-shard", "fit"]): JobReason.VOLUME_FULL}
+    elif move == 7:
+        model = world.get("LabelModel") | {"metadata": label_model()["metadata"]}
+        world.apply(changed(model, *choice.choice([("spec.shards", choice.choice([1, 3])), ("spec.parameters.seed", choice.randrange(2))])))
     else:
         world.pass_time(choice.random() * 3600)
