@@ -10,6 +10,7 @@ from labeljob.contract.calibration import CalibrationChoice
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import InputQuery, ModelInput
+from labeljob.contract.partitioning import PartitionColumn
 from labeljob.contract.privacy import HashKeyPin
 from labeljob.contract.result import StartPin
 
@@ -119,6 +120,7 @@ class LabelTask(Wire):
     sequence: int
     run_digest: str
     run: str  # written to every row: <name>-<digest10>-<sequence>
+    partition_by: PartitionColumn | None = None  # of the output; absent: its files lie in one folder
     quarantine: float | None = Field(default=None, ge=0, le=1)  # share of rows that may break the contract and are set apart; absent: none may
     image: str
 

@@ -45,7 +45,7 @@ def _committed(task: LabelTask, context: StepContext) -> LabelResult:
     source = open_pinned(task.data, context.locations)
     accepted = accept(source, task, labelling, context)
     labelling.looks.peek(source)
-    writer = DeltaWriter(context.locations.path(task.output), task.output, task.app_id, task.sequence)
+    writer = DeltaWriter(context.locations.path(task.output), task.output, task.app_id, task.sequence, partition_by=task.partition_by)
     shared = list[pa.Array]()
     with Spool(context.resources) as spool:
         vote(labelling, accepted.source, accepted.rows, spool, context)

@@ -6,9 +6,7 @@ from pydantic import Field
 
 from labeljob.contract.base import Wire
 
-DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$"
 ENV_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
-Duration = Annotated[str, Field(max_length=32, pattern=DURATION_PATTERN)]
 Quantity = Annotated[
     str | int,
     Field(

@@ -96,7 +96,7 @@ def _label_task(context: JobContext, pins: JobPins) -> LabelTask:
         gold_probability_column=spec.gold_data.inclusion_probability_column if spec.gold_data else None,
         artifacts=pins.model_artifacts, model_name=pins.model.name, model_version=pins.model.version, model_sha256=pins.model.digest,
         output=spec.output.uri, app_id=_app_id(context.resource), sequence=pins.sequence, run_digest=pins.run_digest, run=_name(context, pins), image=pins.image,
-        quarantine=spec.quarantined_share,
+        partition_by=spec.output.partition_by, quarantine=spec.quarantined_share,
     )  # fmt: skip
 
 

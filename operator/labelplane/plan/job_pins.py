@@ -35,6 +35,8 @@ def job_pins(context: JobContext, job: ObservedJob, result: JobResult, found: Re
     }
     if spec.quarantined_share is not None:  # only then: the digest of a run that sets nothing apart stays as it was
         run |= {"quarantine": spec.quarantined_share}
+    if spec.output.partition_by is not None:
+        run |= {"partitionBy": spec.output.partition_by}
     function_set, shards = runtime_of_set(context.observed, model), found.shards or 1
     previous = context.status.pins.sequence if context.status.pins else 0
     return JobPins(
