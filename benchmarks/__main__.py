@@ -1,6 +1,6 @@
-"""`python -m benchmarks [passes | labeling-functions | end-to-end | shards | incremental | label-models | seeds]`: the pass of the labeling functions and label-model
-fits beside a limit; applying labeling functions beside a peer and by hand; a whole run beside a script by hand; runs in shards beside one pod;
-runs that take kept votes again beside full ones; label models beside their peers; `auto` beside majority vote, draw by draw. Without a word it runs all.
+"""`python -m benchmarks [passes | labeling-functions | end-to-end | shards | sizes | incremental | label-models | seeds]`: the pass of the labeling functions and label-model
+fits beside a limit; applying labeling functions beside a peer and by hand; a whole run beside a script by hand; runs in shards beside one pod; memory
+of each step; runs that take kept votes again beside full ones; label models beside their peers; `auto` beside majority vote, draw by draw. Without a word it runs all.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from benchmarks import incremental, shards
+from benchmarks import incremental, shards, sizes
 from benchmarks.label_models import command, seeds
 from benchmarks.labeling_functions import command as labeling_functions
 from benchmarks.labeling_functions import runs
@@ -108,6 +108,7 @@ def main() -> int:
     runs.add_options(parts.add_parser("end-to-end", help="a whole run beside a script by hand"))
     parts.add_parser("shards", help="a run in shards beside the same run in one pod, and its memory")
     parts.add_parser("incremental", help="a run that takes kept votes again beside one that finds them all")
+    parts.add_parser("sizes", help="memory and CPU of each step, by rows and limit")
     parts.add_parser("seeds", help="auto beside majority vote on fifty draws of each generated set")
     command.add_options(parts.add_parser("label-models", help="label models beside their peers"))
     options = parser.parse_args()
@@ -121,6 +122,8 @@ def main() -> int:
         shards.measure()
     if options.part in (None, "incremental"):
         incremental.measure()
+    if options.part in (None, "sizes"):
+        sizes.measure()
     if options.part in (None, "seeds"):
         write_section("seeds", seeds.section())
     if options.part in (None, "label-models"):

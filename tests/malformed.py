@@ -209,6 +209,7 @@ ADMISSION = (
     _job("output-in-configmap", "spec.output.uri", "configmap://labels/x"),
     _job("output-secret-of-a-claim", "spec.output.secretRef", {"name": "keys"}, "spec.output", "s3://"),
     _job("output-secret-named-badly", "spec.output", {"uri": "s3://lake/labels", "format": "delta", "secretRef": {"name": "My_Keys"}}, "spec.output.secretRef.name"),
+    _job("output-by-run", "spec.output.partitionBy", "run"),
     _job("mode-unknown", "spec.mode", "hourly"),
     _job("mode-scheduled-without-schedule", "spec.mode", "scheduled", "spec", "mode scheduled and schedule go together"),
     _job("schedule-without-mode", "spec.schedule", "0 3 * * 1", "spec", "mode scheduled and schedule go together"),

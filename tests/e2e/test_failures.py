@@ -198,7 +198,7 @@ def test_schema_break_keeps_the_last_good_output(mine: OwnJob) -> None:
         ({"input": {"uri": "pvc://lake/events", "format": "delta", "version": 99}}, "SourceNotFound", "99"),
         ({"runtime": {"image": "localhost/no/such:image"}}, "ImagePullFailed", "no/such:image"),
         ({"runtime": {"nodeSelector": {"disk": "none"}}}, "Unschedulable", "node"),
-        ({"runtime": {"resources": {"limits": {"memory": "16Mi"}}}}, "OutOfMemory", "memory"),
+        ({"runtime": {"resources": {"limits": {"memory": "16Mi"}}}}, "OutOfMemory", "may use 16Mi: set spec.runtime.resources.limits.memory"),
     ],
     ids=["no-claim", "no-configmap", "no-key", "wrong-format", "no-table", "version-of-parquet", "no-version", "no-image", "no-node", "no-memory"],
 )

@@ -42,6 +42,8 @@ def test_a_killed_shard_is_labelled_again(mine: OwnJob, another: OwnJob) -> None
     assert sorted(ended) == [0] * FILES + [137]
     (job,) = mine.jobs("shard")
     assert job["status"]["completedIndexes"] == f"0-{FILES - 1}"
+    assert parts["pins"]["resources"] == job["spec"]["template"]["spec"]["containers"][0]["resources"]  # X21: sized from the data
+    assert parts["pins"]["resources"]["limits"] == {"memory": "1Gi"}
     assert parts["run"]["podSeconds"] > 0
     assert "progress" not in parts
     assert parts["run"]["model"]["digest"] == fitted["current"]["artifact"]["sha256"]

@@ -48,6 +48,10 @@ app.kubernetes.io/part-of: labelplane
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create, delete]
+# Know which claims the pods of a run can share. By name; never listed.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get]
 # Tell people what happened, and count what happens again.
 - apiGroups: [""]
   resources: [events]

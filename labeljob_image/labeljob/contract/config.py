@@ -10,6 +10,7 @@ from labeljob.contract.calibration import CalibrationChoice
 from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset
 from labeljob.contract.function_set import FunctionSet
 from labeljob.contract.inputs import InputQuery, ModelInput
+from labeljob.contract.partitioning import PartitionColumn
 from labeljob.contract.privacy import HashKeyPin
 from labeljob.contract.result import StartPin
 
@@ -120,6 +121,7 @@ class LabelTask(Wire):
     sequence: int
     run_digest: str
     run: str  # written to every row: <name>-<digest10>-<sequence>
+    partition_by: PartitionColumn | None = None  # of the output; absent: its files lie in one folder
     quarantine: float | None = Field(default=None, ge=0, le=1)  # share of rows that may break the contract and are set apart; absent: none may
     history_limit: int = Field(default=0, ge=0, le=MOST_HISTORY)  # of how many runs votes are kept beside the output, and taken again
     image: str

@@ -131,6 +131,7 @@ class ResolveResult(Wire):
     current_functions: FunctionColumns | None = None
     pin_found: bool | None = None  # whether `pin` is in the index; absent without a pin
     commit: Commit | None = None
+    stored: int | None = None  # bytes of the data's files; absent from jobs of before pods were sized by them
     shards: int | None = None  # how many parts the data is to be labelled in; absent unless asked
 
 

@@ -11,10 +11,12 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import DeltaError
 from pydantic import ValidationError
 
+from labeljob.contract.partitioning import PartitionColumn
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, FunctionColumns
 from labeljob.errors import JobError
 from labeljob.io.durable import flush, flush_folder
+from labeljob.io.partition_names import is_partition
 from labeljob.io.places import Place, open_table
 from labeljob.io.preflight import PROBE
 
@@ -89,6 +91,14 @@ def open_output(folder: Place, uri: str, app_id: str) -> DeltaTable | None:
         if table.file_uris():
             raise _conflict(uri, "it is a Delta table that no LabelJob wrote")
     return table
+
+
+def require_partitions(table: DeltaTable, uri: str, partition_by: PartitionColumn | None) -> None:
+    """JobError OUTPUT_CONFLICT where the table is not partitioned so: a table cannot change this, and is spoilt by whoever tries."""
+    found = table.metadata().partition_columns
+    if found != ([partition_by] if partition_by else []):
+        wish, stands = (f"partitionBy: {one}" if one else "no partitionBy" for one in (partition_by, ", ".join(found)))
+        raise _conflict(uri, f"its table was made with {stands}, and spec.output now has {wish}")
 
 
 def committed(table: DeltaTable | None, uri: str, app_id: str, sequence: int) -> CommitRecord | None:
@@ -212,7 +222,15 @@ def _record(entry: dict[str, Any], table_id: str) -> CommitRecord | None:
 def _holds_data(folder: Place) -> bool:
     """Whether someone else's files are there; our own that no version names yet do not count, nor a log that was begun a moment ago."""
     entries = (path for path in folder.iterdir() if path.name not in ("lost+found", "_delta_log", RUNS, QUARANTINE, PROBE))
-    return any(not (path.name.startswith("labels-") and path.suffix == ".parquet") for path in entries)
+    return any(not (_holds_ours(path) if is_partition(path.name) else _is_ours(path)) for path in entries)
+
+
+def _holds_ours(folder: Place) -> bool:
+    return folder.is_dir() and all(map(_is_ours, folder.iterdir()))
+
+
+def _is_ours(path: Place) -> bool:
+    return path.name.startswith("labels-") and path.suffix == ".parquet"
 
 
 def _conflict(uri: str, why: str) -> JobError:

@@ -22,13 +22,16 @@ from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
+from labeljob.contract.partitioning import PartitionColumn
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, FunctionColumns
 from labeljob.errors import JobError
-from labeljob.io.data_files import DataFile, statistics_of, write_data_files
-from labeljob.io.delta_commits import CommitRecord, commit_properties, committed, flush_log, open_output
+from labeljob.io.data_files import DataFile, statistics_of
+from labeljob.io.delta_commits import CommitRecord, commit_properties, committed, flush_log, open_output, require_partitions
 from labeljob.io.durable import flush_folder
 from labeljob.io.failures import writing
+from labeljob.io.partition_names import data_files, partition_values
+from labeljob.io.partitions import write_rows
 from labeljob.io.places import Place, table_address
 
 ATTEMPTS = 50
@@ -37,8 +40,10 @@ ATTEMPTS = 50
 class DeltaWriter:
     """One attempt at one sequence of one output table; `written`: the files of a run in shards, and the name of its attempt."""
 
-    def __init__(self, folder: Place, uri: str, app_id: str, sequence: int, written: tuple[str, Sequence[DataFile]] | None = None) -> None:
-        self._folder, self._uri = folder, uri
+    def __init__(
+        self, folder: Place, uri: str, app_id: str, sequence: int, written: tuple[str, Sequence[DataFile]] | None = None, partition_by: PartitionColumn | None = None
+    ) -> None:
+        self._folder, self._uri, self._partition_by = folder, uri, partition_by
         self._app_id, self._sequence = app_id, sequence
         self._attempt, files = written or (uuid.uuid4().hex, ())
         self._files, self._owns_files = list(files), written is None
@@ -51,7 +56,7 @@ class DeltaWriter:
         try:
             with writing(self._uri, self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                self._files = write_data_files(batches, schema, self._path)
+                self._files = write_rows(batches, schema, self._folder, self._name, self._partition_by)
                 if isinstance(self._folder, Path):
                     flush_folder(self._folder)
         except BaseException as error:
@@ -79,11 +84,11 @@ class DeltaWriter:
 
     def discard(self) -> None:
         """Remove the files of this attempt."""
-        for path in self._folder.glob(f"labels-*-{self._attempt}-*.parquet") if self._owns_files else ():
+        for path in data_files(self._folder, f"labels-*-{self._attempt}-*.parquet") if self._owns_files else ():
             path.unlink(missing_ok=True)
 
-    def _path(self, index: int) -> Place:
-        return self._folder / f"labels-{self._sequence:08d}-{self._attempt}-{index:05d}.parquet"
+    def _name(self, index: int) -> str:
+        return f"labels-{self._sequence:08d}-{self._attempt}-{index:05d}.parquet"
 
     def _commit(self, commit: Commit, functions: FunctionColumns, schema: pa.Schema) -> CommitRecord:
         for _ in range(ATTEMPTS):
@@ -98,12 +103,14 @@ class DeltaWriter:
         raise CommitFailedError(f"{ATTEMPTS} other writers were first")
 
     def _submit(self, table: DeltaTable | None, properties: CommitProperties, schema: pa.Schema) -> None:
-        actions = [AddAction(file.name, file.size, {}, 0, data_change=True, stats=json.dumps(statistics_of(file, schema.names[0]))) for file in self._files]
+        actions = [_action(file, schema.names[0]) for file in self._files]
         delta_schema = Schema.from_arrow(schema)
         if table is None:
             address, options = table_address(self._folder)
-            create_table_with_add_actions(address, delta_schema, actions, mode="error", commit_properties=properties, **options)
+            columns = [self._partition_by] if self._partition_by else None
+            create_table_with_add_actions(address, delta_schema, actions, mode="error", partition_by=columns, commit_properties=properties, **options)
         else:
+            require_partitions(table, self._uri, self._partition_by)
             table.create_write_transaction(actions, "overwrite", delta_schema, commit_properties=properties)
 
     def _landed(self) -> CommitRecord | None:
@@ -128,3 +135,7 @@ class DeltaWriter:
     def _overtaken(self) -> bool:
         """Whether another attempt has committed this sequence."""
         return committed(open_output(self._folder, self._uri, self._app_id), self._uri, self._app_id, self._sequence) is not None
+
+
+def _action(file: DataFile, id_column: str) -> AddAction:
+    return AddAction(file.name, file.size, partition_values(file.name), 0, data_change=True, stats=json.dumps(statistics_of(file, id_column)))

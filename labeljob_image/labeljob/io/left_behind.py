@@ -12,13 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from labeljob.io.delta_commits import QUARANTINE, RUNS, attempts, made_by
+from labeljob.io.partition_names import data_files
 from labeljob.io.places import Place, remove_folder
 
 
 def discard_attempts(folder: Place, app_id: str, sequence: int) -> None:
     """Remove the data files of attempts at the last sequences, up to `sequence`, that another attempt has committed."""
     made = {number: attempt for number, attempt in attempts(folder, app_id).items() if number <= sequence}
-    for path in folder.glob("labels-*-*-*.parquet"):
+    for path in data_files(folder, "labels-*-*-*.parquet"):
         number, attempt = path.name.split("-")[1:3]
         if number.isdecimal() and made.get(int(number), attempt) != attempt:
             path.unlink(missing_ok=True)
@@ -39,7 +40,7 @@ def discard(folder: Place, place: Place, app_id: str) -> None:
     sequence, _, attempt = place.name.partition("-")
     made = made_by(folder, app_id, int(sequence), attempt)
     if made is not None:
-        for path in folder.glob(f"labels-{sequence}-{attempt}-*.parquet"):
+        for path in data_files(folder, f"labels-{sequence}-{attempt}-*.parquet"):
             if path.name not in made.files:
                 path.unlink(missing_ok=True)
         if made.version is None:

@@ -29,6 +29,8 @@ from labeljob.io.delta_commits import QUARANTINE, RUNS
 from labeljob.io.failures import writing
 from labeljob.io.left_behind import discard
 from labeljob.io.parquet_parts import ReadFile
+from labeljob.io.partition_names import data_files
+from labeljob.io.partitions import write_again, write_rows
 from labeljob.io.parts import WHOLE
 from labeljob.io.places import Place
 from labeljob.io.quarantine_files import WORK
@@ -86,7 +88,7 @@ class ShardFiles:
 
     def write(self, work: Path | None, shard: int, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> tuple[DataFile, ...]:
         """Rows as the shard's data files, put in their places once all of them are there."""
-        files = write_data_files(batches, schema, lambda n: (work or self.folder) / f"{self._prefix}{shard:04d}-{n:05d}.parquet")
+        files = write_rows(batches, schema, work or self.folder, lambda n: f"{self._prefix}{shard:04d}-{n:05d}.parquet", self._task.partition_by)
         put_in_place(work, self.folder, (file.name for file in files))
         return tuple(files)
 
@@ -102,7 +104,7 @@ class ShardFiles:
         if bisect_left(ids, file.first) == bisect_right(ids, file.last) or not any(pc.any(flags).as_py() for _, flags in self._among(file, gone, schema.names[:1])):
             return (file,)
         kept = (batch.filter(pc.invert(flags)) for batch, flags in self._among(file, gone, schema.names))
-        files = write_data_files(kept, schema, lambda _: (work or self.folder) / file.name.replace(".parquet", ONCE), file.rows)
+        files = write_again(kept, schema, work or self.folder, file, file.name.replace(".parquet", ONCE))
         put_in_place(work, self.folder, (file.name for file in files))
         return tuple(files)
 
@@ -161,11 +163,11 @@ class ShardFiles:
 
     def path(self, file: DataFile) -> Place:
         """Of a data file, or of a file of ids."""
-        return (self.folder if file.name.startswith("labels-") else self._place) / file.name
+        return (self.folder if file.name.rpartition("/")[2].startswith("labels-") else self._place) / file.name
 
     def rows_of(self, shard: int) -> int:
         """Rows in the data files of a shard whose summary is gone."""
-        return sum(rows_of(path) for path in self.folder.glob(f"{self._prefix}{shard:04d}-*.parquet"))
+        return sum(rows_of(path) for path in data_files(self.folder, f"{self._prefix}{shard:04d}-*.parquet"))
 
     def discard(self) -> None:
         """Remove what the shards left, but data files that a version may name."""

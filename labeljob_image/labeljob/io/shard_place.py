@@ -86,9 +86,16 @@ class ShardPlace:
 def put_in_place(work: Path | None, folder: Place, names: Iterable[str]) -> None:
     """Files of an attempt get where they are looked for."""
     if work is not None:
+        root = Path(str(folder))
+        changed = {root}
         for name in names:
-            (work / name).rename(Path(str(folder)) / name)
-        flush_folder(Path(str(folder)))
+            target = root / name
+            if target.parent != root:  # a partition; `root` itself is not made again, where another attempt took it away
+                target.parent.mkdir(exist_ok=True)
+            (work / name).rename(target)
+            changed.add(target.parent)
+        for place in changed:
+            flush_folder(place)
 
 
 def are_there(sizes: Iterable[tuple[Place, int]]) -> bool:

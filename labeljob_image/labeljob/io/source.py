@@ -9,10 +9,11 @@ import pyarrow as pa
 from labeljob.contract.columns import ColumnType
 from labeljob.resources import BATCH_BYTES, BATCH_ROWS
 
-__all__ = ["BATCH_BYTES", "BATCH_ROWS", "NAMES", "ReadType", "Rows", "Source", "rebatch"]
+__all__ = ["BATCH_BYTES", "BATCH_ROWS", "NAMES", "ROUNDED_UP", "ReadType", "Rows", "Source", "rebatch"]
 
 NAMES: Final = "names"  # a list of text, or texts in one
-ReadType: TypeAlias = ColumnType | Literal["names"]
+ROUNDED_UP: Final = "rounded-up"  # a timestamp, the next microsecond where it has digits below one
+ReadType: TypeAlias = ColumnType | Literal["names", "rounded-up"]
 
 
 @dataclass(frozen=True)

@@ -20,18 +20,7 @@ class Spool:
 
     def __init__(self, resources: Resources) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="labelplane-", ignore_cleanup_errors=True)
-        self._connection = duckdb.connect(
-            config={
-                "threads": resources.threads,
-                "memory_limit": resources.memory_limit,
-                "temp_directory": self._folder.name,
-                "preserve_insertion_order": False,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "allow_community_extensions": False,
-                "python_enable_replacements": False,
-            }
-        )
+        self._connection = scratch_connection(resources, self._folder.name)
         self._made = False
 
     def __enter__(self) -> "Spool":
@@ -75,3 +64,19 @@ class Spool:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def scratch_connection(resources: Resources, folder: str) -> duckdb.DuckDBPyConnection:
+    """An empty database in memory, and beyond the limit in `folder`; it loads and finds nothing by itself."""
+    return duckdb.connect(
+        config={
+            "threads": resources.threads,
+            "memory_limit": resources.memory_limit,
+            "temp_directory": folder,
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_community_extensions": False,
+            "python_enable_replacements": False,
+        }
+    )

@@ -9,7 +9,7 @@ from datetime import UTC
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labeljob.io.source import BATCH_BYTES, NAMES, ReadType, Rows, rebatch
+from labeljob.io.source import BATCH_BYTES, NAMES, ROUNDED_UP, ReadType, Rows, rebatch
 
 ARROW_TYPES: dict[str, pa.DataType] = {
     NAMES: pa.list_(pa.string()),
@@ -18,7 +18,9 @@ ARROW_TYPES: dict[str, pa.DataType] = {
     "float64": pa.float64(),
     "boolean": pa.bool_(),
     "timestamp": pa.timestamp("us", tz="UTC"),
+    ROUNDED_UP: pa.timestamp("us", tz="UTC"),
 }
+TIMES = ("timestamp", ROUNDED_UP)
 _TEXT_FORMS = {
     "int64": r"^[+-]?[0-9]+$",
     "float64": r"(?i)^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?$|^[+-]?(nan|inf|infinity)$",
@@ -42,7 +44,7 @@ def holds(stored: pa.DataType, declared: ReadType) -> bool:
         "boolean": pa.types.is_boolean,
         "timestamp": lambda t: pa.types.is_timestamp(t) or pa.types.is_date(t),
     }
-    return tests[declared](stored)
+    return tests["timestamp" if declared in TIMES else declared](stored)
 
 
 def _is_list(stored: pa.DataType) -> bool:
@@ -50,7 +52,7 @@ def _is_list(stored: pa.DataType) -> bool:
 
 
 def widen(values: pa.Array, declared: ReadType) -> Typed:
-    """Stored values as the declared type. Digits below a microsecond are dropped; a time without zone is UTC."""
+    """Stored values as the declared type. Digits below a microsecond are dropped, or make it the next one (ROUNDED_UP); a time without zone is UTC."""
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if declared == NAMES and not _is_list(values.type):
@@ -58,8 +60,9 @@ def widen(values: pa.Array, declared: ReadType) -> Typed:
     target = ARROW_TYPES[declared]
     if values.type == target:
         return values, None
-    nanoseconds = pa.types.is_timestamp(values.type) and values.type.unit == "ns"
-    return _marked(_each(values, lambda part: pc.cast(part, target, safe=not nanoseconds), target), values.is_valid())
+    if pa.types.is_timestamp(values.type) and values.type.unit == "ns":
+        values = _microseconds(values, up=declared == ROUNDED_UP)
+    return _marked(_each(values, lambda part: pc.cast(part, target), target), values.is_valid())
 
 
 def widened(batches: Iterable[pa.RecordBatch], columns: Mapping[str, ReadType], batch_rows: int) -> Iterator[Rows]:
@@ -75,8 +78,8 @@ def parse(values: pa.Array, declared: ReadType) -> Typed:
     if declared == NAMES:
         return pa.array([None if text is None else _names(text) for text in values.to_pylist()], ARROW_TYPES[NAMES]), None
     text = pc.utf8_trim_whitespace(values)
-    if declared == "timestamp":
-        return _marked(_times(text), values.is_valid())
+    if declared in TIMES:
+        return _marked(_times(text, up=declared == ROUNDED_UP), values.is_valid())
     fits = pc.fill_null(pc.match_substring_regex(text, _TEXT_FORMS[declared]), fill_value=True)
     text = pc.if_else(fits, pc.utf8_ltrim(pc.utf8_lower(text), "+"), None)
     target = ARROW_TYPES[declared]
@@ -89,13 +92,13 @@ def _names(text: str) -> list[str]:
 
 def from_json(values: Sequence[object], declared: ReadType) -> Typed:
     """JSON values as the declared type: a number is never a string, nor a string a number."""
-    fits = _JSON_FORMS[declared]
+    fits = _JSON_FORMS["timestamp" if declared in TIMES else declared]
     kept = [value if value is not None and fits(value) else None for value in values]
     there = pa.array([value is not None for value in values], pa.bool_())
     if declared == NAMES:
         return _marked(pa.array([_names(value) if isinstance(value, str) else value for value in kept], ARROW_TYPES[NAMES]), there)
-    if declared == "timestamp":
-        return _marked(_times(pa.array(kept, pa.string())), there)
+    if declared in TIMES:
+        return _marked(_times(pa.array(kept, pa.string()), up=declared == ROUNDED_UP), there)
     return _marked(pa.array(kept, ARROW_TYPES[declared]), there)
 
 
@@ -122,13 +125,24 @@ def _marked(typed: pa.Array, there: pa.Array) -> Typed:
     return typed, pc.and_(there, typed.is_null()) if lost else None
 
 
-def _times(text: pa.Array) -> pa.Array:
-    """ISO 8601 as UTC microseconds."""
+def _times(text: pa.Array, *, up: bool) -> pa.Array:
+    """ISO 8601 as UTC microseconds; digits below one are dropped, or make it the next one."""
     import pandas as pd
 
     parsed = pd.to_datetime(pd.Series(text.to_pylist(), dtype="object"), utc=True, format="ISO8601", errors="coerce")
+    if up:
+        parsed = parsed.dt.ceil("us")
     instants = parsed.dt.tz_convert(UTC).dt.tz_localize(None).dt.as_unit("us").to_numpy()  # not a Series: see labeljob.without_pandas
     return pa.array(instants).cast(ARROW_TYPES["timestamp"])
+
+
+def _microseconds(nanoseconds: pa.Array, *, up: bool) -> pa.Array:
+    """Times of whole microseconds, the ones before or the next; before 1970, too."""
+    numbers = nanoseconds.cast(pa.int64())
+    whole = pc.divide(numbers, 1000)  # towards zero
+    rest = pc.subtract(numbers, pc.multiply(whole, 1000))
+    moved = pc.add(whole, pc.greater(rest, 0).cast(pa.int64())) if up else pc.subtract(whole, pc.less(rest, 0).cast(pa.int64()))
+    return moved.cast(ARROW_TYPES["timestamp"])
 
 
 def _each(values: pa.Array, cast: Callable[[pa.Array], pa.Array], target: pa.DataType) -> pa.Array:

@@ -82,7 +82,7 @@ def _committed(task: CommitTask, files: ShardFiles, context: StepContext) -> Lab
     data = [file for one in summaries for file in one.files]
     if merge.shared:
         data = _set_apart(task, data, merge.shared, files, labelling)
-    writer = DeltaWriter(files.folder, label.output, label.app_id, label.sequence, (files.attempt, data))
+    writer = DeltaWriter(files.folder, label.output, label.app_id, label.sequence, (files.attempt, data), label.partition_by)
     apart = quarantine_of(held, merge.sharing, labelling.declared, files.quarantine_uri)
     kept = together(parts) if parts else None
     votes = VotesPlaces(files.folder, label, task.shards).write(kept) if kept else None

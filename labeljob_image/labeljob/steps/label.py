@@ -52,7 +52,7 @@ def _committed(task: LabelTask, context: StepContext) -> LabelResult:
 
 def _labelled(task: LabelTask, started: datetime, context: StepContext, *, reuse: bool) -> LabelResult:
     labelling, source, output = labelling_of(task, context), open_pinned(task.data, context.locations), context.locations.path(task.output)
-    writer, digest, shared = DeltaWriter(output, task.output, task.app_id, task.sequence), ContentDigest(), list[pa.Array]()
+    writer, digest, shared = DeltaWriter(output, task.output, task.app_id, task.sequence, partition_by=task.partition_by), ContentDigest(), list[pa.Array]()
     part = open_whole(task.data, context.locations) if task.history_limit else None
     with (piecewise_of(task, labelling, part, source, context, reuse=reuse) or nullcontext()) as pieces, Spool(context.resources) as spool:
         accepted = accept(source, task, labelling, context, pieces)

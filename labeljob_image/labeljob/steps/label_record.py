@@ -14,7 +14,7 @@ from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import Commit, LabelResult
 from labeljob.errors import JobError
 from labeljob.figures import Figure
-from labeljob.io.delta_commits import CommitRecord, committed, open_output
+from labeljob.io.delta_commits import CommitRecord, committed, open_output, require_partitions
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.logs import now_text
 from labeljob.steps.context import StepContext
@@ -106,6 +106,8 @@ def commit_of(
 def standing(task: LabelTask, context: StepContext) -> CommitRecord | None:
     """The record of this task's sequence when it is committed. JobError SUPERSEDED, OUTPUT_CONFLICT: it must not be."""
     table = open_output(context.locations.path(task.output), task.output, task.app_id)
+    if table is not None:
+        require_partitions(table, task.output, task.partition_by)
     return committed(table, task.output, task.app_id, task.sequence)
 
 

@@ -5,9 +5,11 @@ import pyarrow as pa
 from labeljob.contract.config import LabelTask
 from labeljob.contract.drift import Shift
 from labeljob.contract.privacy import PrivacyFinding
+from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import FunctionColumns
 from labeljob.drift.comparison import shifts
 from labeljob.drift.reference import Reference
+from labeljob.errors import JobError
 from labeljob.figures import Figure
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.looks import Looks
@@ -30,6 +32,9 @@ class SetLabelling:
         self._artifact, self._run = artifact, task.run
         self.declared, self.function_set_digest = artifact.function_set, artifact.function_set_digest
         self.voting = artifact.voting
+        if task.partition_by == "label":
+            what = "label is no column of the output of a multi-label set, which has a list, labels: use covered, or leave it out, in a new LabelJob"
+            raise JobError(JobReason.FUNCTIONS_INVALID, f"spec.output.partitionBy: {what}")
         self.schema = output_schema(artifact.function_set)
         self.functions = len(artifact.voters.names)
         self._gold = set_gold_of(

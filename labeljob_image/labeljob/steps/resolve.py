@@ -23,6 +23,7 @@ VERSIONS = 10
 def run_resolve(task: ResolveTask, context: StepContext) -> ResolveResult:
     """Pins of what is there now. Nothing is written."""
     data = pin(task.data, context.locations)
+    stored = bytes_of(data, context.locations)
     versions = _home(task, context).versions() if task.artifacts else []
     current = _current(versions, task.pin)
     digest, hash_key = _set_pins(task.function_set, context)
@@ -37,7 +38,8 @@ def run_resolve(task: ResolveTask, context: StepContext) -> ResolveResult:
         pin_found=None if task.pin is None else current is not None,
         inputs=_inputs(task, context),
         commit=_last_commit(task, context),
-        shards=_shards(task, data, context),
+        stored=stored,
+        shards=_shards(task, data, stored, context),
     )
 
 
@@ -92,11 +94,11 @@ def _pinned_input(query: InputQuery, context: StepContext) -> tuple[ModelInput, 
     return pin, found.inputs
 
 
-def _shards(task: ResolveTask, data: DatasetPin, context: StepContext) -> int | None:
+def _shards(task: ResolveTask, data: DatasetPin, stored: int, context: StepContext) -> int | None:
     """What reads data in parts is loaded only where there may be several."""
     if task.shards is None or task.shards == 1:
         return task.shards
-    if task.shards == "auto" and bytes_of(data, context.locations) <= SHARD_BYTES:
+    if task.shards == "auto" and stored <= SHARD_BYTES:
         return 1
     from labeljob.io.parted import shards_for
 

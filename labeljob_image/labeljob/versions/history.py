@@ -1,10 +1,11 @@
 """The versions of an output table that a LabelJob committed, and whether their files are still there."""
 
+from typing import Protocol
+
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from labeljob.contract.reasons import JobReason
-from labeljob.contract.versions import VersionsRequest
 from labeljob.errors import JobError
 from labeljob.io.delta_commits import CommitRecord, open_output, record_at, versions_of
 from labeljob.io.locations import Locations
@@ -13,7 +14,20 @@ from labeljob.io.places import Place, open_table
 SHOWN = 10
 
 
-def opened(request: VersionsRequest, locations: Locations) -> DeltaTable:
+class OfOutput(Protocol):
+    """What asks about the output of a LabelJob."""
+
+    @property
+    def job(self) -> str: ...
+
+    @property
+    def output(self) -> str: ...
+
+    @property
+    def app_id(self) -> str: ...
+
+
+def opened(request: OfOutput, locations: Locations) -> DeltaTable:
     """The output, when it is this LabelJob's. JobError SOURCE_NOT_FOUND, OUTPUT_CONFLICT."""
     table = open_output(locations.path(request.output), request.output, request.app_id)
     if table is None:
@@ -21,7 +35,7 @@ def opened(request: VersionsRequest, locations: Locations) -> DeltaTable:
     return table
 
 
-def record_of(table: DeltaTable, request: VersionsRequest, version: int) -> CommitRecord:
+def record_of(table: DeltaTable, request: OfOutput, version: int) -> CommitRecord:
     """The record of a version that this LabelJob committed. JobError SOURCE_NOT_FOUND."""
     found = record_at(table, request.app_id, version)
     if found is None:

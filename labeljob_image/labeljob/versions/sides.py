@@ -46,14 +46,14 @@ def sides_of(table: DeltaTable, request: VersionsRequest, versions: Sequence[int
 
 def _side(table: DeltaTable, request: VersionsRequest, version: int, locations: Locations) -> Side:
     record = record_of(table, request, version)
-    function_set, key_id = _voted(record.commit, request, locations)
+    function_set, key_id = voted(record.commit, (request.artifacts, *request.other_artifacts), locations)
     return Side(version, record, at_version(locations.path(request.output), request.output, version), function_set, key_id)
 
 
-def _voted(commit: Commit, request: VersionsRequest, locations: Locations) -> tuple[FunctionSet, str | None]:
+def voted(commit: Commit, homes: Sequence[str], locations: Locations) -> tuple[FunctionSet, str | None]:
     """`voted_set` of a commit's model version, from whichever home has it: the LabelJob may have named another LabelModel then. Its digest says that it is the one."""
     missing = None
-    for uri in (request.artifacts, *request.other_artifacts):
+    for uri in homes:
         try:
             return voted_set(ArtifactHome(locations.path(uri), uri).load(commit.model_version, commit.model_sha256), uri)
         except JobError as error:

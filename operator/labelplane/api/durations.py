@@ -1,11 +1,5 @@
-"""Go durations (`168h`, `1h30m`, `500ms`) in seconds."""
+"""Go durations in seconds, as operator and job both read them."""
 
-import re
+from labeljob.contract.durations import seconds
 
-UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h)")
-
-
-def seconds(duration: str) -> float:
-    """Seconds of a duration that fits `runtime.DURATION_PATTERN`."""
-    return sum(float(number) * UNITS[unit] for number, unit in _PART.findall(duration))
+__all__ = ["seconds"]

@@ -13,6 +13,7 @@ OWNER_KIND_LABEL = f"{GROUP}/owner-kind"
 OWNER_NAME_LABEL = f"{GROUP}/owner-name"
 STEP_LABEL = f"{GROUP}/step"
 CONFIG_DIGEST_ANNOTATION = f"{GROUP}/config-digest"
+CLAIMS_ANNOTATION = f"{GROUP}/claims"  # of a Job: access modes of its claims when it was made
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "labelplane"
 

@@ -6,15 +6,17 @@ from pydantic import Field, model_validator
 
 from labeljob.contract.base import Wire
 from labeljob.contract.config import MOST_HISTORY, MOST_SHARDS
-from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset, Located, SecretOfUri, VolumeUri
+from labeljob.contract.datasets import Dataset, DatasetPin, GoldDataset
 from labeljob.contract.drift import DRIFT_LIMIT, Shift
+from labeljob.contract.durations import Duration
 from labeljob.contract.inputs import MOST_CHAIN, ModelInput
 from labeljob.contract.privacy import FINDINGS, HashKeyPin, PrivacyFinding
 from labeljob.contract.quarantine import MOST_SHARE, Quarantine
 from labelplane.api.conditions import Conditions
 from labelplane.api.label_model import FunctionSetPin, Name
 from labelplane.api.metadata import Metadata
-from labelplane.api.runtime import Duration, Runtime
+from labelplane.api.output import Output
+from labelplane.api.runtime import Runtime, SizedResources
 from labelplane.api.schedules import Schedule, TimeZone
 from labelplane.api.sharding import PodSeconds, RunProgress, RunShards
 
@@ -26,14 +28,6 @@ class ModelRef(Wire):
 
     name: Name
     version: Annotated[int | None, Field(ge=1, description="Hold this version. When left out: the one that the model serves.")] = None
-
-
-class Output(Located):
-    """The table of labels. Its place cannot change; make a new LabelJob for another table."""
-
-    uri: VolumeUri
-    format: Annotated[Literal["delta"], Field(description="How labels are stored.")]
-    secret_ref: SecretOfUri = None
 
 
 class Objectives(Wire):
@@ -239,6 +233,7 @@ class JobPins(Wire):
     scheduled_for: Annotated[str | None, Field(description="The tick of the schedule that the run is for.")] = None
     shards: Annotated[int, Field(description="In how many parts the run labels the data.")] = 1
     history_limit: Annotated[int, Field(description="Of how many runs the votes are kept beside the output.")] = 0
+    resources: SizedResources = None
     started_at: str
 
 

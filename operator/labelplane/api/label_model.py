@@ -14,7 +14,7 @@ from labeljob.contract.privacy import FINDINGS, HashKeyPin, PrivacyFinding
 from labeljob.contract.result import DependentPair, StartPin
 from labelplane.api.conditions import Conditions
 from labelplane.api.metadata import Metadata
-from labelplane.api.runtime import Runtime
+from labelplane.api.runtime import Runtime, SizedResources
 from labelplane.api.sharding import FitShards, PodSeconds, RunProgress
 
 TAKES_NO_GOLD = ("majority-vote", "generative", "triplet")
@@ -251,6 +251,7 @@ class ModelPins(Wire):
     fit_digest: str
     version: Annotated[int, Field(description="The version that the fit writes, or has written.")]
     shards: Annotated[int, Field(description="In how many parts the fit reads the data.")] = 1
+    resources: SizedResources = None
 
 
 class LabelModelStatus(Wire):

@@ -52,6 +52,7 @@ class ControlReason(StrEnum):
     OUT_OF_MEMORY = "OutOfMemory"
     UNSCHEDULABLE = "Unschedulable"
     POD_NOT_STARTING = "PodNotStarting"
+    VOLUME_NOT_SHAREABLE = "VolumeNotShareable"  # another pod, or another node, has a claim that only one can have
     EVICTED = "Evicted"  # the node was short of memory or disk, or the pod took more disk than it may
     JOB_DELETED = "JobDeleted"  # event: somebody deleted a Job of ours, or its pod before the result was read
     JOB_EDITED = "JobEdited"  # event: somebody edited a Job of ours

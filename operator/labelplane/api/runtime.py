@@ -6,9 +6,7 @@ from pydantic import Field
 
 from labeljob.contract.base import Wire
 
-DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$"
 ENV_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
-Duration = Annotated[str, Field(max_length=32, pattern=DURATION_PATTERN)]
 Quantity = Annotated[
     str | int,
     Field(
@@ -32,6 +30,11 @@ class Resources(Wire):
 
     requests: Annotated[dict[str, Quantity] | None, Field(max_length=16)] = None
     limits: Annotated[dict[str, Quantity] | None, Field(max_length=16)] = None
+
+
+SizedResources = Annotated[
+    Resources | None, Field(description="What each pod asks for where spec.runtime.resources does not say: sized from the stored bytes when the pins were made.")
+]
 
 
 class Toleration(Wire):
@@ -59,7 +62,13 @@ class Runtime(Wire):
     ] = None
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     image_pull_secrets: Annotated[list[ImagePullSecret] | None, Field(max_length=16)] = None
-    resources: Annotated[Resources | None, Field(description="When left out: requests of 100m CPU and 256Mi, a limit of 1Gi of memory.")] = None
+    resources: Annotated[
+        Resources | None,
+        Field(
+            description="Requests and limits of the pods, each as it is given. requests.cpu, requests.memory and limits.memory that are left out are sized from the bytes that"
+            " a pod reads, and never against what is given: 50m, 128Mi and 512Mi for up to 1 MiB, and at most 500m, 1Gi and 1Gi."
+        ),
+    ] = None
     node_selector: Annotated[dict[str, str] | None, Field(max_length=64)] = None
     tolerations: Annotated[list[Toleration] | None, Field(max_length=32)] = None
     service_account_name: Annotated[

@@ -129,6 +129,11 @@ RULES: dict[str, list[Rule]] = {
             "rule": "self.uri == oldSelf.uri && self.format == oldSelf.format",
             "message": "output.uri and output.format cannot change: make a new LabelJob for another table",
         },
+        {
+            "rule": "(has(self.partitionBy) ? self.partitionBy : '') == (has(oldSelf.partitionBy) ? oldSelf.partitionBy : '')",
+            "message": "output.partitionBy cannot change: make a new LabelJob for another table",
+            "fieldPath": ".partitionBy",
+        },
     ],
     "LabelJobSpec": [
         {

@@ -3,9 +3,10 @@
 from pydantic_core import ErrorDetails
 
 from labeljob.contract.datasets import SECRET_PATTERN, URI_PATTERN, VOLUME_URI_PATTERN
+from labeljob.contract.durations import DURATION_PATTERN
 from labeljob.contract.functions import CLASS_PATTERN, ENTRYPOINT_PATTERN, FUNCTION_PATTERN
 from labeljob.contract.privacy import REF_KEY_PATTERN, REF_NAME_PATTERN
-from labelplane.api.runtime import DURATION_PATTERN, ENV_NAME_PATTERN
+from labelplane.api.runtime import ENV_NAME_PATTERN
 from labelplane.api.schedules import SCHEDULE_PATTERN, ZONE_PATTERN
 
 NAME = "is not a name here: at most 63 letters, digits, _ . and -, the first a letter or digit"

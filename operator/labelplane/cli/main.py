@@ -19,6 +19,7 @@ from labelplane.cli.reading import explain as explain_row
 from labelplane.cli.reading import report as write_report
 from labelplane.cli.run import run as run_manifests
 from labelplane.cli.tables import conditions_table, quality_table
+from labelplane.cli.training_set import show_training_set, write_training_set
 from labelplane.cli.validate import Verdict, verdict_on
 from labelplane.cli.verdicts import show_verdicts
 from labelplane.cli.versions import diff as diff_versions
@@ -38,6 +39,12 @@ ReportFile = Annotated[Path | None, typer.Option("--file", "-f", help="The page 
 Before = Annotated[int, typer.Argument(metavar="V1", min=0, help="The version of the output table to compare with.")]
 After = Annotated[int, typer.Argument(metavar="V2", min=0, help="The other one, mostly the later.")]
 Restored = Annotated[int, typer.Argument(metavar="VERSION", min=0, help="The version of the output table to restore.")]
+Target = Annotated[str, typer.Argument(metavar="TARGET", help="The file (Parquet) or table (Delta) to write: a path, or a pvc://, s3:// or file: URI.")]
+Wanted = Annotated[Path | None, typer.Option("--with", "-w", help="A YAML file that says which columns and feature tables to join.")]
+OfVersion = Annotated[int | None, typer.Option("--version", min=0, help="The version of the output table (default: the newest).")]
+Uncovered = Annotated[bool, typer.Option("--uncovered", help="Rows on which no function votes, too: their weight is 0.")]
+TargetSecret = Annotated[str | None, typer.Option(help="The Secret that opens an s3:// TARGET (default: the environment).")]
+Form = Annotated[str, typer.Option("--format", help="parquet or delta.")]
 Output = Annotated[str, typer.Option("--output", "-o", help="table or json.")]
 Drawn = Annotated[bool, typer.Option("--report/--no-report", help="Draw a report of what has been labelled, unless it is there.")]
 
@@ -117,6 +124,21 @@ def rollback(version: Restored, directory: Directory = Path(), state: State = No
     found = restore_version(state_folder(directory, state), job, version)
     text = f"{found['labelJob']}: version {found['restored']} is restored as version {found['version']} (run {found['run']}); it stands until the next run"
     print(json.dumps(found, indent=2) if as_json else text)
+
+
+@app.command()
+def features(
+    target: Target, directory: Directory = Path(), state: State = None, job: JobName = None, wanted: Wanted = None, version: OfVersion = None,
+    uncovered: Uncovered = False, form: Form = "parquet", target_secret: TargetSecret = None, volume: Volumes = [], secret: Secrets = [],  # noqa: B006
+    output: Output = "table",
+) -> None:  # fmt: skip
+    """Write a training set: labels beside the columns and features of their rows, as they were known at the row's time."""
+    as_json, root = _is_json(output), state_folder(directory, state)
+    found = write_training_set(root, job, target, wanted, version=version, uncovered=uncovered, form=form, volumes=volume, secrets=secret, target_secret=target_secret)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        show_training_set(found, Console())
 
 
 @app.command()

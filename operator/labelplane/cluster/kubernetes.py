@@ -11,6 +11,7 @@ Why a stale cache does no harm. A decision is made from the cache, which may lag
 What a decision reads is therefore allowed to be old; what it writes is checked by the API server.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,15 +21,18 @@ from labelplane.cluster.cache import Cache
 from labelplane.cluster.client import ApiError, Client
 from labelplane.cluster.events import EventRecorder
 from labelplane.cluster.jobs import JobWriter
-from labelplane.cluster.paths import BY_KIND
+from labelplane.cluster.paths import BY_KIND, CLAIMS
 from labelplane.cluster.refusals import CONFLICT, REFUSED
 from labelplane.errors import Transient
 from labelplane.plan.actions import Action, CreateJob, Event
-from labelplane.plan.observed import Observed
+from labelplane.plan.observed import Claim, Observed
+from labelplane.resources.claims import claims_of
 from labelplane.resources.config_map import config_map_manifest
 from labelplane.resources.job import job_manifest
 from labelplane.resources.job_state import observed_job
 from labelplane.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 class KubernetesCluster:
@@ -54,7 +58,8 @@ class KubernetesCluster:
         """See `Cluster.apply`."""
         if isinstance(action, CreateJob):
             config_map = config_map_manifest(action.intent, observed.resource)
-            await self._jobs.create(observed.resource, config_map, job_manifest(action.intent, observed.resource, self._settings))
+            claims = [await self._claim(observed.key.namespace, name) for name in claims_of(action.intent)]
+            await self._jobs.create(observed.resource, config_map, job_manifest(action.intent, observed.resource, self._settings, claims))
         else:
             await self._jobs.delete(observed.resource, action.name, action.uid)
 
@@ -81,6 +86,16 @@ class KubernetesCluster:
             known = self._cache.get(key)
             if error.status == 404 and known is not None:
                 self._cache.forget(key, known["metadata"]["uid"])
+
+    async def _claim(self, namespace: str, name: str) -> Claim:
+        """A claim with its access modes; without them when it is not there yet, or may not be read: then the scheduler finds out who cannot share it."""
+        try:
+            found = await self._client.get(CLAIMS.path(namespace, name))
+        except ApiError as error:
+            if error.status == 403:
+                logger.warning("PersistentVolumeClaim %s/%s may not be read (docs/rbac.md): shards are not kept from claims that they cannot share", namespace, name)
+            return Claim(name)
+        return Claim(name, tuple(found["spec"].get("accessModes") or ()))
 
     async def _not_written(self, observed: Observed, error: ApiError) -> None:
         if error.status == 404:

@@ -34,6 +34,7 @@ LABEL_JOBS = Collection(LABEL_JOB.kind, GROUP, VERSION, LABEL_JOB.plural)
 JOBS = Collection("Job", "batch", "v1", "jobs", _OURS)
 PODS = Collection("Pod", "", "v1", "pods", _OURS)
 CONFIG_MAPS = Collection("ConfigMap", "", "v1", "configmaps")
+CLAIMS = Collection("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims")
 EVENTS = Collection("Event", "", "v1", "events")
 
 OUR_KINDS = (FUNCTION_SETS, LABEL_MODELS, LABEL_JOBS)

@@ -22,7 +22,7 @@ class JobIntent:
     config: JobConfig
     reads: tuple[str, ...]  # URIs mounted read-only
     writes: tuple[str, ...]  # URIs mounted writable
-    runtime: Runtime
+    runtime: Runtime  # with all that a pod asks for: `sizing.with_resources`
     deadline_seconds: int | None = None
     completions: int | None = None
     parallelism: int = 1

@@ -15,6 +15,7 @@ from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
 from labelplane.plan.observed import Observed
 from labelplane.plan.privacy import secrets_of
 from labelplane.plan.runtime import image_of, merged
+from labelplane.plan.sizing import LOOKING, with_resources
 from labelplane.plan.sources import lookup_uris, refuse_files
 from labelplane.settings import Settings
 
@@ -77,6 +78,6 @@ def _intent(resource: LabelingFunctionSet, request: str) -> JobIntent:
         config=JobConfig(step="check", owner=owner, access=tuple(access_to_lookups(functions)), check=CheckTask(function_set=functions)),
         reads=lookup_uris(functions),
         writes=(),
-        runtime=merged(resource.spec.runtime),
+        runtime=with_resources(merged(resource.spec.runtime), LOOKING),
         secrets=secrets_of(functions),
     )

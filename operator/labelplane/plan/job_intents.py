@@ -13,6 +13,7 @@ from labelplane.plan.access import access_to, access_to_inputs, home_of
 from labelplane.plan.actions import JobIntent
 from labelplane.plan.job_context import JobContext, resolve_name
 from labelplane.plan.runtime import at_pinned_image
+from labelplane.plan.sizing import LOOKING, with_resources
 
 COMMIT = "commit"
 
@@ -29,7 +30,7 @@ def resolve_intent(context: JobContext) -> JobIntent:
         config=JobConfig(step="resolve", owner=_owner(resource), access=_access(context), resolve=task),
         reads=(spec.input.uri, *((spec.gold_data.uri,) if spec.gold_data else ()), artifacts, spec.output.uri),
         writes=(),
-        runtime=context.runtime,
+        runtime=with_resources(context.runtime, LOOKING),
     )
 
 
@@ -73,7 +74,7 @@ def _run_intent(
         config=config,
         reads=(pins.input.uri, *((pins.gold_data.uri,) if pins.gold_data else ()), pins.model_artifacts, *(one.artifacts for one in pins.inputs)),
         writes=(spec.output.uri,),
-        runtime=at_pinned_image(context.runtime, pins.image),
+        runtime=with_resources(at_pinned_image(context.runtime, pins.image), pins.resources),
         deadline_seconds=max(1, int(seconds(spec.active_deadline) - spent_seconds)) if spec.active_deadline else None,
         secrets=(pins.hash_key,) if pins.hash_key else (),
         completions=completions,
@@ -95,7 +96,7 @@ def _label_task(context: JobContext, pins: JobPins) -> LabelTask:
         gold_probability_column=spec.gold_data.inclusion_probability_column if spec.gold_data else None,
         artifacts=pins.model_artifacts, model_name=pins.model.name, model_version=pins.model.version, model_sha256=pins.model.digest,
         output=spec.output.uri, app_id=_app_id(context.resource), sequence=pins.sequence, run_digest=pins.run_digest, run=_name(context, pins), image=pins.image,
-        quarantine=spec.quarantined_share, history_limit=pins.history_limit,
+        partition_by=spec.output.partition_by, quarantine=spec.quarantined_share, history_limit=pins.history_limit,
     )  # fmt: skip
 
 

@@ -6,13 +6,16 @@ from labelplane.api.label_job import JobPins, ModelPin
 from labelplane.api.label_model import FunctionSetPin
 from labelplane.api.reasons import ControlReason
 from labelplane.errors import Stalled
+from labelplane.plan.function_set import functions_of
 from labelplane.plan.job_context import JobContext
 from labelplane.plan.observed import ObservedJob
+from labelplane.plan.references import runtime_of_set
 from labelplane.plan.runtime import pinned_image
+from labelplane.plan.sizing import sized
 
 
 def job_pins(context: JobContext, job: ObservedJob, result: JobResult, found: ResolveResult) -> JobPins:
-    """The number of shards, and of runs whose votes are kept, are pinned and not part of the run digest: the labels are the same for any.
+    """The number of shards, of runs whose votes are kept, and what pods ask for are pinned and not part of the run digest: the labels are the same for any.
 
     Raises:
         Stalled: the model has no such version.
@@ -32,6 +35,9 @@ def job_pins(context: JobContext, job: ObservedJob, result: JobResult, found: Re
     }
     if spec.quarantined_share is not None:  # only then: the digest of a run that sets nothing apart stays as it was
         run |= {"quarantine": spec.quarantined_share}
+    if spec.output.partition_by is not None:
+        run |= {"partitionBy": spec.output.partition_by}
+    function_set, shards = runtime_of_set(context.observed, model), found.shards or 1
     previous = context.status.pins.sequence if context.status.pins else 0
     return JobPins(
         request=context.request, scope=context.scope, scheduled_for=context.tick, input=found.data, gold_data=found.gold,
@@ -39,6 +45,7 @@ def job_pins(context: JobContext, job: ObservedJob, result: JobResult, found: Re
         model_artifacts=model.spec.artifacts.uri, inputs=version.inputs, hash_key=version.hash_key,
         function_set=FunctionSetPin(name=model.spec.function_set_ref.name, digest=version.function_set_digest),
         image=image, build=result.build, run_digest=digest_of(run),
-        sequence=max(previous, found.commit.sequence if found.commit else 0) + 1, shards=found.shards or 1, history_limit=spec.kept_runs,
+        sequence=max(previous, found.commit.sequence if found.commit else 0) + 1, shards=shards, history_limit=spec.kept_runs,
+        resources=sized(found.stored, shards, functions_of(function_set) if function_set else None),
         started_at=context.now.isoformat(timespec="seconds"),
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """How far a Job is that must exist: make it, wait for it, or read what came of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from labeljob.contract.reasons import JobReason
@@ -8,6 +8,7 @@ from labeljob.contract.result import JobResult
 from labelplane.api.reasons import ConditionType, ControlReason
 from labelplane.plan.actions import Action, CreateJob, DeleteJob, DomainCondition, Event, JobIntent, Outcome
 from labelplane.plan.observed import Indexes, Observed, ObservedJob
+from labelplane.plan.volumes import MOUNT_SECONDS, one_after_another, waits_for_a_pod, waits_for_volumes
 
 DOMAIN = {
     JobReason.SCHEMA_BROKEN: ConditionType.SCHEMA_BROKEN,
@@ -56,7 +57,22 @@ def progress(observed: Observed, intent: JobIntent, reason: ControlReason, *, no
         return Progress(job=job, outcome=_failure(job))
     if job.state == "succeeded":
         return _succeeded(job, reason) if job.indexes is None else _all_done(job, job.indexes, reason)
-    return _without_pod(job, reason, now) if job.without_pod else Progress(job=job, outcome=_unfinished(job, reason))
+    return _without_pod(job, reason, now) if job.without_pod else _under_work(observed, job, reason, now)
+
+
+def _under_work(observed: Observed, job: ObservedJob, reason: ControlReason, now: datetime) -> Progress:
+    """Its pods run, or something keeps them from it; who waits for a volume waits a while before anybody is told."""
+    wait = None
+    if job.problem is not None and job.problem.reason == ControlReason.VOLUME_NOT_SHAREABLE:
+        wait = waits_for_a_pod(observed, job, job.problem.since or job.created_at, now)
+        job = replace(job, problem=None)
+    elif job.problem is None and job.volumes_awaited_since is not None:
+        wait = waits_for_volumes(observed, job, job.volumes_awaited_since, now)
+    usual = _unfinished(job, reason, one_after_another(observed, job))
+    if wait is not None:
+        return Progress(job=job, outcome=wait.outcome or usual, requeue_after=wait.look_again)
+    unheard = job.indexes is not None and job.state == "pending"  # pods of many that get a node wake nobody
+    return Progress(job=job, outcome=usual, requeue_after=MOUNT_SECONDS if unheard else None)
 
 
 def _is_edited(job: ObservedJob, intent: JobIntent) -> bool:
@@ -99,10 +115,10 @@ def _succeeded(job: ObservedJob, reason: ControlReason) -> Progress:
     return Progress(job=job, outcome=Outcome("stalled", ControlReason.JOB_FAILED, f"Job {job.name} left no result: set the reconcile-at annotation to run it again"))
 
 
-def _unfinished(job: ObservedJob, reason: ControlReason) -> Outcome:
+def _unfinished(job: ObservedJob, reason: ControlReason, how: str = "") -> Outcome:
     if job.problem:
         return _under_way(ControlReason(job.problem.reason), f"{_part(job)}{job.problem.message} (Job {job.name})")
-    return _under_way(reason, f"{WORDS[reason]} (Job {job.name})")
+    return _under_way(reason, f"{WORDS[reason]}{how} (Job {job.name})")
 
 
 def _failure(job: ObservedJob) -> Outcome:

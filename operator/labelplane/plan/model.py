@@ -30,6 +30,7 @@ from labelplane.plan.runs import pod_seconds
 from labelplane.plan.runtime import pinned_image
 from labelplane.plan.shards import in_shards, with_progress
 from labelplane.plan.situation import beside_what_serves
+from labelplane.plan.sizing import sized
 from labelplane.plan.sources import refuse_files
 from labelplane.plan.versions import current_version, figures, history
 from labelplane.plan.warm_start import start_pin
@@ -131,10 +132,12 @@ def _pins(context: ModelContext, result: JobResult, found: ResolveResult, image:
         fit["start"] = start.fit_digest
     if found.inputs:
         fit["inputs"] = [[one.name, one.version, one.sha256] for one in direct_inputs(found.inputs)]
+    shards = found.shards or 1
     return ModelPins(
         request=context.request, scope=context.scope, training_data=found.data, gold_data=found.gold, start=start, inputs=found.inputs, function_set_digest=digest,
         hash_key=found.hash_key,
-        image=image, build=result.build, fit_digest=digest_of(fit), version=newest + 1, shards=found.shards or 1,
+        image=image, build=result.build, fit_digest=digest_of(fit), version=newest + 1, shards=shards,
+        resources=sized(found.stored, shards, functions_of(context.function_set)),
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from labelplane.plan.function_set import functions_of
 from labelplane.plan.model_context import ModelContext
 from labelplane.plan.privacy import secrets_of
 from labelplane.plan.runtime import at_pinned_image
+from labelplane.plan.sizing import LOOKING, with_resources
 from labelplane.plan.sources import lookup_uris
 
 SHARDS = "shards"
@@ -37,7 +38,7 @@ def resolve_intent(context: ModelContext) -> JobIntent:
         config=JobConfig(step="resolve", owner=_owner(context.resource), access=_access(context, queries), resolve=task),
         reads=(spec.training_data.uri, *gold, spec.artifacts.uri, *(one.artifacts for one in queries), *lookup_uris(functions)),
         writes=(),
-        runtime=context.runtime,
+        runtime=with_resources(context.runtime, LOOKING),
         secrets=secrets_of(functions),
     )
 
@@ -79,7 +80,7 @@ def _fit_intent(context: ModelContext, pins: ModelPins, config: JobConfig, *suff
             *lookup_uris(functions),
         ),
         writes=(spec.artifacts.uri,),
-        runtime=at_pinned_image(context.runtime, pins.image),
+        runtime=with_resources(at_pinned_image(context.runtime, pins.image), pins.resources),
         secrets=secrets_of(functions),
         completions=completions,
         parallelism=parallelism,

@@ -18,6 +18,23 @@ class PodProblem:
 
     reason: str
     message: str
+    since: datetime | None = None  # where it matters for how long
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A PersistentVolumeClaim that a Job mounts; no `modes` where they are not known."""
+
+    name: str
+    modes: tuple[str, ...] = ()
+
+    @property
+    def for_one_pod(self) -> bool:
+        return "ReadWriteOncePod" in self.modes
+
+    @property
+    def for_one_node(self) -> bool:
+        return "ReadWriteOnce" in self.modes and "ReadWriteMany" not in self.modes
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,8 @@ class ObservedJob:
     without_pod: bool = False  # no pod has been made for it yet
     indexes: Indexes | None = None
     index: int | None = None
+    claims: tuple[Claim, ...] = ()
+    volumes_awaited_since: datetime | None = None  # by its newest pod, which has a node
     pod_seconds: float | None = None  # that its pods ran, once it has finished; of those that are still there
 
     @property

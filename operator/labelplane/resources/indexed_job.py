@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from labelplane.plan.observed import Indexes, PodProblem
+from labelplane.resources.claims import waits_for_volumes_since
 from labelplane.resources.job import FINAL_EXIT_CODES
 from labelplane.resources.pod_problems import pod_problem
-from labelplane.resources.pod_times import ends
+from labelplane.resources.pod_times import ends, instant
 
 INDEX = "batch.kubernetes.io/job-completion-index"  # a label and an annotation of each pod
 Raw = Mapping[str, Any]
@@ -58,15 +61,29 @@ def trouble(job: Raw, pods: Iterable[Raw]) -> tuple[int, PodProblem] | None:
     status = job.get("status") or {}
     done, some_run = frozenset(numbers(status.get("completedIndexes"))), bool(status.get("ready"))
     by_index: dict[int, list[Raw]] = {}
-    for pod in pods:
+    every = list(pods)
+    for pod in every:
         index = index_of(pod)
         if index not in done and pod.get("status", {}).get("phase") != "Running" and not (some_run and is_unscheduled(pod)):
             by_index.setdefault(index, []).append(pod)
     for index in sorted(by_index):
         found = pod_problem(sorted(by_index[index], key=lambda pod: pod["metadata"].get("creationTimestamp") or ""))
         if found is not None:
-            return index, found
+            return index, found if found.since is None else replace(found, since=max([found.since, *_ends(every)]))
     return None
+
+
+def volumes_awaited_since(job: Raw, pods: Sequence[Raw]) -> datetime | None:
+    """Since when the pod that has waited longest for its volumes does, if no pod runs."""
+    if (job.get("status") or {}).get("ready"):
+        return None
+    waits = [since for pod in pods if (since := waits_for_volumes_since([pod])) is not None]
+    return max([min(waits), *_ends(pods)]) if waits else None
+
+
+def _ends(pods: Iterable[Raw]) -> list[datetime]:
+    """When containers ended: until then a pod of the Job had what the others wait for."""
+    return [moment for pod in pods for one in ends(pod) if (moment := instant(one.get("finishedAt"))) is not None]
 
 
 def is_unscheduled(pod: Raw) -> bool:

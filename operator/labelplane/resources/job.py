@@ -1,12 +1,14 @@
 """The Job of an intent: one pod, or one for each index, without privilege or credentials, retried only when a retry can help."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labeljob.contract.reasons import ExitCode
 from labelplane.api.groups import CONFIG_DIGEST_ANNOTATION
 from labelplane.api.runtime import Runtime
 from labelplane.plan.actions import JobIntent
+from labelplane.plan.observed import Claim
+from labelplane.resources.claims import annotation_of, at_once, together
 from labelplane.resources.config_map import child_metadata, config_digest
 from labelplane.resources.mounts import CONFIG_FILE, CONFIG_FOLDER, mount_manifest, mounted_secrets, mounted_volumes, secret_mount, secret_volume, volume_manifest
 from labelplane.settings import Settings
@@ -14,25 +16,28 @@ from labelplane.settings import Settings
 USER = 65532
 RETRIES = 3
 CONTAINER = "job"
-DEFAULT_RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}
 FINAL_EXIT_CODES = [int(ExitCode.BAD_SPEC), int(ExitCode.BAD_DATA), int(ExitCode.NO_ROOM)]
 
 
-def job_manifest(intent: JobIntent, resource: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """The batch/v1 Job of an intent."""
+def job_manifest(intent: JobIntent, resource: Mapping[str, Any], settings: Settings, claims: Sequence[Claim] = ()) -> dict[str, Any]:
+    """The batch/v1 Job of an intent. Its pods share no more than their `claims` allow, as far as that is known."""
     metadata = child_metadata(intent, resource)
-    metadata["annotations"] = {CONFIG_DIGEST_ANNOTATION: config_digest(intent)}
+    labels = metadata["labels"]
+    metadata["annotations"] = {CONFIG_DIGEST_ANNOTATION: config_digest(intent)} | annotation_of(claims)
+    pod = _pod(intent, settings)
+    if intent.completions is not None and (affinity := together(intent.name, claims)) is not None:
+        pod["affinity"] = affinity
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": metadata,
         "spec": _without_none(
             {
-                **(_one_pod() if intent.completions is None else _indexed(intent.completions, intent.parallelism)),
+                **(_one_pod() if intent.completions is None else _indexed(intent.completions, at_once(intent.parallelism, claims))),
                 "activeDeadlineSeconds": intent.deadline_seconds,
                 "podReplacementPolicy": "Failed",
                 "podFailurePolicy": {"rules": _failure_rules()},
-                "template": {"metadata": {"labels": metadata["labels"]}, "spec": _pod(intent, settings)},
+                "template": {"metadata": {"labels": labels}, "spec": pod},
             }
         ),
     }
@@ -94,7 +99,7 @@ def _container(intent: JobIntent, runtime: Runtime, settings: Settings) -> dict[
             "imagePullPolicy": runtime.image_pull_policy or settings.image_pull_policy,
             "args": ["--config", f"{CONFIG_FOLDER}/{CONFIG_FILE}", "--config-sha256", config_digest(intent)],
             "env": [variable.wire() for variable in runtime.env] if runtime.env else None,
-            "resources": runtime.resources.wire() if runtime.resources else DEFAULT_RESOURCES,
+            "resources": runtime.resources.wire() if runtime.resources else None,
             "terminationMessagePolicy": "File",
             "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
             "volumeMounts": [*mounts, *(mount_manifest(volume) for volume in mounted_volumes(intent)), *secrets],

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from labeljob.contract.result import JobResult
 from labelplane.api.groups import CONFIG_DIGEST_ANNOTATION, STEP_LABEL
 from labelplane.plan.observed import JobState, ObservedJob, ResultState
-from labelplane.resources.indexed_job import culprit, index_of, indexes_of, is_indexed, trouble
+from labelplane.resources.claims import observed_claims, waits_for_volumes_since
+from labelplane.resources.indexed_job import culprit, index_of, indexes_of, is_indexed, trouble, volumes_awaited_since
 from labelplane.resources.pod_problems import pod_problem
 from labelplane.resources.pod_times import ends, instant, total_seconds
 
@@ -33,6 +34,7 @@ def observed_job(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> O
         intact=_is_intact(job),
         deleting=bool(metadata.get("deletionTimestamp")),
         without_pod=state == "pending" and not pods and not status.get("failed") and not status.get("succeeded"),
+        claims=observed_claims(job),
         pod_seconds=total_seconds(pods) if state in ("succeeded", "failed") else None,
     )
     return _with_indexes(common, job, pods) if is_indexed(job) else _with_pods(common, pods)
@@ -48,6 +50,7 @@ def _with_pods(job: ObservedJob, pods: Sequence[Mapping[str, Any]]) -> ObservedJ
         result_state=_result_state(ordered) if succeeded else "read",
         image_id=_image_id(ordered),
         problem=None if succeeded else pod_problem(ordered),
+        volumes_awaited_since=waits_for_volumes_since(ordered),
     )
 
 
@@ -60,7 +63,9 @@ def _with_indexes(common: ObservedJob, job: Mapping[str, Any], pods: Sequence[Ma
             return replace(common, indexes=parts)
         return replace(common, indexes=parts, index=index_of(pod), result=_result([pod], of_success=False), problem=pod_problem([pod]))
     found = trouble(job, pods) if common.state != "succeeded" else None
-    return replace(common, indexes=parts, index=found[0], problem=found[1]) if found else replace(common, indexes=parts)
+    if found is not None:
+        return replace(common, indexes=parts, index=found[0], problem=found[1])
+    return replace(common, indexes=parts, volumes_awaited_since=volumes_awaited_since(job, pods))
 
 
 def _state(status: Mapping[str, Any]) -> JobState:

@@ -5,6 +5,7 @@ from typing import Any
 
 from labelplane.api.reasons import ControlReason
 from labelplane.plan.observed import PodProblem
+from labelplane.resources.pod_times import instant
 
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _START = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
@@ -23,6 +24,9 @@ def _unschedulable(pod: Mapping[str, Any]) -> PodProblem | None:
     for condition in pod.get("status", {}).get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             text = condition.get("message", "no node fits")
+            if "ReadWriteOncePod" in text:  # the scheduler's plugin VolumeRestrictions
+                message = "another pod has a claim that allows one pod at a time"
+                return PodProblem(ControlReason.VOLUME_NOT_SHAREABLE, message, since=instant(condition.get("lastTransitionTime")))
             return PodProblem(ControlReason.UNSCHEDULABLE, f"no node takes the pod: {text}; create the claim, or change spec.runtime"[:1024])
     return None
 
@@ -44,8 +48,18 @@ def _waiting(pod: Mapping[str, Any]) -> PodProblem | None:
 def _out_of_memory(pod: Mapping[str, Any]) -> PodProblem | None:
     for status in pod.get("status", {}).get("containerStatuses", []):
         if (status.get("state", {}).get("terminated") or {}).get("reason") == "OOMKilled":
-            return PodProblem(ControlReason.OUT_OF_MEMORY, "the pod ran out of memory: raise spec.runtime.resources.limits.memory")
+            return PodProblem(ControlReason.OUT_OF_MEMORY, f"the pod ran out of memory: {_memory_given(pod)}")
     return None
+
+
+def _memory_given(pod: Mapping[str, Any]) -> str:
+    """What it asked for, and what to set instead."""
+    containers = pod.get("spec", {}).get("containers") or [{}]
+    given = containers[0].get("resources") or {}
+    asked, limit = ((given.get(name) or {}).get("memory") for name in ("requests", "limits"))
+    if limit is None:
+        return f"it asked for {asked or 'nothing'} and its node has no more: set spec.runtime.resources.requests.memory and limits.memory to what it needs"
+    return f"it asked for {asked or limit} and may use {limit}: set spec.runtime.resources.limits.memory to more, and requests.memory with it"
 
 
 def _evicted(pod: Mapping[str, Any]) -> PodProblem | None:

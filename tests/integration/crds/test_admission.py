@@ -118,13 +118,15 @@ def test_labelplane_yaml_is_accepted(api_server: RealCluster) -> None:
 
 
 def test_output_cannot_move(api_server: RealCluster, api_namespace: str) -> None:
-    """The uri of the output is immutable, be it as long as it may."""
+    """The uri of the output is immutable, be it as long as it may, and so is how its files are kept apart."""
     longest = f"pvc://lake/{'x' * 1013}"
     job = changed(label_job(namespace=api_namespace), "spec.output.uri", longest)
     api_server.apply(job)
     moved = changed(job, "spec.output.uri", f"{longest[:-1]}y")
     said = api_server.kubectl("apply", "-f", "-", check=False, text_in=json.dumps(moved))
-    assert "cannot change" in said
+    assert "output.uri and output.format cannot change" in said
+    said = api_server.kubectl("apply", "-f", "-", check=False, text_in=json.dumps(changed(job, "spec.output.partitionBy", "label")))
+    assert "output.partitionBy cannot change" in said
 
 
 def test_status_says_not_yet_observed(api_server: RealCluster, api_namespace: str) -> None:

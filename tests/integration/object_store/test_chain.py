@@ -93,6 +93,23 @@ def test_a_second_run_runs_nothing_and_another_reads_what_is_there(ran: tuple[La
     assert explained.returncode == 0, explained.stderr
 
 
+def test_a_training_set_of_the_bucket_goes_into_the_bucket(ran: tuple[Lake, Path, dict[str, Any], dict[str, Any]]) -> None:
+    """I2: as a file and as a table, in the place of an earlier one and of nothing else."""
+    lake, folder, *_ = ran
+    expected = [row["event_id"] for row in lake.table("lake/labels").to_pyarrow_table().to_pylist() if row["covered"]]
+    for _ in range(2):
+        for name, form in (("train.parquet", "parquet"), ("train", "delta")):
+            said = command("features", lake.uri(f"sets/{name}"), str(folder), "--format", form, "--target-secret", "lake-keys")
+            assert said.returncode == 0, said.stderr
+            assert f"{len(expected)} rows, " in said.stdout
+    (folder / "train.parquet").write_bytes(lake.place("sets/train.parquet").read_bytes())
+    assert pq.read_table(folder / "train.parquet")["event_id"].to_pylist() == sorted(expected)
+    assert sorted(lake.table("sets/train").to_pyarrow_table()["event_id"].to_pylist()) == sorted(expected)
+    assert lake.table("sets/train").version() == 1
+    refused = command("features", lake.uri("lake/gold.parquet"), str(folder), "--target-secret", "lake-keys")
+    assert (refused.returncode, "a file that is no training set is there" in refused.stderr) == (2, True)
+
+
 def test_no_key_is_anywhere(ran: tuple[Lake, Path, dict[str, Any], dict[str, Any]]) -> None:
     """State, configurations, results, logs, the page; and in the bucket the log of the table and the model's files."""
     lake, folder, _, _ = ran

@@ -19,7 +19,7 @@ from tests.fault_proxy import fault_proxy
 from tests.integration.object_store.builders import QUICK, Lake, rows_of
 from tests.object_store import write_secret
 from tests.unit.job.builders import context, fails
-from tests.unit.job.runs import fit, fit_in_shards, fit_task, label, label_task, merge, parquet, same_but_time
+from tests.unit.job.runs import fit, fit_in_shards, fit_task, label, label_task, merge, parquet, same_but_time, visible
 from tests.unit.job.test_quarantine import DECLARED, good, planted
 from tests.unit.job.test_shards import gold, in_a_folder, in_one_file, one_label, table
 
@@ -66,6 +66,22 @@ def test_shards_of_data_in_a_bucket(lake: Lake, tmp_path: Path, stored: str) -> 
         named = {uri.rpartition("/")[2] for uri in lake.table(output).file_uris()}
         assert {name for name in lake.names(output) if not name.startswith("_")} == named
         assert not [name for name in lake.names(output) if name.startswith("_labelplane/")]
+
+
+def test_an_output_in_a_bucket_is_partitioned(lake: Lake, tmp_path: Path) -> None:
+    """I3: from one pod and from shards, with rows that the commit takes out of files; no key is left that no version names."""
+    version = fit(tmp_path, DECLARED, parquet(tmp_path, "good.parquet", good()))
+    data = parquet(tmp_path, "data.parquet", planted())
+    expected = label(tmp_path, label_task(tmp_path, data, version, quarantine=0.02), 1)
+    places = surroundings(lake, tmp_path, lake.uri("out/one"), lake.uri("out/three"))
+    for output, shards in (("out/one", 1), ("out/three", 3)):
+        task = in_store(lake, label_task(tmp_path, data, version, quarantine=0.02, partition_by="label"), data, output, places)
+        same_but_time(label(tmp_path, task, shards, places), expected)
+        table_of = lake.table(output)
+        named = {uri.rpartition(f"/{output}/")[2] for uri in table_of.file_uris()}
+        assert {name.partition("/")[0] for name in named} >= {"label=normal", "label=risky"}
+        assert {name for name in lake.names(output) if not name.startswith("_")} == named
+        assert sorted(table_of.to_pyarrow_table()["id"].to_pylist()) == [row["id"] for row in visible(tmp_path)]
 
 
 def test_a_fit_in_shards_whose_versions_are_in_a_bucket(lake: Lake, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labelplane.cluster.client import ApiError, Client
-from labelplane.cluster.paths import CONFIG_MAPS, EVENTS, FUNCTION_SETS, JOBS, LABEL_JOBS, LABEL_MODELS, Collection
+from labelplane.cluster.paths import CLAIMS, CONFIG_MAPS, EVENTS, FUNCTION_SETS, JOBS, LABEL_JOBS, LABEL_MODELS, Collection
 from labelplane.errors import Transient
 from labelplane.status.checker import violations
 from tests.manifests import REMOVE, changed, function_set, label_job, label_model
@@ -27,6 +27,11 @@ class Namespace:
     async def create(self, manifest: Raw) -> Raw:
         collection = {one.kind: one for one in (FUNCTION_SETS, LABEL_MODELS, LABEL_JOBS)}[manifest["kind"]]
         return await self.client.create(collection.path(self.name), manifest)
+
+    async def create_claim(self, name: str, mode: str) -> None:
+        """A PersistentVolumeClaim of one access mode."""
+        spec = {"accessModes": [mode], "storageClassName": "", "resources": {"requests": {"storage": "1Mi"}}}
+        await self.client.create(CLAIMS.path(self.name), {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec})
 
     async def create_chain(self) -> None:
         """A set, a model of it and a job of that."""

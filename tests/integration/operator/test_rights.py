@@ -9,13 +9,24 @@ import pytest
 import yaml
 
 from devcluster.folders import program
-from labelplane.api.groups import MANAGED_BY_LABEL
-from labelplane.cluster.client import Client
+from labeljob.contract.config import CheckTask, JobConfig, Owner
+from labelplane.api.groups import MANAGED_BY_LABEL, Key
+from labelplane.api.parse import parse_function_set
+from labelplane.api.runtime import Runtime
+from labelplane.cluster.cache import Cache
+from labelplane.cluster.client import Client, load_configuration
+from labelplane.cluster.kubernetes import KubernetesCluster
 from labelplane.cluster.paths import EVENTS, FUNCTION_SETS, JOBS, LABEL_JOBS
+from labelplane.plan.actions import CreateJob, JobIntent
+from labelplane.plan.function_set import functions_of
+from labelplane.plan.observed import Claim, Observed
+from labelplane.resources.job_state import observed_job
+from labelplane.settings import Settings
 from tests.cluster_fixtures import ROOT, RealCluster
 from tests.integration.operator.player import World, playing
 from tests.integration.operator.process import operator_process
 from tests.integration.operator.serving import NAME, Namespace, eventually
+from tests.manifests import function_set
 
 pytestmark = pytest.mark.apiserver
 
@@ -37,9 +48,10 @@ def test_every_right_is_documented() -> None:
     assert granted() == granted("a") == documented
 
 
-def limited_kubeconfig(server: RealCluster, namespace: str, folder: Path) -> Path:
-    """A kubeconfig of a ServiceAccount that holds the chart's rules, in this namespace only."""
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "operator", "namespace": namespace}, "rules": granted(namespace)}
+def limited_kubeconfig(server: RealCluster, namespace: str, folder: Path, without: str = "") -> Path:
+    """A kubeconfig of a ServiceAccount that holds the chart's rules, but those for one kind of object, in this namespace only."""
+    rules = [rule for rule in granted(namespace) if without not in rule["resources"]]
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "operator", "namespace": namespace}, "rules": rules}
     server.apply(role)
     server.kubectl("-n", namespace, "create", "serviceaccount", "operator")
     server.kubectl("-n", namespace, "create", "rolebinding", "operator", "--role=operator", f"--serviceaccount={namespace}:operator")
@@ -80,6 +92,32 @@ async def test_granted_rights_are_enough(api_server: RealCluster, client: Client
         _, metrics = await operator.probe("/metrics")
         assert 'code="403"' not in metrics
         assert "Forbidden" not in operator.said()
+
+
+@pytest.mark.parametrize(("without", "modes"), [("", ("ReadWriteOncePod",)), ("persistentvolumeclaims", ())], ids=["may", "may-not"])
+async def test_claims_are_read_where_they_may_be(
+    api_server: RealCluster, ns: Namespace, tmp_path: Path, caplog: pytest.LogCaptureFixture, without: str, modes: tuple[str, ...]
+) -> None:
+    """O10: without the right the Job is made all the same, and the log says what follows."""
+    await ns.create_claim("lake", "ReadWriteOncePod")
+    owner = await ns.create(function_set(namespace=ns.name))
+    task = CheckTask(function_set=functions_of(parse_function_set(owner)))
+    config = JobConfig(step="check", owner=Owner(kind=owner["kind"], namespace=ns.name, name=NAME), check=task)
+    intent = JobIntent("run", config, reads=("pvc://lake/words.csv",), writes=(), runtime=Runtime(), completions=3, parallelism=3)
+    kubeconfig = limited_kubeconfig(api_server, ns.name, tmp_path, without or "none")
+    async with Client(await load_configuration({"LABELPLANE_KUBECONFIG": str(kubeconfig)})) as limited:
+        cluster = KubernetesCluster(limited, Cache(), Settings("image"))
+        await eventually(lambda: made(cluster, Observed(Key(owner["kind"], ns.name, NAME), owner), intent))
+    (job,) = await ns.jobs()
+    assert observed_job(job, []).claims == (Claim("lake", modes),)
+    assert job["spec"]["parallelism"] == (1 if modes else 3)
+    assert modes or "may not be read" in caplog.text
+
+
+async def made(cluster: KubernetesCluster, observed: Observed, intent: JobIntent) -> bool:
+    """A role that was made a moment ago may not be known yet: Transient."""
+    await cluster.apply(observed, CreateJob(intent))
+    return True
 
 
 async def lose_its_label(ns: Namespace) -> None:

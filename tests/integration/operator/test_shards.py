@@ -37,15 +37,18 @@ async def job_of(ns: Namespace, step: str) -> Raw:
 
 
 async def test_an_indexed_job_then_a_commit(operator: OperatorProcess, ns: Namespace, world: World) -> None:
-    """P1, X21: the API server takes the Job as it is built, its controller makes a pod an index, and one version comes of it."""
-    world.hold = lambda config: config.step == "commit"
+    """P1, X21: the API server takes the Job as it is built, its controller makes a pod an index, and one version comes of it; on a claim for one pod, one after another."""
+    await ns.create_claim("lake", "ReadWriteOncePod")
+    world.hold = lambda config: config.step in ("shard", "commit")
     await create(ns, 3)
+    await ns.until(lambda found: "claim lake (spec.input.uri, spec.output.uri) allows one pod at a time" in message(found))
+    world.hold = lambda config: config.step == "commit"
     found = await ns.reason("Committing")
     assert found["status"]["progress"]["completed"] == "3/3"
     job = await job_of(ns, "shard")
     spec = job["spec"]
     assert (spec["completionMode"], spec["completions"], spec["backoffLimitPerIndex"], spec["maxFailedIndexes"], spec["podReplacementPolicy"]) == ("Indexed", 3, 3, 0, "Failed")
-    assert job["status"]["completedIndexes"] == "0-2"
+    assert (job["status"]["completedIndexes"], spec["parallelism"]) == ("0-2", 1)
     world.hold = lambda config: False
     done = await ns.ready()
     assert "progress" not in done["status"]

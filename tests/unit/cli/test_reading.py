@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from deltalake import DeltaTable, write_deltalake
@@ -14,6 +15,7 @@ from deltalake import DeltaTable, write_deltalake
 from labeljob.reading.charts import FONT
 from tests.e2e import rollouts
 from tests.unit.cli.test_run import command
+from tests.unit.cli.test_training_set import WANTED
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 NASTY_ID = "e'; DROP --<b>"
@@ -21,17 +23,21 @@ NASTY_ID = "e'; DROP --<b>"
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run over 600 events with gold; an owner and a row id that try to be markup."""
+    """A run over 600 events with gold, its files kept apart by label; an owner and a row id that try to be markup."""
     folder = tmp_path_factory.mktemp("run")
     sets = rollouts.function_set("default")
     sets["spec"]["functions"].append(sets["spec"]["functions"][3] | {"name": "restarting_again"})
     sets["spec"]["functions"][0]["owner"] = HOSTILE
+    sets["spec"]["schema"]["columns"].append({"name": "at", "type": "timestamp"})
     gold = {"uri": "file:gold.csv", "format": "csv", "labelColumn": "gold"}
-    for manifest in (sets, rollouts.label_model("default"), rollouts.label_job("default", goldData=gold)):
+    job = rollouts.label_job("default", goldData=gold)
+    job["spec"]["output"]["partitionBy"] = "label"
+    for manifest in (sets, rollouts.label_model("default"), job):
         (folder / f"{manifest['kind'].lower()}.yaml").write_text(yaml.safe_dump(manifest))
     frame = rollouts.events(600).to_pandas()
     frame.loc[0, "event_id"] = NASTY_ID
     frame[["event_id", "gold"]].head(200).to_csv(folder / "gold.csv", index=False)
+    frame["at"] = pd.Timestamp("2026-03-29T00:00:00Z") + pd.to_timedelta(range(600), unit="min")
     write_deltalake(str(folder / "lake/events"), frame.drop(columns="gold"))
     ran = command("run", str(folder), "--volume", f"lake={folder}/lake")
     assert ran.returncode == 0, ran.stderr
@@ -184,3 +190,26 @@ def test_the_page_holds_no_sensitive_value(page: str) -> None:
 def test_reports_are_the_same_each_time(done: Path, page: str) -> None:
     assert command("report", str(done)).returncode == 0
     assert (done / ".labelplane/reports/rollouts.html").read_text() == page
+
+
+def test_a_training_set_is_written(done: Path, tmp_path: Path) -> None:
+    """I2, X24: labels, columns and the features that were known, from the manifests' state and a file; and what it says to people and programs."""
+    (tmp_path / "load.csv").write_text("message,measured,share\nPulled image,2026-03-29T01:00:00Z,0.1\nPulled image,2026-03-29T02:00:00+00:00,0.2\n")
+    (tmp_path / "wanted.yaml").write_text(WANTED)
+    target = tmp_path / "sets/train.parquet"
+    options = ("--with", str(tmp_path / "wanted.yaml"), "--volume", f"other={tmp_path}")
+    said = command("features", str(target), str(done), *options)
+    assert said.returncode == 0, said.stderr
+    found = pd.read_parquet(target)
+    assert list(found.columns) == ["event_id", "label", "confidence", "probabilities", "weight", "covered", "run", "restarts", "at", "load__known_at", "load__share"]
+    rows = pd.merge(found, DeltaTable(str(done / "lake/events")).to_pandas()[["event_id", "message"]], on="event_id")
+    since = (rows["at"] - pd.Timestamp("2026-03-29T01:01:00Z")) // pd.Timedelta("1h")
+    expected = since.clip(-1, 1).map({-1: None, 0: 0.1, 1: 0.2}).where(rows["message"] == "Pulled image")
+    assert set(expected.dropna()) == {0.1, 0.2}
+    pd.testing.assert_series_equal(rows["load__share"], expected, check_names=False)
+    assert f"rollouts: {len(found)} rows, 11 columns in {target}\n" in said.stdout
+    assert "columns of pvc://lake/events version 0\n" in said.stdout
+    assert f"load: {expected.notna().sum()} rows have a record of pvc://other/load.csv " in said.stdout
+    assert "left out: user_email (is sensitive)\n" in said.stdout
+    again = command("features", f"file:{tmp_path.name}", str(done), "--format", "delta", "--uncovered", "--version", "0", "-o", "json")
+    assert json.loads(again.stdout)["provenance"]["rows"] == len(DeltaTable(str(done / tmp_path.name)).to_pandas()) == 600

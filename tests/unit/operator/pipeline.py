@@ -48,6 +48,7 @@ class World:
     jobs: dict[str, tuple[str, CreateJob, ObservedJob]] = field(default_factory=dict)
     homes: dict[str, list[ModelVersion]] = field(default_factory=dict)
     commits: list[Commit] = field(default_factory=list)
+    stored: int | None = 10 << 20  # bytes of the data
     auto_shards: int = 1  # what the resolve step makes of `auto`
     parts: dict[tuple[str, int], set[int]] = field(default_factory=dict)  # (run or fit, shards) -> those that are done
     labelled_parts: int = 0  # times that a part was labelled
@@ -179,6 +180,7 @@ class World:
             current=current if current is None or not task.inputs else current.model_copy(update={"inputs": []}),
             inputs=chain_of([self._input(query) for query in task.inputs]),
             commit=self.commits[-1] if task.output and self.commits else None,
+            stored=self.stored,
             shards=self.auto_shards if task.shards == "auto" else task.shards,
         )
 
