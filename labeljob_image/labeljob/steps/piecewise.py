@@ -256,7 +256,9 @@ def piecewise_of(
     files = {found.file for one in kept.manifests for found in one.found(here)}
     usable = {file: reuse and file.expected <= rows and places.usable(file) for file in files}
     plan = planned(units, best_of(kept.manifests, here, usable, frozenset(columns.keys)), columns.keys)
-    digest = plan_digest(plan, columns.keys)
+    digest, partly = plan_digest(plan, columns.keys), sum(one.found is not None and bool(one.missing) for one in plan)
+    anew = sum(one.found is None for one in plan)
+    context.log.info("kept votes", whole=len(plan) - partly - anew, partly=partly, anew=anew)
     sinks = PartSinks(places, task.output, places.name(shard, digest), columns, labelling.schema.field(0).type, rows // SLACK)
     return Piecewise(Setting(task, labelling, columns, places, sinks, rows // SLACK, context), plan, known, kept, digest)
 
