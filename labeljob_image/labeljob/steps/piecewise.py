@@ -70,8 +70,8 @@ class Piecewise:
         runs: names of the runs that labelled its rows, this one first.
     """
 
-    def __init__(self, setting: Setting, plan: list[Planned], counted: dict[str, int], kept: Kept, digest: str) -> None:
-        self._in, self._plan, self._counted, self._digest = setting, plan, counted, digest
+    def __init__(self, setting: Setting, plan: list[Planned], counted: dict[str, int], kept: Kept) -> None:
+        self._in, self._plan, self._counted = setting, plan, counted
         run_of = kept.runs(setting.task.model_sha256)
         self._run_of = [run_of.get(one.unit.key, setting.task.run) for one in plan]
         self.runs = list(dict.fromkeys([setting.task.run, *self._run_of]))
@@ -169,7 +169,7 @@ class Piecewise:
     def finish(self) -> PartVotes:
         """The files are in their places when this returns."""
         found = outcome_of(self._plan, self._in.sinks.finish(), self._written, self._run_of, len(self._in.columns.keys))
-        return found.model_copy(update={"counted": self._counted, "plan": self._digest})
+        return found.model_copy(update={"counted": self._counted})
 
     def _open(self, places: tuple[int, ...], total: int, timed: bool) -> AbstractContextManager[Voting]:
         whole = len(places) == len(self._in.columns.keys)
@@ -260,7 +260,7 @@ def piecewise_of(
     anew = sum(one.found is None for one in plan)
     context.log.info("kept votes", whole=len(plan) - partly - anew, partly=partly, anew=anew)
     sinks = PartSinks(places, task.output, places.name(shard, digest), columns, labelling.schema.field(0).type, rows // SLACK)
-    return Piecewise(Setting(task, labelling, columns, places, sinks, rows // SLACK, context), plan, known, kept, digest)
+    return Piecewise(Setting(task, labelling, columns, places, sinks, rows // SLACK, context), plan, known, kept)
 
 
 def _from(before: int, report: Callable[[int], None]) -> Callable[[int], None]:

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from pydantic import model_validator
 
 from labeljob.contract.base import Wire
-from labeljob.contract.digests import digest_of
-
-PLAN_CHARACTERS = 16
 
 
 class VotesFile(Wire):
@@ -53,14 +50,12 @@ class PartVotes(Wire):
 
     Attributes:
         counted: key of a file -> its row groups, where that is not asked of the file each time.
-        plan: a digest of what was taken from where.
         reused_rows: rows all of whose votes were kept. reused_votes: votes that were.
     """
 
     files: tuple[VotesFile, ...] = ()
     units: tuple[KeptUnit, ...] = ()
     counted: dict[str, int] = {}
-    plan: str = ""
     reused_rows: int = 0
     reused_votes: int = 0
 
@@ -109,7 +104,6 @@ def together(parts: Sequence[PartVotes]) -> PartVotes:
         files=tuple(places),
         units=tuple(units),
         counted={key: count for part in parts for key, count in part.counted.items()},
-        plan=digest_of([part.plan for part in parts])[:PLAN_CHARACTERS],
         reused_rows=sum(part.reused_rows for part in parts),
         reused_votes=sum(part.reused_votes for part in parts),
     )

@@ -1,7 +1,7 @@
 """Where kept votes are: beside the output, in a folder that readers of Delta pass over.
 
     output/_labelplane/votes/
-      <sequence>-<attempt>-<plan>.json                    the manifest of a run, which its commit names
+      <sequence>-<attempt>-<digest>.json                  the manifest of a run, which its commit names; with the digest of its content
       <sequence>-<attempt>-<shard>-<plan>.parquet         votes, and with -looks at its end what was seen of the rows (`looks`)
       <file>.work-<random>                                a file at work, of an attempt that runs or was killed
 
@@ -9,6 +9,7 @@
 commit does not name. What is not there, has another size or cannot be read is not kept, and its rows are evaluated.
 """
 
+import hashlib
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
@@ -28,7 +29,7 @@ from labeljob.io.places import Place, state_of
 from labeljob.vote_cache.manifest import Manifest, PartVotes, VotesFile, manifest_of
 
 FOLDER = "votes"  # below RUNS
-ATTEMPT_CHARACTERS = 16
+ATTEMPT_CHARACTERS, DIGEST_CHARACTERS = 16, 32
 WORK = ".work-"
 LOOKS = "-looks"
 
@@ -84,7 +85,8 @@ class VotesPlaces:
 
     def write(self, whole: PartVotes) -> str:
         """Keep the manifest of a run; its name, for the commit."""
-        name, content = f"{self._prefix}-{whole.plan}.json", canonical_json(manifest_of(whole, self._task.model_sha256).wire())
+        content = canonical_json(manifest_of(whole, self._task.model_sha256).wire())
+        name = f"{self._prefix}-{_digest(content)}.json"
         place = self.folder / name
         with writing(self._task.output, self._output):
             if isinstance(place, ObjectPath):
@@ -143,6 +145,11 @@ class VotesPlaces:
 
     def _read(self, name: str) -> Manifest | None:
         try:
-            return Manifest.model_validate_json((self.folder / name).read_bytes())
+            content = (self.folder / name).read_bytes()
+            return Manifest.model_validate_json(content) if name.endswith(f"-{_digest(content)}.json") else None
         except (FileNotFoundError, ValidationError):
             return None
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:DIGEST_CHARACTERS]

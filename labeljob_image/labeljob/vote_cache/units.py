@@ -11,9 +11,10 @@ from labeljob.io.parted import Part
 from labeljob.io.parts import WHOLE, Piece
 from labeljob.io.source import BATCH_ROWS, ReadType, Rows, Source
 from labeljob.vote_cache.keys import unit_key
-from labeljob.vote_cache.manifest import PLAN_CHARACTERS, Found
+from labeljob.vote_cache.manifest import Found
 
 FEW, LEAST_ROWS = 64, 4096
+PLAN_CHARACTERS = 16
 
 
 @dataclass(frozen=True)
