@@ -46,9 +46,11 @@ def test_pins_a_b_a_give_three_versions(mine: OwnJob) -> None:
     write_events(mine.lake, 1000, seed=1, table=table)
     for version in (0, 1, 0):
         mine.apply(input={"uri": f"pvc://lake/{table}", "format": "delta", "version": version})
-        runs.append(mine.ready()["status"]["run"])
+        status = mine.ready()["status"]
+        runs.append(status["run"])
     digests = [run["output"]["contentDigest"] for run in runs]
     assert digests[0] == digests[2] != digests[1]
+    assert (status["metrics"]["reusedRows"], status["metrics"]["reusedVotes"]) == (2000, 1)  # of the first run
     assert [run["sequence"] for run in runs] == [1, 2, 3]
     assert [run["output"]["version"] for run in runs] == [0, 1, 2]
     assert mine.labels().version() == 2

@@ -51,6 +51,7 @@ SETS: dict[str, FunctionSet] = {
     "fallback": declared(changed(FUNCTIONS, 5, sql="s0 IS NULL")),
     "unmasked": declared(changed(FUNCTIONS, 5, fallback=False)),
     "bounds": declared(bounds={"maximum": 10}),
+    "twin": declared([*FUNCTIONS, FUNCTIONS[3] | {"name": "again"}]),
     "refitted": declared(),
     "lookup": declared(),
 }
@@ -94,7 +95,7 @@ def append(folder: Path, start: int) -> None:
 
 
 CHANGES = {
-    "first": 1.0, "refitted": 1.0, "renamed": 1.0, "reordered": 1.0, "removed": 1.0, "unmasked": 1.0,
+    "first": 1.0, "refitted": 1.0, "renamed": 1.0, "reordered": 1.0, "removed": 1.0, "unmasked": 1.0, "twin": 1.0,
     "changed": 5 / 6, "lookup": 5 / 6, "fallback": 5 / 6, "added": 6 / 7, "bounds": 0.0,
 }  # fmt: skip
 
