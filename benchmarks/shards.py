@@ -178,9 +178,9 @@ def memory(rows: int, filler: int, counts: Sequence[int], limit: int) -> str:
     return "\n".join([title, "", about, "", "| shards | step | base | peak |", "|---:|---|---:|---:|", *lines, "", ""])
 
 
-def measure(rows: int = 4_000_000, rounds: int = 1, memory_rows: int = 19_000_000) -> None:
+def measure(sizes: Sequence[int] = (16_000_000, 4_000_000), rounds: int = 1, memory_rows: int = 19_000_000) -> None:
     """Measure and write the section."""
-    text = "`python -m benchmarks shards`.\n\n" + overhead(rows, (1, 2, 4, 8), rounds)
+    text = "`python -m benchmarks shards`.\n\n" + "".join(overhead(rows, (1, 2, 4, 8), rounds) for rows in sizes)
     print(text, flush=True)
     text += memory(memory_rows, filler=40, counts=(4, 1), limit=512 << 20)
     print(text, flush=True)
