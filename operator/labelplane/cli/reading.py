@@ -31,7 +31,7 @@ HEAD = 1000  # characters of a page, its mark among them
 
 def explain(root: Path, job: str | None, row_id: str) -> Resource:
     """The votes, weights and posterior of one row. Raises ManifestError when there is no such run or row."""
-    return _answer(_request(root, labelled_job(root, job)).model_copy(update={"question": "explain", "row_id": row_id}))
+    return _answer(request_of(root, labelled_job(root, job)).model_copy(update={"question": "explain", "row_id": row_id}))
 
 
 def report(root: Path, job: str | None, page: Path | None, *, keep: bool = False) -> dict[str, Path]:
@@ -46,7 +46,7 @@ def report(root: Path, job: str | None, page: Path | None, *, keep: bool = False
     for one in chosen:
         name = one["metadata"]["name"]
         pages[name] = (page or root / "reports" / f"{name}.html").absolute()
-        request = _request(root, one).model_copy(update={"page": str(pages[name])})
+        request = request_of(root, one).model_copy(update={"page": str(pages[name])})
         request = request.model_copy(update={"mark": digest_of({"request": request.wire(), "build": build_digest()})})
         if not (keep and _is_drawn(pages[name], str(request.mark))):
             _answer(request)
@@ -83,11 +83,12 @@ def _nothing_labelled(root: Path) -> ManifestError:
     return ManifestError(f"{root}: no LabelJob has labelled anything here: labelplane run, and look at its conditions")
 
 
-def _request(root: Path, job: Resource) -> ReadingRequest:
+def request_of(root: Path, job: Resource) -> ReadingRequest:
     """What to read, from status alone: the pins of the run, and the model version as its LabelModel remembers it."""
     status, metadata = job["status"], job["metadata"]
     run, model = status["run"], model_of(root, job)
-    gold = _own_pins(job).get("goldData")
+    named = job["spec"].get("goldData") or {}  # nothing where gold was taken out of the manifest since: nobody says any more which column it is in
+    gold = _own_pins(job).get("goldData") if named else None
     current = (model.get("status") or {}).get("current") or {}
     about = current if current.get("version") == run["model"]["version"] else {}
     return ReadingRequest(
@@ -107,8 +108,8 @@ def _request(root: Path, job: Resource) -> ReadingRequest:
         calibration_why=(about.get("calibration") or {}).get("why"),
         data=DatasetPin.model_validate(run["input"]),
         gold=DatasetPin.model_validate(gold) if gold else None,
-        gold_label_column=job["spec"]["goldData"]["labelColumn"] if gold else None,
-        gold_probability_column=job["spec"]["goldData"].get("inclusionProbabilityColumn") if gold else None,
+        gold_label_column=named["labelColumn"] if gold else None,
+        gold_probability_column=named.get("inclusionProbabilityColumn") if gold else None,
     )
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from labeljob.contract.config import Mount
 from labelplane.cli.manifests import ManifestError
-from labelplane.cli.reading import access_of, artifacts_of, ask, other_homes
+from labelplane.cli.reading import access_of, artifacts_of, ask, other_homes, request_of
+from labelplane.cli.workspace import FOLDERS
 from labelplane.cluster.local_store import LocalStore
 from tests.manifests import REMOVE, changed, label_job, label_model
 
@@ -49,6 +50,18 @@ def test_pins_of_another_run_say_nothing_of_this_one() -> None:
     """They are of a model that the next run labels with, maybe another one."""
     assert artifacts_of(ran(), model()) == "s3://models/old"
     assert artifacts_of(ran(sequence=4), model()) == "s3://models/new"
+
+
+def test_gold_that_the_manifest_no_longer_names_is_left_out(tmp_path: Path) -> None:
+    """Which column it is in stands there alone."""
+    pin = {"uri": "s3://lake/gold", "format": "csv", "digest": "d"}
+    run = {"sequence": 3, "digest": "d" * 64, "input": pin, "output": {"uri": "s3://lake/old", "version": 0}, "model": {"name": "rollout-risk", "version": 1, "digest": "m"}}
+    job = ran() | {"status": {"run": run, "pins": {"sequence": 3, "modelArtifacts": "s3://models/old", "goldData": pin}}}
+    (tmp_path / FOLDERS).write_text("{}")
+    LocalStore(tmp_path).apply(model())
+    found, without = request_of(tmp_path, job), request_of(tmp_path, changed(job, "spec.goldData", REMOVE))
+    assert (found.gold is None, found.gold_label_column) == (False, "gold")
+    assert (without.gold, without.gold_label_column) == (None, None)
 
 
 def test_manifests_that_were_broken_since_are_named() -> None:
