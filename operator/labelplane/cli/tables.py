@@ -9,8 +9,6 @@ from rich.text import Text
 COLOURS = {"True": "green", "False": "red", "Unknown": "yellow"}
 QUALITY = (
     ("rows", "Rows"),
-    ("reusedRows", "Rows whose votes were kept"),
-    ("reusedVotes", "Share of votes that were kept"),
     ("coverage", "Rows that a function votes on"),
     ("conflictRate", "Covered rows in conflict"),
     ("meanConfidence", "Mean confidence"),
@@ -19,6 +17,7 @@ QUALITY = (
     ("brier", "Brier score on gold"),
     ("ece", "Calibration error on gold"),
 )
+REUSE = (("reusedVotes", "Votes taken from earlier runs"), ("reusedRows", "Rows with no vote found anew"))
 
 
 def conditions_table(resources: Iterable[Mapping[str, Any]]) -> Table:
@@ -46,7 +45,8 @@ def quality_table(resources: Iterable[Mapping[str, Any]]) -> Table | None:
     table = Table("Indicator", title="Label quality", title_justify="left")
     for job in jobs:  # a column each: names are long, indicators are few
         table.add_column(job["metadata"]["name"], justify="right", overflow="fold")
-    for key, title in QUALITY:
+    reused = any(job["status"]["metrics"].get("reusedVotes") for job in jobs)  # of a first run nobody asks
+    for key, title in (*QUALITY, *(REUSE if reused else ())):
         table.add_row(title, *(_figure(job["status"]["metrics"].get(key)) for job in jobs))
     return table
 

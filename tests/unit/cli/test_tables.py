@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from labelplane.cli.difference import show_difference
-from labelplane.cli.tables import conditions_table
+from labelplane.cli.tables import conditions_table, quality_table
 
 MESSAGE = "pvc://mail/data/mails.parquet: claim mail has no file or folder data/mails.parquet: put the data there or correct the uri"
 
@@ -45,6 +45,16 @@ def test_a_domain_condition_has_a_line_of_its_own() -> None:
     assert [line[1:3] for line in lines[place : place + 2]] == [["", "ConflictHigh"], ["", "ObjectiveMissed"]]
     assert ["", "", "Drifted", "column n moved"] in lines
     assert ["LabelModel", "Unknown", "-", "not looked at yet"] in lines
+
+
+def test_what_was_taken_from_earlier_runs_is_told_where_something_was() -> None:
+    for share, told in ((None, False), (0.0, False), (0.25, True)):
+        metrics = {"rows": 10, "coverage": 0.5} | ({} if share is None else {"reusedRows": 0, "reusedVotes": share})
+        table = quality_table([{"kind": "LabelJob", "metadata": {"name": "job"}, "status": {"metrics": metrics}}])
+        assert table is not None
+        screen = io.StringIO()
+        Console(file=screen, width=80).print(table)
+        assert ("Votes taken from earlier runs │ 0.250" in screen.getvalue()) is told
 
 
 def test_ids_of_another_column_are_told_beside_a_difference() -> None:
