@@ -1,11 +1,12 @@
 """A memory cgroup of our own: the kernel holds whoever is in it to a limit, and kills what goes beyond, as it does with a pod."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
-NAME = "labelplane-bench"
+NAME = f"labelplane-bench-{os.getpid()}"
 CONTROLLERS = ((CGROUPS / "memory", "memory.limit_in_bytes"), (CGROUPS, "memory.max"))  # of cgroup v1, of v2
 
 

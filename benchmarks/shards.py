@@ -5,6 +5,7 @@ the commit has everything to do; a label model is fitted on the first rows.
 """
 
 import argparse
+import io
 import json
 import subprocess
 import sys
@@ -73,14 +74,20 @@ def surroundings(folder: Path, limit: int | None) -> StepContext:
     if limit is not None:
         cgroup.mkdir(exist_ok=True)
         (cgroup / "memory.max").write_text(str(limit))
-    return StepContext(Locations([Mount(prefix="pvc://lake", path=str(folder))]), available(cgroup), Log("bench", (folder / "log").open("a")), "sha256:bench")
+    return StepContext(Locations([Mount(prefix="pvc://lake", path=str(folder))]), available(cgroup), Log("bench", io.StringIO()), "sha256:bench")
+
+
+def first_rows(folder: Path, rows: int) -> pa.Table:
+    """Of the data."""
+    with pq.ParquetFile(folder / "data.parquet") as file:
+        return pa.Table.from_batches([next(file.iter_batches(rows))])
 
 
 def fitted(folder: Path) -> Any:
     """A model version of the first rows."""
     from labeljob.steps.fit import run_fit
 
-    pq.write_table(next(pa.Table.from_batches([batch]) for batch in pq.ParquetFile(folder / "data.parquet").iter_batches(20_000)), folder / "some.parquet")
+    pq.write_table(first_rows(folder, 20_000), folder / "some.parquet")
     context = surroundings(folder, None)
     data = pin(Dataset(uri="pvc://lake/some.parquet", format="parquet"), context.locations)
     task = FitTask(
@@ -162,7 +169,7 @@ def memory(rows: int, filler: int, counts: Sequence[int], limit: int) -> str:
         folder = Path(name)
         data = generate(folder, rows, filler, groups=8)
         compressed = (folder / "data.parquet").stat().st_size
-        some = next(pq.ParquetFile(folder / "data.parquet").iter_batches(10_000))  # all rows are about as long
+        some = first_rows(folder, 10_000)  # all rows are about as long
         in_memory = rows * some.nbytes / some.num_rows
         version = fitted(folder)
         lines = []
