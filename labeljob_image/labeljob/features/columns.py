@@ -60,9 +60,11 @@ def unfit(column: Column, gold: Collection[str]) -> str | None:
 
 def refuse_features(table: FeatureTable, field: str, function_set: FunctionSet, gold: Collection[str]) -> None:
     """Raises JobError CONFIG_INVALID when a feature has the name of a column whose values no model is to see."""
+    known = {column.name.lower(): column for column in function_set.schema_.columns}  # readers of SQL see no difference
+    answers = {name.lower() for name in gold}
     for place, feature in enumerate(table.features):
-        column = function_set.schema_.column(feature.name) or Column(name=feature.name, type=feature.type)
-        why = "is sensitive" if column.is_hashed else unfit(column, gold)
+        column = known.get(feature.name.lower()) or Column(name=feature.name, type=feature.type)
+        why = "is sensitive" if column.is_hashed else "holds known classes" if feature.name.lower() in answers else unfit(column, gold)
         if why:
             raise refused(f"{field}.features[{place}].name", f"a column {feature.name} of the input {why}: remove it, or give the column of the table a name of its own")
 

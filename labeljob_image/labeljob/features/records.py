@@ -75,7 +75,7 @@ class Records:
             return times
         try:
             return pc.add_checked(times, pa.scalar(delay, pa.duration("us")))
-        except pa.ArrowInvalid:
+        except (pa.ArrowInvalid, OverflowError):
             raise refused(f"{self._field}.delay", "leads beyond the last time that can be told: shorten it, or correct the times") from None
 
 

@@ -28,12 +28,13 @@ from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_commits import CommitRecord, last_record
 from labeljob.io.locations import Locations
 from labeljob.io.pins import pin
+from labeljob.io.places import Place
 from labeljob.io.typed import ARROW_TYPES
 from labeljob.privacy import withheld
 from labeljob.quarantined_rows import GoodRows
 from labeljob.resources import Resources
 from labeljob.steps.output_rows import output_schema
-from labeljob.versions.history import at_version, opened, record_of
+from labeljob.versions.history import at_version, opened, record_of, still_there
 from labeljob.versions.sides import voted
 
 PROVENANCE_KEY = "labelplaneTrainingSet"
@@ -87,7 +88,7 @@ def training_set(request: FeaturesRequest, locations: Locations, resources: Reso
     tables = [_records(place, table, request, columns, labels, locations) for place, table in enumerate(request.features.tables)]
     with PointInTime(resources) as joined:
         input_schema = pa.schema([(column.name, ARROW_TYPES[column.seen_as]) for column in columns.read])
-        wanted, found = joined.start(_label_rows(labels, request), labels.schema, _input_rows(labels, columns, locations), input_schema)
+        wanted, found = joined.start(_label_rows(labels, request, locations.path(request.output)), labels.schema, _input_rows(labels, columns, locations), input_schema)
         if wanted != found:
             raise pin_broken(labels.record.commit.data.uri, f"{wanted} rows were labelled, and {found} are found by their id")
         places = {name: len(labels.schema) + place for place, name in enumerate(input_schema.names)}
@@ -111,11 +112,15 @@ def _labels(request: FeaturesRequest, locations: Locations) -> _Labels:
     return _Labels(record, then, function_set, kept, hasher_of(function_set.schema_, locations, key_id))
 
 
-def _label_rows(labels: _Labels, request: FeaturesRequest) -> Iterator[pa.RecordBatch]:
+def _label_rows(labels: _Labels, request: FeaturesRequest, place: Place) -> Iterator[pa.RecordBatch]:
     """Those that are covered, unless all are asked for."""
     predicate = None if request.uncovered else "covered = true"  # passes over files that are kept apart by it
-    for batch in pa.RecordBatchReader.from_stream(labels.table.scan(columns=labels.schema.names, predicate=predicate)):
+    for batch in still_there(_scanned(labels, predicate), place, request.output, [labels.table]):
         yield batch.select(labels.schema.names).cast(labels.schema)
+
+
+def _scanned(labels: _Labels, predicate: str | None) -> Iterator[pa.RecordBatch]:
+    yield from pa.RecordBatchReader.from_stream(labels.table.scan(columns=labels.schema.names, predicate=predicate))
 
 
 def _input_rows(labels: _Labels, columns: Chosen, locations: Locations) -> Iterator[pa.RecordBatch]:

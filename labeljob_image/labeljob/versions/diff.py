@@ -11,18 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from labeljob.contract.function_set import LABELS
 from labeljob.contract.versions import VersionsRequest
-from labeljob.io.delta import lacks_files
 from labeljob.io.locations import Locations
-from labeljob.io.places import Place
+from labeljob.io.spool import scratch_connection
 from labeljob.labeling_functions.quoting import identifier
 from labeljob.resources import BATCH_ROWS, Resources
-from labeljob.versions.history import gone, opened
+from labeljob.versions.history import opened, still_there
 from labeljob.versions.sides import Side, require_same_ids, sides_of
 from labeljob.versions.vote_codes import codes_of
 from labeljob.votes import ABSTAIN, BoolArray, IntArray
@@ -59,29 +57,16 @@ def diff(request: VersionsRequest, locations: Locations, resources: Resources) -
     classes = list(dict.fromkeys([*before.function_set.classes, *after.function_set.classes]))
     changes = Changes(classes, [name for name in after.functions if name in before.functions])
     codes = codes_of([before.function_set, after.function_set], classes, changes.names)
-    for batch in _joined(before, after, resources, locations.path(request.output), request.output):
+    for batch in still_there(_rows(before, after, resources), locations.path(request.output), request.output, (before.table, after.table)):
         both, flipped = _count_rows(changes, batch)
         old, new = (code.votes(both.column(name), request.output) for code, name in zip(codes, ("votes_before", "votes_after"), strict=True))
         _count_votes(changes, old, new, flipped)
     return _answer(request, changes, before, after)
 
 
-def _joined(before: Side, after: Side, resources: Resources, place: Place, uri: str) -> Iterator[pa.RecordBatch]:
-    """As `_rows`. JobError PIN_BROKEN when a file of either version is gone."""
-    try:
-        yield from _rows(before, after, resources)
-    except Exception:
-        for side in (before, after):
-            if lacks_files(place, side.table):
-                raise gone(uri, side.version) from None
-        raise
-
-
 def _rows(before: Side, after: Side, resources: Resources) -> Iterator[pa.RecordBatch]:
     """Columns before, after (the labels of a row in one text; null: none), flipped, votes_before, votes_after, was, is_now (bool: is there such a row)."""
-    with tempfile.TemporaryDirectory() as scratch, duckdb.connect(":memory:") as connection:
-        for setting, value in (("threads", resources.threads), ("memory_limit", resources.memory_limit), ("temp_directory", scratch), ("preserve_insertion_order", False)):
-            connection.execute(f"SET {setting} = $1", [value])
+    with tempfile.TemporaryDirectory() as scratch, scratch_connection(resources, scratch) as connection:
         for name, side in (("b", before), ("a", after)):
             columns = [side.function_set.id_column, LABELS if side.function_set.is_multi_label else "label", "votes"]
             connection.register(name, pa.RecordBatchReader.from_stream(side.table.scan(columns=columns)))

@@ -1,12 +1,15 @@
 """The versions of an output table that a LabelJob committed, and whether their files are still there."""
 
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
+from labeljob.io.delta import lacks_files
 from labeljob.io.delta_commits import CommitRecord, open_output, record_at, versions_of
 from labeljob.io.locations import Locations
 from labeljob.io.places import Place, open_table
@@ -51,6 +54,17 @@ def at_version(place: Place, uri: str, version: int) -> DeltaTable:
         return open_table(place, version)
     except DeltaError:
         raise gone(uri, version, "the log of version {} is gone (cleaned up)") from None
+
+
+def still_there(rows: Iterator[pa.RecordBatch], place: Place, uri: str, tables: Iterable[DeltaTable]) -> Iterator[pa.RecordBatch]:
+    """Rows that are read of versions of a table. JobError PIN_BROKEN when a file of one of them is gone."""
+    try:
+        yield from rows
+    except Exception:
+        for table in tables:
+            if lacks_files(place, table):
+                raise gone(uri, table.version()) from None
+        raise
 
 
 def gone(uri: str, version: int, what: str = "files of version {} are gone (vacuumed)") -> JobError:

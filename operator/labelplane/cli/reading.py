@@ -138,18 +138,19 @@ def access_of(job: Resource, model: Resource, *homes: tuple[str, Opened]) -> tup
     inputs = [ModelInput.model_validate(one) for one in job["status"]["run"].get("inputs", [])]
     named: list[tuple[str, Opened | None]] = [("spec.output", spec.output), ("spec.goldData", spec.gold_data), home]
     had = (job["status"]["run"]["output"]["uri"], (_own_pins(job).get("goldData") or {}).get("uri"), artifacts_of(job, model))
-    moved = [_moved(field, one, uri) for (field, one), uri in zip(named, had, strict=True) if one is not None and uri is not None]
-    return access_to(*named, *homes, more=[*moved, *access_to_inputs(inputs)])
+    elsewhere = [moved(field, one, uri) for (field, one), uri in zip(named, had, strict=True) if one is not None and uri is not None]
+    return access_to(*named, *homes, more=[*elsewhere, *access_to_inputs(inputs)])
 
 
-def _moved(field: str, one: Opened, uri: str) -> Access:
+def moved(field: str, one: Opened, uri: str) -> Access:
+    """What a field named earlier is reached with its Secret of now."""
     return Access(uri=uri, field=field, secret=one.secret_ref.name if one.secret_ref else None)
 
 
 def model_of(root: Path, job: Resource) -> Resource:
     """The LabelModel whose version a LabelJob labelled with. Raises ManifestError."""
     name = job["status"]["run"]["model"]["name"]
-    found = next((one for one in _models(root, job) if one["metadata"]["name"] == name), None)
+    found = next((one for one in models_of(root, job) if one["metadata"]["name"] == name), None)
     if found is None:
         raise ManifestError(f"LabelModel {name} is not here any more: labelplane run the manifests again")
     return found
@@ -158,14 +159,14 @@ def model_of(root: Path, job: Resource) -> Resource:
 def other_homes(root: Path, job: Resource, model: Resource) -> list[tuple[str, Opened]]:
     """Where the versions of the namespace's other LabelModels are; of those whose manifests are whole."""
     found = []
-    for one in _models(root, job):
+    for one in models_of(root, job):
         with suppress(Stalled):
             if one["metadata"]["name"] != model["metadata"]["name"]:
                 found.append(home_of(parse_label_model(one)))
     return found
 
 
-def _models(root: Path, job: Resource) -> list[Resource]:
+def models_of(root: Path, job: Resource) -> list[Resource]:
     """The LabelModels of the LabelJob's namespace."""
     namespace = job["metadata"].get("namespace", "default")
     return [one for one in LocalStore(root).all() if one["kind"] == LABEL_MODEL.kind and one["metadata"].get("namespace", "default") == namespace]

@@ -16,7 +16,7 @@ from labelplane.api.names import app_id
 from labelplane.api.parse import field_path, parse_label_job
 from labelplane.api.wording import said
 from labelplane.cli.manifests import ManifestError
-from labelplane.cli.reading import access_of, artifacts_of, ask, labelled_job, model_of, other_homes
+from labelplane.cli.reading import access_of, artifacts_of, ask, labelled_job, model_of, models_of, moved, other_homes
 from labelplane.cli.workspace import claims, known_folders, secret_folders
 from labelplane.plan.access import access_to
 
@@ -30,6 +30,15 @@ def write_training_set(
     target_secret: str | None = None,
 ) -> Resource:  # fmt: skip
     """Write a training set to `target`, a path or a URI; what it was made of. Raises ManifestError."""
+    asked = request_of(root, job, target, wanted, version=version, uncovered=uncovered, form=form, volumes=volumes, secrets=secrets, target_secret=target_secret)
+    return ask("labeljob.features", asked)
+
+
+def request_of(
+    root: Path, job: str | None, target: str, wanted: Path | None, *, version: int | None, uncovered: bool, form: str, volumes: Iterable[str], secrets: Iterable[str],
+    target_secret: str | None,
+) -> FeaturesRequest:  # fmt: skip
+    """What the job's code is asked for."""
     if form not in ("parquet", "delta"):
         raise ManifestError(f"--format {form}: use parquet or delta")
     chosen, features = labelled_job(root, job), Features() if wanted is None else read_features(wanted)
@@ -39,22 +48,21 @@ def write_training_set(
     folders, spec = known_folders(root) | claims(volumes) | secret_folders(secrets), parse_label_job(chosen).spec
     to = Access(uri=target, field="--target-secret", secret=target_secret)
     tables = ((f"tables[{place}].data", table.data) for place, table in enumerate(features.tables))
-    request = FeaturesRequest(
+    return FeaturesRequest(
         job=metadata["name"],
         mounts=tuple(Mount(prefix=prefix, path=str(path)) for prefix, path in folders.items()),
-        access=access_to(("spec.input", spec.input), *tables, more=(to, *access)),
+        access=access_to(("spec.input", spec.input), *tables, more=(to, moved("spec.input", spec.input, chosen["status"]["run"]["input"]["uri"]), *access)),
         output=chosen["status"]["run"]["output"]["uri"],
         app_id=app_id(metadata.get("namespace", "default"), metadata["name"]),
         artifacts=artifacts_of(chosen, model),
         other_artifacts=tuple(one.uri for _, one in others),
         version=version,
-        gold_columns=tuple(_gold_columns(chosen, model)),
+        gold_columns=tuple(dict.fromkeys(_gold_columns([chosen, *models_of(root, chosen)]))),
         uncovered=uncovered,
         features=features,
         target=target if URI.match(target) else f"file://{Path(target).absolute()}",
         format=form,
     )
-    return ask("labeljob.features", request)
 
 
 def read_features(file: Path) -> Features:
@@ -87,9 +95,9 @@ def _state(pin: Mapping[str, Any]) -> str:
     return f"{pin['uri']} {'version ' + str(pin['version']) if 'version' in pin else pin['digest'][:10]}"
 
 
-def _gold_columns(job: Resource, model: Resource) -> Iterable[str]:
-    """Columns that tell the class, or how rows were drawn to have one told."""
-    for resource in (job, model):
+def _gold_columns(resources: Iterable[Resource]) -> Iterable[str]:
+    """Columns that tell the class, or how rows were drawn to have one told; of all models, as an earlier version may be another's."""
+    for resource in resources:
         gold = resource["spec"].get("goldData") or {}
         yield from (gold[key] for key in ("labelColumn", "inclusionProbabilityColumn") if key in gold)
 

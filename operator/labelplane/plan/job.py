@@ -6,7 +6,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from labelplane.api.durations import seconds
+from labeljob.contract.durations import seconds
 from labelplane.api.label_job import JobPins, LabelJob, LabelJobStatus
 from labelplane.api.reasons import ControlReason
 from labelplane.plan.actions import DeleteJob, Outcome, Plan, soonest

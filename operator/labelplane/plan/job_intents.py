@@ -6,7 +6,7 @@
 """
 
 from labeljob.contract.config import Access, CommitTask, JobConfig, LabelTask, Owner, ResolveTask, ShardTask
-from labelplane.api.durations import seconds
+from labeljob.contract.durations import seconds
 from labelplane.api.label_job import JobPins, LabelJob
 from labelplane.api.names import app_id, run_name
 from labelplane.plan.access import access_to, access_to_inputs, home_of

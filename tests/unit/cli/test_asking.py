@@ -9,6 +9,7 @@ import pytest
 from labeljob.contract.config import Mount
 from labelplane.cli.manifests import ManifestError
 from labelplane.cli.reading import access_of, artifacts_of, ask, other_homes, request_of
+from labelplane.cli.training_set import request_of as training_set_of
 from labelplane.cli.workspace import FOLDERS
 from labelplane.cluster.local_store import LocalStore
 from tests.manifests import REMOVE, changed, label_job, label_model
@@ -62,6 +63,21 @@ def test_gold_that_the_manifest_no_longer_names_is_left_out(tmp_path: Path) -> N
     found, without = request_of(tmp_path, job), request_of(tmp_path, changed(job, "spec.goldData", REMOVE))
     assert (found.gold is None, found.gold_label_column) == (False, "gold")
     assert (without.gold, without.gold_label_column) == (None, None)
+
+
+def test_a_training_set_has_no_gold_of_any_model_and_reaches_the_input_that_was_labelled(tmp_path: Path) -> None:
+    """X24: the version that is asked for may be another model's, and its input may be named elsewhere by now."""
+    (tmp_path / FOLDERS).write_text("{}")
+    gold = {"uri": "configmap://gold/a.csv", "format": "csv", "labelColumn": "truth", "inclusionProbabilityColumn": "drawn"}
+    other = changed(changed(label_model(), "metadata.name", "earlier"), "spec.goldData", gold)
+    job = changed(ran(), "spec.input", {"uri": "s3://lake/now", "format": "delta", "secretRef": {"name": "input-keys"}})
+    job["status"]["run"] |= {"input": {"uri": "s3://lake/then"}, "model": {"name": "rollout-risk", "version": 1}}
+    for manifest in (model(), other):
+        LocalStore(tmp_path).apply(manifest)
+    LocalStore(tmp_path).put_status(LocalStore(tmp_path).apply(job), job["status"])
+    found = training_set_of(tmp_path, None, "t", None, version=0, uncovered=False, form="parquet", volumes=[], secrets=[], target_secret=None)
+    assert found.gold_columns == ("gold", "truth", "drawn")
+    assert {one.uri: (one.field, one.secret) for one in found.access}["s3://lake/then"] == ("spec.input", "input-keys")
 
 
 def test_manifests_that_were_broken_since_are_named() -> None:

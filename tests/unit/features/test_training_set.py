@@ -272,6 +272,29 @@ def test_of_two_that_write_a_table_at_once_one_is_told(lake: Path, tmp_path: Pat
     assert sorted(rows["score"]) == [1000.0 + number for number in range(ROWS)]
 
 
+def test_what_is_no_training_set_stays(lake: Path, tmp_path: Path) -> None:
+    """Though one was there before; compacting it puts nothing else there. What a failure leaves is nobody's."""
+
+    class Failing(TrainingSet):
+        def batches(self) -> Iterator[pa.RecordBatch]:
+            raise RuntimeError("planted")
+
+    with training_set(asked(), places(lake), RESOURCES) as found:
+        failing = Failing(found.schema, found.provenance, found._joined, found._places)
+        with pytest.raises(Exception, match="planted"):
+            write_delta(failing, tmp_path / "set", "u")
+        (tmp_path / "empty").mkdir()
+        assert [write_delta(found, tmp_path / name, "u") for name in ("set", "empty")] == [0, 0]
+        table = DeltaTable(tmp_path / "set")
+        table.optimize.compact()
+        table.vacuum(0, dry_run=False, enforce_retention_duration=False)
+        latest = DeltaTable(tmp_path / "set").version()
+        assert write_delta(found, tmp_path / "set", "u") == latest + 1
+        write_deltalake(tmp_path / "set", pa.table({"mine": [1]}), mode="overwrite", schema_mode="overwrite")
+        with fails(JobReason.OUTPUT_CONFLICT, "is there: name another place"):
+            write_delta(found, tmp_path / "set", "u")
+
+
 def test_rows_that_were_set_apart_lend_nothing(tmp_path: Path) -> None:
     """A row that a value breaks may have the id of one that was labelled."""
     broken = pa.concat_tables([rows(), rows(count=1).set_column(8, "score", pa.array([-5.0]))])
@@ -300,6 +323,20 @@ def test_a_pin_that_is_broken_is_said(tmp_path: Path) -> None:
         Path(uri.removeprefix("file://")).unlink()
     with fails(JobReason.PIN_BROKEN, "pvc://lake/events: data files of the pinned version are gone"):
         read(tmp_path, asked())
+    for uri in DeltaTable(tmp_path / "out").file_uris():
+        Path(uri.removeprefix("file://")).unlink()
+    with fails(JobReason.PIN_BROKEN, "pvc://lake/out: files of version 0 are gone"):
+        read(tmp_path, asked())
+
+
+def test_of_an_output_that_is_kept_apart_only_covered_rows_are_read(tmp_path: Path) -> None:
+    write_deltalake(tmp_path / "events", rows())
+    labelled(tmp_path, 1, Dataset(uri="pvc://lake/events", format="delta"), declared(), partition_by="covered")
+    wanted, rest = read(tmp_path, asked(uncovered=False)), list((tmp_path / "out").rglob("covered=false/*.parquet"))
+    assert rest
+    for path in rest:
+        path.unlink()
+    pd.testing.assert_frame_equal(read(tmp_path, asked(uncovered=False)), wanted)
 
 
 def refusals() -> Iterator[tuple[str, dict[str, Any], str]]:
@@ -321,6 +358,9 @@ def refusals() -> Iterator[tuple[str, dict[str, Any], str]]:
     yield "no-column", with_table(features=[{"name": "nothing", "type": "int64"}]), r"tables\[0\].features\[0\]: pvc://lake/merchants.parquet has no column nothing"
     yield "time-of-table", with_table(time="region", features=RATE), r"tables\[0\].time: column region of \S+ has type int32, and is to be timestamp"
     yield "secret-by-name", with_table(features=[{"name": "email", "type": "string"}]), r"tables\[0\].features\[0\].name: a column email of the input is sensitive"
+    yield "secret-in-capitals", with_table(features=[{"name": "Email", "type": "string"}]), "a column Email of the input is sensitive"
+    yield "gold-in-capitals", with_table(features=[{"name": "TRUTH", "type": "string"}]), "a column TRUTH of the input holds known classes"
+    yield "delay-without-end", with_table(delay="9999999999999h"), r"tables\[0\].delay: leads beyond the last time that can be told"
     yield "later-by-name", with_table(features=[{"name": "refunded", "type": "boolean"}]), "a column refunded of the input is known only later"
     yield "gold-by-name", with_table(features=[{"name": "truth", "type": "string"}]), "a column truth of the input holds known classes"
     yield "no-table", with_table(data={"uri": "pvc://lake/none", "format": "delta"}), "claim lake has no file or folder none"
