@@ -51,7 +51,7 @@ class Forks:
 
 def main() -> None:
     """Until the end of stdin."""
-    _load()
+    load()
     woken, wakes = os.pipe()
     os.set_blocking(wakes, False)
     signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
@@ -75,7 +75,7 @@ def _only_wake(_number: int, _frame: FrameType | None) -> None:
     """Nothing: that it was handled wakes `select`."""
 
 
-def _load() -> None:
+def load() -> None:
     """What steps import when they begin."""
     from labeljob.without_pandas import start_arrow
 

@@ -11,20 +11,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import aiohttp
 
 from tests.cluster_fixtures import ROOT, RealCluster
+from tests.forks import Forked, forked
 from tests.patience import HANG_SECONDS
-
-MAIN = ("-m", "labelplane.handlers.main")
 
 
 @dataclass
 class OperatorProcess:
     """A running operator; `log` holds what it has said."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     log: Path
     probe_port: int
     metrics_port: int
@@ -65,8 +65,8 @@ class OperatorProcess:
 
 
 @asynccontextmanager
-async def operator_process(kubeconfig: Path, *namespaces: str, command: tuple[str, ...] = MAIN, **settings: str) -> AsyncIterator[OperatorProcess]:
-    """An operator that is ready, serving these namespaces; gone afterwards."""
+async def operator_process(kubeconfig: Path, *namespaces: str, code: str | None = None, **settings: str) -> AsyncIterator[OperatorProcess]:
+    """An operator that is ready, serving these namespaces; gone afterwards. `code`: what its Python runs, if not `labelplane.handlers.main`."""
     probe_port, metrics_port = free_ports(2)
     environment = {
         **os.environ,
@@ -81,13 +81,18 @@ async def operator_process(kubeconfig: Path, *namespaces: str, command: tuple[st
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "operator.log"
         with log.open("wb") as output:
-            process = subprocess.Popen([sys.executable, *command], env=environment, stderr=output, stdout=output)  # noqa: ASYNC220 - returns at once
-        running = OperatorProcess(process, log, probe_port, metrics_port)
+            running = OperatorProcess(_started(code, environment, output), log, probe_port, metrics_port)
         try:
             await running.until_ready()
             yield running
         finally:
             running.kill()
+
+
+def _started(code: str | None, environment: dict[str, str], output: BinaryIO) -> subprocess.Popen[bytes] | Forked:
+    if code is None:
+        return forked("operator", "labelplane.handlers.main", (), environment, output.fileno())
+    return subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=output, stdout=output)
 
 
 def restart_control_plane(server: RealCluster) -> None:

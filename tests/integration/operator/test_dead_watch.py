@@ -121,7 +121,7 @@ async def proxied(client: Client, folder: Path) -> AsyncIterator[tuple[Proxy, Pa
 @pytest.mark.apiserver
 async def test_a_dead_watch_ends_the_process(api_server: RealCluster, client: Client, api_namespace: str, tmp_path: Path) -> None:
     """kopf tries again and again, gets no sign of life, and would go on for ever."""
-    async with proxied(client, tmp_path) as (proxy, kubeconfig), operator_process(kubeconfig, api_namespace, command=("-c", HASTY.format(outage=900.0))) as operator:
+    async with proxied(client, tmp_path) as (proxy, kubeconfig), operator_process(kubeconfig, api_namespace, code=HASTY.format(outage=900.0)) as operator:
         proxy.swallow_watches = True
         assert await operator.ended(40) == 1
         assert "DeadWatchError" in operator.said()
@@ -130,7 +130,7 @@ async def test_a_dead_watch_ends_the_process(api_server: RealCluster, client: Cl
 @pytest.mark.apiserver
 async def test_a_silent_server_fails_liveness_in_the_end(api_server: RealCluster, client: Client, api_namespace: str, tmp_path: Path) -> None:
     """Nothing answers: the process stays, until a new one might do better."""
-    async with proxied(client, tmp_path) as (proxy, kubeconfig), operator_process(kubeconfig, api_namespace, command=("-c", HASTY.format(outage=8.0))) as operator:
+    async with proxied(client, tmp_path) as (proxy, kubeconfig), operator_process(kubeconfig, api_namespace, code=HASTY.format(outage=8.0)) as operator:
         assert (await operator.probe("/healthz"))[0] == 200
         proxy.swallow_all = True
         await eventually(lambda: answers(operator, 503))

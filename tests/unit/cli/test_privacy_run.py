@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from deltalake import DeltaTable, write_deltalake
+
+from tests.forks import python
 
 KEY = b"planted-key-0123456789-abcdefghijklmnopq"
 OTHER_KEY = b"planted-key-of-another-kind-0123456789ab"
@@ -122,7 +123,7 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line, with a folder of its own for what is temporary; all that it says is kept."""
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
-    called = [sys.executable, "-m", "labelplane.cli.main", *arguments]
+    called = [python(), "-m", "labelplane.cli.main", *arguments]
     done = subprocess.run(called, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200", "TMPDIR": str(scratch)})
     with (folder / "said.txt").open("a") as said:
         said.write(done.stdout + done.stderr)

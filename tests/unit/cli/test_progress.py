@@ -16,6 +16,7 @@ from labelplane.cli.progress import bars, show
 from labelplane.cli.run import until_one_ends
 from labelplane.cluster.local_jobs import JobProgress, LocalJobs
 from tests.e2e import rollouts
+from tests.forks import python
 from tests.patience import HANG_SECONDS
 from tests.unit.cli.test_run import events, write
 
@@ -77,7 +78,7 @@ def test_a_run_on_a_terminal_shows_rows(tmp_path: Path) -> None:
     events(tmp_path, 500, seed=0)
     events(tmp_path, 400_000, seed=0)
     here, there = pty.openpty()
-    command = [sys.executable, "-m", "labelplane.cli.main", "run", str(tmp_path), "--volume", f"lake={tmp_path}/lake", "--no-report"]
+    command = [python(), "-m", "labelplane.cli.main", "run", str(tmp_path), "--volume", f"lake={tmp_path}/lake", "--no-report"]
     child = subprocess.Popen(command, stderr=there, stdout=subprocess.DEVNULL, env=os.environ | {"TERM": "xterm", "COLUMNS": "160"})
     os.close(there)
     shown = _all_of(here)

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,12 @@ import yaml
 from deltalake import DeltaTable, write_deltalake
 
 from tests.e2e import rollouts
+from tests.forks import python
 
 
 def command(*arguments: str, text_in: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command line as a user does."""
-    called = [sys.executable, "-m", "labelplane.cli.main", *arguments]
+    called = [python(), "-m", "labelplane.cli.main", *arguments]
     return subprocess.run(called, capture_output=True, text=True, input=text_in, check=False, env=os.environ | {"COLUMNS": "200"})
 
 

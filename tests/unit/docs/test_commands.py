@@ -5,12 +5,12 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cluster_fixtures import ROOT
+from tests.forks import python
 
 COMMAND = re.compile(r"(?:^|[`\s])(?:\.venv/bin/)?labelplane ((?:validate|test|run|status|report|explain|crds) ?[^`#\n]*)")
 DEMO_SECONDS = 120
@@ -47,7 +47,7 @@ def test_an_examples_commands_run(folder: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "examples/mail-triage/data", tmp_path / "mail/data")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("operator", "labeljob_image"))}
     for one in dict.fromkeys(tuple(one) for one in ALL if example(one) == folder):
-        called = [sys.executable, "-m", "labelplane.cli.main", *(word.replace("/tmp/mail", str(tmp_path / "mail")) for word in one)]
+        called = [python(), "-m", "labelplane.cli.main", *(word.replace("/tmp/mail", str(tmp_path / "mail")) for word in one)]
         done = subprocess.run(called, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{one}: {done.stdout}{done.stderr}"
 
