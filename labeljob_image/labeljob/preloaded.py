@@ -76,7 +76,10 @@ def _only_wake(_number: int, _frame: FrameType | None) -> None:
 
 
 def load() -> None:
-    """What steps import when they begin."""
+    """What steps import when they begin, or DuckDB with its first result; and what this build is, which each says."""
+    import numpy.ma  # noqa: F401
+
+    from labeljob.build import build_digest
     from labeljob.without_pandas import start_arrow
 
     start_arrow()
@@ -89,6 +92,7 @@ def load() -> None:
     import labeljob.steps.resolve
     import labeljob.steps.shard  # noqa: F401
 
+    build_digest()
     gc.collect()
     gc.freeze()  # what is loaded stays; it need not be copied to be looked at
 
