@@ -40,6 +40,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupSc
 
 
 def pytest_collection_finish() -> None:
+    gc.freeze()  # it stays to the end, and need not be looked at again and again
     gc.enable()
 
 
