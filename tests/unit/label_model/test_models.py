@@ -63,11 +63,11 @@ def test_sharding_changes_no_byte_of_the_model(L, algorithm, data):
 
 
 @pytest.mark.parametrize("algorithm", EVERY)
-@pytest.mark.parametrize("classes", [2, 4, 12, 50])
+@pytest.mark.parametrize("classes", [2, 4, 6, 50])
 def test_a_row_is_labelled_alike_alone_and_among_others(algorithm, classes):
     """X16: to the last bit: shards and batches do not change a probability."""
     L = independent(300, 9, tuple(np.full(classes, 1 / classes)), seed=0).L
-    model = fit_statistics(from_votes(L, classes), classes, algorithm=algorithm)
+    model = fit_statistics(from_votes(L, classes), classes, algorithm=algorithm, max_iterations=5)  # any model will do
     whole = posterior(model, L)
     np.testing.assert_array_equal(np.concatenate([posterior(model, L[i : i + 1]) for i in range(40)]), whole[:40])
     np.testing.assert_array_equal(np.concatenate([posterior(model, L[:77]), posterior(model, L[77:])]), whole)
