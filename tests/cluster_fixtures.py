@@ -19,7 +19,7 @@ from devcluster.folders import ClusterFolders, program
 from devcluster.project_images import IMAGES
 from devcluster.volumes import Volume, make_volume, remove_volume
 from tests.patience import HANG_SECONDS
-from tests.reader import read_object
+from tests.reader import create_namespace, delete_namespace, read_object
 from tests.sharing import SHARED, made, once
 
 ROOT = Path(__file__).parents[1]
@@ -88,7 +88,7 @@ class RealCluster:
     def create_namespace(self) -> str:
         """A namespace in which pods can be made; returns its name."""
         name = f"test-{secrets.token_hex(4)}"
-        self.kubectl("create", "namespace", name)
+        create_namespace(self.folders, name)
         self.wait("the default ServiceAccount", lambda: self.get(name, "serviceaccounts")["items"])
         return name
 
@@ -98,7 +98,7 @@ class RealCluster:
         try:
             yield name
         finally:
-            self.kubectl("delete", "namespace", name, "--wait=false")
+            delete_namespace(self.folders, name)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
-"""Reads objects of a test's cluster over HTTP, and asks what it would refuse, as its administrator."""
+"""Reads objects of a test's cluster over HTTP, makes namespaces, and asks what it would refuse, as its administrator."""
 
+import json
 import ssl
 from functools import cache
 from http import HTTPStatus
@@ -7,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 
 from devcluster.folders import ClusterFolders
 from tests.patience import HANG_SECONDS
@@ -32,6 +32,18 @@ def read_object(folders: ClusterFolders, namespace: str, plural: str, name: str,
     return answer.json()
 
 
+def create_namespace(folders: ClusterFolders, name: str) -> None:
+    """An empty one."""
+    answer = _ask(folders, "POST", "api/v1/namespaces", {}, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    assert answer.is_success, f"POST {name}: {answer.text}"
+
+
+def delete_namespace(folders: ClusterFolders, name: str) -> None:
+    """Begin to; it goes with all that is in it."""
+    answer = _ask(folders, "DELETE", f"api/v1/namespaces/{name}", {})
+    assert answer.is_success, f"DELETE {name}: {answer.text}"
+
+
 def dry_run(folders: ClusterFolders, manifest: dict[str, Any]) -> str:
     """Why the API server would not create the object, by its own rules and admission, in its own words; empty when it would."""
     plural = f"{manifest['kind'].lower()}s"
@@ -47,7 +59,7 @@ def _ask(folders: ClusterFolders, method: str, path: str, parameters: dict[str, 
 
 
 def _access(kubeconfig: Path) -> tuple[str, str, str]:
-    content = yaml.safe_load(kubeconfig.read_text())
+    content = json.loads(kubeconfig.read_text())  # as devcluster writes it
     cluster, user = content["clusters"][0]["cluster"], content["users"][0]["user"]
     return cluster["server"], cluster["certificate-authority"], user["token"]
 
