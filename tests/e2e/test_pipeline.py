@@ -57,37 +57,12 @@ def test_pins_a_b_a_give_three_versions(mine: OwnJob) -> None:
     exactly_once(mine.labels(), 2000)
 
 
-def test_deleted_status_is_rebuilt(operator: Installed, namespace: str, lake: Volume) -> None:
-    """Status is a view: losing it costs nothing and repeats nothing."""
-    operator.cluster.apply(*three(namespace))
-    before = operator.ready(namespace)
-    for kind in ("labelingfunctionset", "labelmodel", "labeljob"):
-        patch = '[{"op": "replace", "path": "/status", "value": {"observedGeneration": -1}}]'
-        operator.cluster.kubectl("-n", namespace, "patch", kind, "rollouts", "--subresource=status", "--type=json", "-p", patch)
-    operator.cluster.wait("status to come back", lambda: operator.resource(namespace, "labeljob")["status"].get("run"))
-    after = operator.ready(namespace)
-    assert after["status"]["run"]["output"] == before["status"]["run"]["output"]
-    assert labels(lake.folder).version() == 0
-    assert operator.ready(namespace, "labelmodel")["status"]["current"]["version"] == 1
-
-
 def test_two_jobs_with_equal_pins(mine: OwnJob, another: OwnJob) -> None:
     """Each LabelJob has its own table, transaction and Job."""
     mine.cluster.apply(mine.manifest(), another.manifest())
     one, two = mine.ready(), another.ready()
     assert one["status"]["run"]["output"]["contentDigest"] == two["status"]["run"]["output"]["contentDigest"]
     assert one["status"]["run"]["digest"] != two["status"]["run"]["digest"]
-
-
-def test_dependents_wait_and_wake(operator: Installed, namespace: str, lake: Volume) -> None:
-    """Applied in the wrong order, each says what it waits for, and goes on when that is there."""
-    operator.cluster.apply(label_job(namespace))
-    operator.reason(namespace, "ModelNotFound")
-    operator.cluster.apply(label_model(namespace))
-    operator.reason(namespace, "FunctionSetNotFound", "labelmodel")
-    operator.reason(namespace, "ModelNotReady")
-    operator.cluster.apply(function_set(namespace))
-    assert condition(operator.ready(namespace), "Ready") == "True"
 
 
 def test_refit_while_a_job_runs(operator: Installed, namespace: str, lake: Volume) -> None:
@@ -106,13 +81,54 @@ def test_refit_while_a_job_runs(operator: Installed, namespace: str, lake: Volum
     exactly_once(labels(lake.folder), 400_000)
 
 
-def test_pin_rolls_the_model_back(operator: Installed, namespace: str, lake: Volume) -> None:
-    """O5, C6: one field goes back to an earlier version."""
-    operator.cluster.apply(*three(namespace))
-    operator.ready(namespace)
+def test_a_pipeline_from_its_first_day_to_its_last(operator: Installed, namespace: str, lake: Volume) -> None:
+    """O5, C6: applied in the wrong order, robbed of its status, rolled back to an earlier model, and deleted: one chain, of which each fit is most of the work."""
+    dependents_wait_and_wake(operator, namespace)
+    deleted_status_is_rebuilt(operator, namespace, lake)
+    pin_rolls_the_model_back(operator, namespace, lake)
+    deleting_leaves_no_orphan_and_all_data(operator, namespace, lake)
+
+
+def dependents_wait_and_wake(operator: Installed, namespace: str) -> None:
+    """Applied in the wrong order, each says what it waits for, and goes on when that is there."""
+    operator.cluster.apply(label_job(namespace))
+    operator.reason(namespace, "ModelNotFound")
+    operator.cluster.apply(label_model(namespace))
+    operator.reason(namespace, "FunctionSetNotFound", "labelmodel")
+    operator.reason(namespace, "ModelNotReady")
+    operator.cluster.apply(function_set(namespace))
+    assert condition(operator.ready(namespace), "Ready") == "True"
+
+
+def deleted_status_is_rebuilt(operator: Installed, namespace: str, lake: Volume) -> None:
+    """Status is a view: losing it costs nothing and repeats nothing."""
+    before = operator.ready(namespace)
+    for kind in ("labelingfunctionset", "labelmodel", "labeljob"):
+        patch = '[{"op": "replace", "path": "/status", "value": {"observedGeneration": -1}}]'
+        operator.cluster.kubectl("-n", namespace, "patch", kind, "rollouts", "--subresource=status", "--type=json", "-p", patch)
+    operator.cluster.wait("status to come back", lambda: operator.resource(namespace, "labeljob")["status"].get("run"))
+    after = operator.ready(namespace)
+    assert after["status"]["run"]["output"] == before["status"]["run"]["output"]
+    assert labels(lake.folder).version() == 0
+    assert operator.ready(namespace, "labelmodel")["status"]["current"]["version"] == 1
+
+
+def pin_rolls_the_model_back(operator: Installed, namespace: str, lake: Volume) -> None:
+    """One field goes back to an earlier version."""
     operator.cluster.apply(label_model(namespace, algorithm="majority-vote"))
     operator.cluster.wait("labels of version 2", lambda: operator.ready(namespace)["status"]["run"]["model"]["version"] == 2)
     operator.cluster.apply(label_model(namespace, algorithm="majority-vote", pin=1))
     operator.cluster.wait("labels of version 1", lambda: operator.ready(namespace)["status"]["run"]["model"]["version"] == 1)
     assert operator.ready(namespace, "labelmodel")["status"]["current"]["version"] == 1
     assert labels(lake.folder).version() == 2
+
+
+def deleting_leaves_no_orphan_and_all_data(operator: Installed, namespace: str, lake: Volume) -> None:
+    """Deleting a resource removes its Jobs and ConfigMaps, and deletes no data."""
+    operator.cluster.kubectl("-n", namespace, "delete", "labelingfunctionset,labelmodel,labeljob", "--all")
+    ours = "app.kubernetes.io/managed-by=labelplane"
+    operator.cluster.wait(
+        "children to be collected", lambda: operator.cluster.kubectl("-n", namespace, "get", "jobs,configmaps,pods", "-l", ours, "-o", "name") == ""
+    )
+    exactly_once(labels(lake.folder), 2000)
+    assert (lake.folder / "models/rollouts").exists()
