@@ -105,7 +105,7 @@ def load(folders: ClusterFolders, tag: str) -> bool:
         return False
     with tempfile.TemporaryDirectory(dir=folders.root) as scratch:
         archive = Path(scratch) / "image.tar"
-        _buildah("push", "--quiet", tag, f"oci-archive:{archive}:{tag}")
+        _buildah("push", "--quiet", tag, f"docker-archive:{archive}:{tag}")  # not compressed, as an OCI archive always is: it is read once
         node.ctr(folders, "images", "import", str(archive))
     marks.write_text(json.dumps(loaded | {tag: identity}))
     return True
