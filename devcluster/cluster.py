@@ -50,11 +50,14 @@ def down(name: str) -> None:
     folders = ClusterFolders(name)
     if not folders.root.exists():
         return
+    empty = False
     if is_running(folders, "containerd"):
         stop(folders, "kubelet")
-        _remove_containers(folders)
+        empty = _remove_containers(folders)
     for component in (*STOP_ORDER, *running(folders)):
         stop(folders, component)
+    if empty:
+        node.keep_images(folders)
     _unmount_below(folders.root)
     had_node = (folders.root / "kube-proxy.yaml").exists()
     if had_node:
@@ -140,12 +143,14 @@ def _wait(folders: ClusterFolders, component: str, ready: Callable[[], bool], *,
     raise ClusterError(f"{component} is not ready; the end of its log:\n{log_tail(folders, component)}")
 
 
-def _remove_containers(folders: ClusterFolders) -> None:
-    """End every container, then its sandbox, as the runtime itself lists them."""
-    for task in node.ctr(folders, "task", "ls", "-q").split():
-        subprocess.run([str(program("ctr")), "-a", node.socket_path(folders), "-n", "k8s.io", "task", "rm", "-f", task], check=False, capture_output=True)
-    for container in node.ctr(folders, "container", "ls", "-q").split():
-        subprocess.run([str(program("ctr")), "-a", node.socket_path(folders), "-n", "k8s.io", "container", "rm", container], check=False, capture_output=True)
+def _remove_containers(folders: ClusterFolders) -> bool:
+    """End every container, then its sandbox, as the runtime itself lists them; returns whether none is left."""
+    for kind, *flags in (("task", "--force"), ("container",)):
+        found = node.ctr(folders, kind, "ls", "-q").split()
+        if found:
+            command = [str(program("ctr")), "-a", node.socket_path(folders), "-n", "k8s.io", kind, "rm", *flags, *found]
+            subprocess.run(command, check=False, capture_output=True)  # one that ends by itself meanwhile is reported, and the others go
+    return not node.ctr(folders, "container", "ls", "-q").split()
 
 
 def _unmount_below(root: Path) -> None:

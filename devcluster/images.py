@@ -99,7 +99,7 @@ def load(folders: ClusterFolders, tag: str) -> bool:
     identity = image_id(tag)
     if not identity:
         raise ImageError(f"{tag} has not been built")
-    marks = folders.root / "loaded.json"
+    marks = folders.root / "containerd/loaded.json"  # beside what it tells of
     loaded: dict[str, str] = json.loads(marks.read_text()) if marks.exists() else {}
     if loaded.get(tag) == identity and tag in node.ctr(folders, "images", "ls", "-q").split():
         return False

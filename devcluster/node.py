@@ -2,16 +2,18 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import yaml
 
 from devcluster.control_plane import ControlPlane
-from devcluster.folders import ClusterFolders, program
+from devcluster.folders import ClusterFolders, cache_root, program
 from devcluster.go_build import folder_of
 from devcluster.processes import Component
 
 POD_RANGE = "10.244.0.0/24"
 KUBELET_PORT = 10250
+IMAGE_BYTES = 32 << 30  # at most: what is not written takes no room
 PAUSE_IMAGE = "localhost/labelplane/pause:2"
 BASE_OF_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -30,12 +32,38 @@ def prepare(folders: ClusterFolders, plane: ControlPlane) -> None:
     """Write the configuration of every part of the node."""
     for name in ("cni", "containerd", "containerd-state", "kubelet"):
         (folders.root / name).mkdir(exist_ok=True)
+    mount_images(folders)
     (folders.root / "containerd.toml").write_text(_containerd(folders))
     (folders.root / "cni" / "10-bridge.conflist").write_text(json.dumps(_network(folders)))
     (folders.root / "kubelet.yaml").write_text(yaml.safe_dump(_kubelet(folders)))
     (folders.root / "kube-proxy.yaml").write_text(yaml.safe_dump(_proxy(folders, plane)))
     for switch in ("net.ipv4.ip_forward=1",):
         subprocess.run(["sysctl", "-q", "-w", switch], check=True)
+
+
+def mount_images(folders: ClusterFolders) -> None:
+    """A filesystem in one sparse file for images and containers; the last node's, with the images that it had loaded, where that was left."""
+    root, image = folders.root / "containerd", folders.root / "containerd.img"
+    if root.is_mount():
+        return
+    try:
+        _kept().rename(image)
+    except FileNotFoundError:
+        with image.open("wb") as file:
+            file.truncate(IMAGE_BYTES)
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1", str(image)], check=True)
+    subprocess.run(["mount", "-o", "loop,noatime", str(image), str(root)], check=True)
+
+
+def keep_images(folders: ClusterFolders) -> None:
+    """Leave that file to the next node, once containerd has ended; unless something uses it yet."""
+    done = subprocess.run(["umount", str(folders.root / "containerd")], check=False, capture_output=True)
+    if done.returncode == 0:
+        (folders.root / "containerd.img").rename(_kept())
+
+
+def _kept() -> Path:
+    return cache_root() / f"node-images-{folder_of('containerd').name}.img"
 
 
 def containerd(folders: ClusterFolders) -> Component:
@@ -71,12 +99,15 @@ def ctr(folders: ClusterFolders, *arguments: str) -> str:
 
 
 def _containerd(folders: ClusterFolders) -> str:
+    # no_sync: what a machine that goes down loses is made anew.
     # restrict_oom_score_adj: a root without CAP_SYS_RESOURCE may not set a negative score, and every sandbox would fail.
     return f"""version = 3
 root = "{folders.root}/containerd"
 state = "{folders.root}/containerd-state"
 [grpc]
   address = "{socket_path(folders)}"
+[plugins.'io.containerd.metadata.v1.bolt']
+  no_sync = true
 [plugins.'io.containerd.cri.v1.runtime']
   restrict_oom_score_adj = true
   [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import traces
+from devcluster import node, traces
 from devcluster.folders import ClusterFolders
 from tests.cluster_fixtures import ROOT, RealCluster
 from tests.e2e.operator import Installed
@@ -95,3 +95,23 @@ def test_settings_of_the_machine_come_back(tmp_path: Path, monkeypatch: pytest.M
     traces.remember_settings(folders)  # as a second `up` does
     traces.restore_settings(folders)
     assert [(tmp_path / name).read_text().strip() for name in traces.SETTINGS[:3]] == ["1", "1", "1"]
+
+
+def test_images_are_left_to_the_next_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In their file; one that is in use yet is not given away."""
+    first, second = ClusterFolders("first"), ClusterFolders("second")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for folders in (first, second):
+        (folders.root / "containerd").mkdir(parents=True)
+    try:
+        node.mount_images(first)
+        with (first.root / "containerd/loaded").open("w"):
+            node.keep_images(first)
+            assert (first.root / "containerd").is_mount()
+        node.keep_images(first)
+        node.mount_images(second)
+        assert (second.root / "containerd/loaded").exists()
+        assert not (first.root / "containerd.img").exists()
+    finally:
+        for folders in (first, second):
+            subprocess.run(["umount", str(folders.root / "containerd")], check=False, capture_output=True)
