@@ -10,6 +10,7 @@ from tests.forks_client import Forked
 from tests.sharing import run_folder, turn
 
 ROOT = Path(__file__).parents[1]
+PYTHON = sys.executable  # which a test may set
 CODE = os.pathsep.join(str(ROOT / part) for part in ("operator", "labeljob_image"))
 READING = ("explain", "explain_sets", "labels", "page", "sets", "sets_page")
 RUN = {  # what is run, by server; a process of the operator's has nothing of the job's loaded
@@ -28,7 +29,7 @@ LOADED = {
 def python(server: str = "commands") -> str:
     """A Python for `-m labelplane.cli.main` and the processes that it starts."""
     if sys.platform != "linux":
-        return sys.executable
+        return PYTHON
     _serve(server)
     return str(_launcher(server))
 
@@ -36,10 +37,10 @@ def python(server: str = "commands") -> str:
 def forked(server: str, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: int) -> Forked | subprocess.Popen[bytes]:
     """A module that runs, and says all into this file."""
     if sys.platform != "linux":
-        return subprocess.Popen([sys.executable, "-m", module, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return subprocess.Popen([PYTHON, "-m", module, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     _serve(server)
     with Path(os.devnull).open() as nothing:
-        return Forked(str(_socket(server)), module, arguments, environment, (nothing.fileno(), log, log), sys.executable)
+        return Forked(str(_socket(server)), module, arguments, environment, (nothing.fileno(), log, log), PYTHON)
 
 
 def _socket(server: str) -> Path:
@@ -58,8 +59,8 @@ def _serve(server: str) -> None:
         if _socket(server).exists():
             return
         launched = f"import sys; sys.path.append({str(ROOT / 'tests')!r}); from forks_client import launch; "
-        text = f"#!{sys.executable} -IS\n{launched}launch({str(_socket(server))!r}, {RUN[server]!r}, {sys.executable!r})\n"
+        text = f"#!{PYTHON} -IS\n{launched}launch({str(_socket(server))!r}, {RUN[server]!r}, {PYTHON!r})\n"
         _launcher(server).write_text(text)
         _launcher(server).chmod(0o755)
-        command = [sys.executable, str(ROOT / "tests/forks_server.py"), str(_socket(server)), *LOADED[server]]
+        command = [PYTHON, str(ROOT / "tests/forks_server.py"), str(_socket(server)), *LOADED[server]]
         subprocess.run(command, env=os.environ | {"PYTHONPATH": CODE}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)

@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 
 from labelplane.cli.manifests import Loaded
 from labelplane.cli.validate import verdict_on
+from tests.forks import python
 from tests.malformed import ADMISSION, CHECK, Malformed
 from tests.manifests import REMOVE, Manifest, changed, function_set, label_job, label_model
 from tests.unit.cli.test_run import command
@@ -17,6 +19,12 @@ from tests.unit.cli.test_run import command
 IMAGES = b"image,verdict\nnginx,normal\n"
 LOADED = Loaded(config_maps={"trusted": {"images.csv": IMAGES}})
 PYDANTIC = re.compile(r"input should|extra inputs|field required|valid dictionary|match pattern|instance of|validation")
+
+
+@pytest.fixture(autouse=True)
+def forking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What looks at a set is a process, which this Python starts."""
+    monkeypatch.setattr(sys, "executable", python())
 
 
 def problems_in(manifest: Manifest, loaded: Loaded | None = None) -> list[str]:
