@@ -49,7 +49,7 @@ def time_task(task: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for method in methods.values():
         method.load()
         _run(method, votes[:500], classes)
-    floor = [_cpu(lambda: _read(votes))[0] for _ in range(5)]
+    floor = [_cpu(lambda: _read(votes))[0] for _ in range(task["rounds"])]
     for turn in range(task["rounds"]):
         for name, method in methods.items():
             if turn and sum(map(sum, seconds[name])) > task["seconds"][name]:

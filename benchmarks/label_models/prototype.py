@@ -39,7 +39,7 @@ class Groups:
 
 @dataclass(frozen=True)
 class State:
-    """groups; tables: for each group float64 [T_g, K], log likelihood of a code; balance: float64 [K], logs."""
+    """groups; tables: for each group float64 [K, T_g], log likelihood of a code; balance: float64 [K], logs."""
 
     groups: Groups
     tables: tuple[FloatArray, ...]
@@ -64,10 +64,10 @@ def fit(votes: Votes, classes: int) -> State:
     """EM on evenly spaced rows from a smoothed majority vote, then one pass that counts on all."""
     groups = groups_of(votes.shape[1], classes)
     sample = votes[:: max(len(votes) // SAMPLE, 1)]
-    codes, start = groups.codes(sample), np.stack([np.count_nonzero(sample == k, axis=1) for k in range(classes)], axis=1) + 1.0
-    P = start / start.sum(axis=1, keepdims=True)
+    codes, start = groups.codes(sample), np.stack([np.count_nonzero(sample == k, axis=1) for k in range(classes)]) + 1.0
+    P = start / start.sum(axis=0)
     for _ in range(ITERATIONS):
-        state, before = maximised(groups, counted(groups, codes, P), P.sum(axis=0)), P
+        state, before = maximised(groups, counted(groups, codes, P), P.sum(axis=1)), P
         P = posterior(state, codes)
         if np.abs(P - before).mean() < TOLERANCE:
             break
@@ -75,38 +75,37 @@ def fit(votes: Votes, classes: int) -> State:
     for codes in _blocks(groups, votes):
         P = posterior(state, codes)
         counts = [whole + part for whole, part in zip(counts, counted(groups, codes, P), strict=True)]
-        balance += P.sum(axis=0)
+        balance += P.sum(axis=1)
     return maximised(groups, counts, balance)
 
 
 def predict(state: State, votes: Votes, _: int) -> FloatArray:
     """float64 [n, K]."""
-    return np.concatenate([posterior(state, codes) for codes in _blocks(state.groups, votes)])
+    return np.concatenate([posterior(state, codes).T for codes in _blocks(state.groups, votes)])
 
 
 def counted(groups: Groups, codes: Any, P: FloatArray) -> list[FloatArray]:
-    """Expected rows of each code by class, for each group float64 [T_g, K]."""
-    classes = np.ascontiguousarray(P.T)
-    return [np.stack([np.bincount(of_group, one, len(cast)) for one in classes], axis=1) for of_group, cast in zip(codes, groups.cast, strict=True)]
+    """Expected rows of each code by class, for each group float64 [K, T_g]."""
+    return [np.stack([np.bincount(of_group, one, len(cast)) for one in P]) for of_group, cast in zip(codes, groups.cast, strict=True)]
 
 
 def maximised(groups: Groups, counts: Sequence[FloatArray], balance: FloatArray) -> State:
     """The confusions that the counts give, one vote added to each cell, as tables."""
     K, tables = len(balance), []
     for cast, of_group in zip(groups.cast, counts, strict=True):
-        votes = (cast.T @ of_group).reshape(-1, K, K) + 1.0  # [m_g, vote, class]
-        tables.append(cast @ np.log(votes / votes.sum(axis=1, keepdims=True)).reshape(-1, K))
+        votes = (of_group @ cast).reshape(K, -1, K) + 1.0  # [class, m_g, vote]
+        tables.append(np.log(votes / votes.sum(axis=2, keepdims=True)).reshape(K, -1) @ cast.T)
     return State(groups, tuple(tables), np.log((balance + 1) / (balance + 1).sum()))
 
 
 def posterior(state: State, codes: Any) -> FloatArray:
-    """float64 [n, K]."""
-    joint = np.tile(state.balance, (codes.shape[1], 1))
+    """float64 [K, n]."""
+    joint = np.repeat(state.balance[:, None], codes.shape[1], axis=1)
     for table, of_group in zip(state.tables, codes, strict=True):
-        joint += table[of_group]
-    joint -= joint.max(axis=1, keepdims=True)
+        joint += table.take(of_group, axis=1)
+    joint -= joint.max(axis=0)
     np.exp(joint, out=joint)
-    joint /= joint.sum(axis=1, keepdims=True)
+    joint /= joint.sum(axis=0)
     return joint
 
 

@@ -92,7 +92,7 @@ def _beside_each(boards: Sequence[Board], value: Callable[[Board, str], float], 
 
 def _beside_majority_vote(board: Board) -> Verdict:
     mean, low, high = (100 * board.value(AUTO, name) for name in ("difference", "low", "high"))
-    target = f"{board.name}: upper end of the 95 % interval of accuracy minus majority vote's at least {100 * LEAST_UPPER:.0f} point"
+    target = f"{board.name}: upper end of the 95 % interval of accuracy minus majority vote's at least −{-100 * LEAST_UPPER:.0f} point"
     return Verdict(target, f"{high:+.2f} points ({mean:+.2f}, from {low:+.2f})", high / 100 >= LEAST_UPPER)
 
 
