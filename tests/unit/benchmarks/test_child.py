@@ -1,5 +1,9 @@
 """The measuring process: how often a method is timed, and what a set without an answer in time gives."""
 
+from importlib.util import find_spec
+
+import pytest
+
 from benchmarks.label_models.child import quality_task, time_task
 from benchmarks.label_models.generator import Cell, generate
 from benchmarks.label_models.measure import as_json, on_disk
@@ -19,6 +23,7 @@ def test_a_method_is_timed_until_it_had_its_rounds_or_its_seconds() -> None:
     assert found[FIXED_NAMES[0]]["scores"]["fresh"] < found[PLAIN]["scores"]["fresh"]
 
 
+@pytest.mark.skipif(find_spec("flyingsquid") is not None, reason="the peer is installed here")
 def test_what_fails_is_a_result_and_the_oracle_is_scored_where_it_is_known() -> None:
     with on_disk(MADE.votes, MADE.truth) as files:
         task = {"methods": [PLAIN, "FlyingSquid"], "classes": 2, "limit": 60, "parameters": as_json(MADE.parameters), **files}
