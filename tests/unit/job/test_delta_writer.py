@@ -3,6 +3,7 @@
 import errno
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -178,29 +179,28 @@ RACE = """
 import sys
 from pathlib import Path
 from tests.unit.job.test_delta_writer import run
-folder, sequence = Path(sys.argv[1]), int(sys.argv[2])
 print("ready", flush=True)
-sys.stdin.readline()
-print(run(folder, sequence, "a", "b").attempt)
+for sequence in sys.stdin:
+    print(run(Path(sys.argv[1]), int(sequence), "a", "b").attempt, flush=True)
 """
 
 
 def test_racing_attempts_make_one_version(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """Four processes commit the same sequence at once, twice: one version each time, and all of them report it."""
     environment = {"PYTHONPATH": ":".join([str(pytestconfig.rootpath), *(path for path in sys.path if path)])}
-    for sequence in (1, 2):
-        call = [sys.executable, "-c", RACE, str(tmp_path), str(sequence)]
-        racers = [subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(4)]
-        for racer in racers:
-            assert racer.stdout is not None
-            assert racer.stdout.readline() == "ready\n"
-        for racer in racers:
-            assert racer.stdin is not None
-            racer.stdin.write("\n")
-            racer.stdin.flush()
-        answers = {racer.communicate()[0] for racer in racers}
-        assert [racer.returncode for racer in racers] == [0] * 4
-        assert len(answers) == 1
-        assert DeltaTable(tmp_path).version() == sequence - 1
-        assert ids(tmp_path) == ["a", "b"]
-        assert files(tmp_path) == sequence
+    with ExitStack() as ended:
+        call = [sys.executable, "-c", RACE, str(tmp_path)]
+        racers = [ended.enter_context(subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)) for _ in range(4)]
+        ends = [(racer.stdin, racer.stdout) for racer in racers if racer.stdin is not None and racer.stdout is not None]
+        assert [said.readline() for _, said in ends] == ["ready\n"] * 4
+        for sequence in (1, 2):
+            for told, _ in ends:
+                told.write(f"{sequence}\n")
+                told.flush()
+            answers = {said.readline() for _, said in ends}
+            assert "" not in answers
+            assert len(answers) == 1
+            assert DeltaTable(tmp_path).version() == sequence - 1
+            assert ids(tmp_path) == ["a", "b"]
+            assert files(tmp_path) == sequence
+    assert [racer.returncode for racer in racers] == [0] * 4
