@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from deltalake.exceptions import DeltaError
@@ -129,19 +130,14 @@ class VotesPlaces:
                 self.folder.parent.rmdir()
 
     def _named(self) -> tuple[str | None, list[str]]:
-        """(manifest of the last commit, those of the newest commits, each once): as many as are kept."""
+        """(manifest of the last commit, those that the last `historyLimit` commits name, newest first and each once); no more of the log is read."""
         if not self._task.history_limit:
             return None, []
-        current, names = None, dict[str, None]()
         try:
-            for number, name in enumerate(votes_named(self._output, self._task.app_id)):
-                current = name if number == 0 else current
-                names |= {} if name is None else {name: None}
-                if len(names) == self._task.history_limit:
-                    break
+            names = list(islice(votes_named(self._output, self._task.app_id), self._task.history_limit))
         except DeltaError:  # there is no version yet
             return None, []
-        return current, list(names)
+        return next(iter(names), None), [name for name in dict.fromkeys(names) if name is not None]
 
     def _read(self, name: str) -> Manifest | None:
         try:

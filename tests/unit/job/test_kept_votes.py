@@ -225,13 +225,16 @@ def test_soft_votes_and_several_labels(tmp_path: Path) -> None:
 
 
 def test_very_small_pieces_keep_nothing(tmp_path: Path) -> None:
-    """Item 3: what would cost more to keep than to find again; and of no rows there is nothing to keep."""
+    """Item 3: what would cost more to keep than to find again, and runs that keep nothing count among those of which votes are kept; of no rows there is nothing to keep."""
     rows = rows_of(130)
     data = parquet(tmp_path, "data.parquet", rows, groups=65)
     version = fit(tmp_path, declared(PLAIN), data)
     found = label(tmp_path, label_task(tmp_path, data, version, history_limit=2), 1)
     assert (found.commit.votes, left(tmp_path), "reusedRows" in found.commit.metrics) == (None, [], False)
     assert label(tmp_path, label_task(tmp_path, data, version, history_limit=2, sequence=2), 2).commit.votes is not None
+    for sequence, files in ((3, 5), (4, 0)):  # a manifest, and two files of each shard
+        label(tmp_path, label_task(tmp_path, data, version, history_limit=2, sequence=sequence), 1)
+        assert len(left(tmp_path)) == files
     empty = label_task(tmp_path, parquet(tmp_path, "empty", rows.slice(0, 0), files=2), version, output="none", history_limit=2)
     for sequence, shards in ((1, 1), (2, 2)):
         nothing = label(tmp_path, empty.model_copy(update={"sequence": sequence}), shards)
