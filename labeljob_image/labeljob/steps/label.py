@@ -35,6 +35,7 @@ from labeljob.steps.labelling import Labelling, labelling_of, output_of, settled
 from labeljob.steps.piecewise import piecewise_of, with_kept_votes
 from labeljob.steps.setting_apart import Accepted, accept, quarantine_of
 from labeljob.vote_cache.places import VotesPlaces
+from labeljob.vote_cache.shared_ids import counted_out
 
 
 def run_label(task: LabelTask, context: StepContext) -> LabelResult:
@@ -71,7 +72,9 @@ def _labelled(task: LabelTask, started: datetime, context: StepContext, *, reuse
         kept = pieces.finish() if pieces else None
         broken = pieces.broken(source) if pieces else source
     apart = _set_apart(task, labelling, broken, accepted, shared, context)
-    votes = VotesPlaces(output, task, 1).write(kept) if kept else None
+    places = VotesPlaces(output, task, 1)
+    kept = counted_out(kept, shared, places, context.batch_rows) if kept else None
+    votes = places.write(kept) if kept else None
     commit = commit_of(task, labelling, digest.hexdigest(), started, context, apart, kept, votes)
     return result_of(task, writer.commit(commit, labelling.columns(), labelling.schema))
 

@@ -28,7 +28,7 @@ class KeptUnit(Wire):
         file: its place among the files beside. groups: first row group, and how many.
         looks: its row in the file of looks.
         lacks: places of functions whose column is not kept here.
-        run: name of the run that labelled its rows, in the version that this manifest goes with.
+        run: name of the run that labelled its rows, in the version that this manifest goes with; empty where some of them share their id and are not in it.
     """
 
     key: str
@@ -49,15 +49,18 @@ class PartVotes(Wire):
     """What a part of a run, or all of it, keeps and has taken again.
 
     Attributes:
+        taken: of each unit, rows that are labelled, and how many votes of each were kept.
         counted: key of a file -> its row groups, where that is not asked of the file each time.
-        reused_rows: rows all of whose votes were kept. reused_votes: votes that were.
     """
 
     files: tuple[VotesFile, ...] = ()
     units: tuple[KeptUnit, ...] = ()
+    taken: tuple[tuple[int, int], ...] = ()
     counted: dict[str, int] = {}
-    reused_rows: int = 0
-    reused_votes: int = 0
+
+    def reused(self, functions: int) -> tuple[int, int]:
+        """(rows all of whose votes were kept, votes that were), where so many functions vote on each."""
+        return sum(rows for rows, votes in self.taken if votes == functions), sum(rows * votes for rows, votes in self.taken)
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,8 @@ def together(parts: Sequence[PartVotes]) -> PartVotes:
     return PartVotes(
         files=tuple(places),
         units=tuple(units),
+        taken=tuple(one for part in parts for one in part.taken),
         counted={key: count for part in parts for key, count in part.counted.items()},
-        reused_rows=sum(part.reused_rows for part in parts),
-        reused_votes=sum(part.reused_votes for part in parts),
     )
 
 

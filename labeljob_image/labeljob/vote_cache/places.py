@@ -43,10 +43,10 @@ class Kept:
     current: Manifest | None = None
 
     def runs(self, model_sha256: str) -> dict[str, str]:
-        """Name of the run that labelled the rows of each unit that stands in the output, labelled by this model version and by all its functions."""
+        """Name of the run that labelled the rows of each unit, where all of them stand in the output, labelled by this model version and by all its functions."""
         if self.current is None or self.current.model_sha256 != model_sha256:
             return {}
-        return {unit.key: unit.run for unit in self.current.units if not unit.lacks}
+        return {unit.key: unit.run for unit in self.current.units if unit.run and not unit.lacks}
 
 
 class VotesPlaces:

@@ -57,7 +57,8 @@ def test_a_function_that_fails_is_asked_again(tmp_path: Path) -> None:
 
 
 def test_rows_that_are_set_apart(tmp_path: Path) -> None:
-    """F3: files with a row that breaks the contract are read and checked in every run, the others are not; rows that share their id are told over all."""
+    """F3: files with a row that breaks the contract are read and checked in every run, the others are not; rows that share their id are told over all, and
+    where one is labelled because the other is gone, it says which run did so."""
     rows, functions = rows_of(), declared(PLAIN, bounds={"maximum": 1.0})
     ids, p = rows["id"].to_pylist(), rows["p"].to_pylist()
     ids[5], p[70] = ids[400], 1.5
@@ -71,7 +72,16 @@ def test_rows_that_are_set_apart(tmp_path: Path) -> None:
         assert found.commit.quarantine is not None
         assert full[0].commit.quarantine is not None
         assert (found.commit.quarantine.rows, found.commit.quarantine.breaches) == (3, full[0].commit.quarantine.breaches)
-        assert found.commit.metrics["reusedRows"] == (0 if sequence == 1 else ROWS - FILE)
+        assert found.commit.metrics["reusedRows"] == (0 if sequence == 1 else ROWS - FILE - 2)
+        assert found.commit.metrics["reusedVotes"] == (0 if sequence == 1 else round((ROWS - FILE - 2) / (ROWS - 3), 4))
+    shutil.copytree(tmp_path / "out", tmp_path / "copy")
+    (tmp_path / f"data/part-{400 // FILE:03d}.parquet").unlink()
+    full, file_of = lake.full_run("first", "data", kind="parquet", quarantine=0.1), dict(zip(ids, range(ROWS), strict=True)) | {ids[5]: 5}
+    for shards, output in ((1, "out"), (3, "copy")):
+        found = lake.run("first", "data", output, shards, 4, kind="parquet", quarantine=0.1)
+        alike(lake, found, output, full)
+        assert found.commit.metrics["reusedRows"] == ROWS - 2 * FILE
+        assert {(row["run"], file_of[row["id"]] // FILE < 2) for row in visible(tmp_path, output)} == {(SAME, False), ("job-dddddddddd-4", True)}
 
 
 @pytest.mark.parametrize("stored", ["data.csv", "data.jsonl"])
