@@ -38,7 +38,7 @@ from labeljob.vote_cache.manifest import Found, KeptUnit, PartVotes, best_of
 from labeljob.vote_cache.outcome import outcome_of
 from labeljob.vote_cache.places import Kept, VotesPlaces
 from labeljob.vote_cache.sinks import PartSinks
-from labeljob.vote_cache.units import Chained, Planned, one_unit, plan_digest, planned, row_groups, too_small, units_of
+from labeljob.vote_cache.units import Chained, Planned, one_unit, planned, row_groups, too_small, units_of
 from labeljob.vote_cache.votes_file import ID, Columns, UnusableVotesError, VotesReader
 from labeljob.votes import IntArray, VoteBatch
 
@@ -256,10 +256,10 @@ def piecewise_of(
     files = {found.file for one in kept.manifests for found in one.found(here)}
     usable = {file: reuse and file.expected <= rows and places.usable(file) for file in files}
     plan = planned(units, best_of(kept.manifests, here, usable, frozenset(columns.keys)), columns.keys)
-    digest, partly = plan_digest(plan, columns.keys), sum(one.found is not None and bool(one.missing) for one in plan)
+    partly = sum(one.found is not None and bool(one.missing) for one in plan)
     anew = sum(one.found is None for one in plan)
     context.log.info("kept votes", whole=len(plan) - partly - anew, partly=partly, anew=anew)
-    sinks = PartSinks(places, task.output, places.name(shard, digest), columns, labelling.schema.field(0).type, rows // SLACK)
+    sinks = PartSinks(places, task.output, places.new_name(shard), columns, labelling.schema.field(0).type, rows // SLACK)
     return Piecewise(Setting(task, labelling, columns, places, sinks, rows // SLACK, context), plan, known, kept)
 
 

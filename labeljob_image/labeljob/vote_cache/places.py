@@ -2,11 +2,12 @@
 
     output/_labelplane/votes/
       <sequence>-<attempt>-<digest>.json                  the manifest of a run, which its commit names; with the digest of its content
-      <sequence>-<attempt>-<shard>-<plan>.parquet         votes, and with -looks at its end what was seen of the rows (`looks`)
+      <sequence>-<attempt>-<shard>-<random>.parquet       votes, and with -looks at its end what was seen of the rows (`looks`)
       <file>.work-<random>                                a file at work, of an attempt that runs or was killed
 
-<plan> is a digest of what is evaluated and what is taken from where: attempts that differ in it write different files. Nothing counts that the manifest of a
-commit does not name. What is not there, has another size or cannot be read is not kept, and its rows are evaluated.
+Each attempt writes files of its own, so that one that is finished stays as it is: what a function fails on, and so what is kept, may differ where a call takes too
+long in one of them. Nothing counts that the manifest of a commit does not name. What is not there, has another size or cannot be read is not kept, and its rows are
+evaluated.
 """
 
 import hashlib
@@ -57,9 +58,9 @@ class VotesPlaces:
         self._prefix = f"{task.sequence:08d}-{digest_of([task.run_digest, task.sequence, shards])[:ATTEMPT_CHARACTERS]}"
         self.folder = output / RUNS / FOLDER
 
-    def name(self, shard: int, plan: str) -> str:
-        """Of the files of a shard, without their ends."""
-        return f"{self._prefix}-{shard:04d}-{plan}"
+    def new_name(self, shard: int) -> str:
+        """Of files of a shard that nobody else has written, without their ends."""
+        return f"{self._prefix}-{shard:04d}-{uuid.uuid4().hex}"
 
     def votes(self, name: str) -> Place:
         return self.folder / f"{name}.parquet"

@@ -200,6 +200,25 @@ def test_a_pod_that_was_thought_dead_goes_on(begun: tuple[Path, LabelTask]) -> N
     shutil.rmtree(folder / "first")
 
 
+def test_another_attempt_writes_other_files(begun: tuple[Path, LabelTask]) -> None:
+    """Guarantee 3: a function may fail in one attempt and not in the other, and what one says of its file must not be said of the other's."""
+    folder, task = begun
+    shard, votes = ShardTask(label=task, shards=2), folder / "labels/_labelplane/votes"
+    shutil.copytree(folder / "labels", folder / "first")
+    step(folder, shard, 1)
+    written = {path: path.stat() for path in votes.glob("00000002-*-0001-*.parquet")}
+    (summary,) = (folder / "labels/_labelplane").glob("00000002-*/0001.json")
+    summary.unlink()
+    step(folder, shard, 1)
+    assert len(written) == 2
+    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in written} == {path: (one.st_ino, one.st_mtime_ns) for path, one in written.items()}
+    step(folder, shard, 0)
+    step(folder, CommitTask(label=task, shards=2))
+    is_right(folder)
+    shutil.rmtree(folder / "labels")
+    (folder / "first").rename(folder / "labels")
+
+
 def is_right(folder: Path) -> tuple[str, float]:
     """The digest of the content, and how many rows' votes were taken; raises AssertionError unless all is there once and nothing else."""
     table_ = DeltaTable(folder / "labels")
