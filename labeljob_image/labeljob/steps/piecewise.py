@@ -254,8 +254,8 @@ def piecewise_of(
     rows = 0 if part is None else int(part.rows * (1 - (task.quarantine or 0)))  # at least so many are looked at
     here = {unit.key for unit in units}
     files = {found.file for one in kept.manifests for found in one.found(here)}
-    usable = {file: reuse and file.expected <= rows and places.usable(file) for file in files}
-    plan = planned(units, best_of(kept.manifests, here, usable, frozenset(columns.keys)), columns.keys)
+    usable = {file: reuse and places.usable(file) for file in files}
+    plan = planned(units, best_of(kept.manifests, here, usable, frozenset(columns.keys), rows), columns.keys)
     partly = sum(one.found is not None and bool(one.missing) for one in plan)
     anew = sum(one.found is None for one in plan)
     context.log.info("kept votes", whole=len(plan) - partly - anew, partly=partly, anew=anew)

@@ -119,13 +119,17 @@ def manifest_of(whole: PartVotes, model_sha256: str) -> Manifest:
     return Manifest(model_sha256=model_sha256, files=tuple(whole.files[place] for place in used), units=units, counted=whole.counted)
 
 
-def best_of(manifests: Iterable[Manifest], keys: Collection[str], usable: Mapping[VotesFile, bool], wanted: frozenset[str]) -> dict[str, Found]:
-    """For each of these units the manifest that has most of the wanted functions, the newest of those that have as many; manifests come newest first."""
+def best_of(manifests: Iterable[Manifest], keys: Collection[str], usable: Mapping[VotesFile, bool], wanted: frozenset[str], rows: int) -> dict[str, Found]:
+    """For each of these units the manifest that has most of the wanted functions, the newest of those that have as many; manifests come newest first.
+
+    Args:
+        rows: that are looked at at least; what was seen of a unit must be enough for them.
+    """
     best: dict[str, Found] = {}
     for manifest in manifests:
         for found in manifest.found(keys):
             held = best.get(found.unit.key)
             more = len(found.functions & wanted) > (0 if held is None else len(held.functions & wanted))
-            if more and usable[found.file]:
+            if more and usable[found.file] and found.file.expected <= rows:
                 best[found.unit.key] = found
     return best

@@ -15,10 +15,13 @@ from deltalake import DeltaTable
 
 from labeljob.contract.config import CommitTask, LabelTask, ShardTask
 from labeljob.contract.datasets import Dataset
+from labeljob.contract.function_set import FunctionSet
+from labeljob.looks import Looks
 from labeljob.model_artifact import VotingSet
+from labeljob.steps.piecewise import SLACK
 from labeljob.vote_cache.alignment import aligned
 from labeljob.vote_cache.keys import contract_key, function_keys
-from labeljob.vote_cache.manifest import Found, KeptUnit, VotesFile
+from labeljob.vote_cache.manifest import Found, KeptUnit, Manifest, VotesFile, best_of
 from labeljob.vote_cache.units import Chained, Unit, planned, too_small
 from labeljob.vote_cache.votes_file import ID, UnusableVotesError
 from tests.unit.job.builders import delta, jsonl
@@ -74,14 +77,15 @@ def test_rows_that_are_set_apart(tmp_path: Path) -> None:
         assert (found.commit.quarantine.rows, found.commit.quarantine.breaches) == (3, full[0].commit.quarantine.breaches)
         assert found.commit.metrics["reusedRows"] == (0 if sequence == 1 else ROWS - FILE - 2)
         assert found.commit.metrics["reusedVotes"] == (0 if sequence == 1 else round((ROWS - FILE - 2) / (ROWS - 3), 4))
-    shutil.copytree(tmp_path / "out", tmp_path / "copy")
     (tmp_path / f"data/part-{400 // FILE:03d}.parquet").unlink()
     full, file_of = lake.full_run("first", "data", kind="parquet", quarantine=0.1), dict(zip(ids, range(ROWS), strict=True)) | {ids[5]: 5}
-    for shards, output in ((1, "out"), (3, "copy")):
-        found = lake.run("first", "data", output, shards, 4, kind="parquet", quarantine=0.1)
-        alike(lake, found, output, full)
-        assert found.commit.metrics["reusedRows"] == ROWS - 2 * FILE
-        assert {(row["run"], file_of[row["id"]] // FILE < 2) for row in visible(tmp_path, output)} == {(SAME, False), ("job-dddddddddd-4", True)}
+    found = lake.run("first", "data", "out", 1, 4, kind="parquet", quarantine=0.1)
+    alike(lake, found, "out", full)
+    assert found.commit.metrics["reusedRows"] == ROWS - 2 * FILE
+    assert {(row["run"], file_of[row["id"]] // FILE < 2) for row in visible(tmp_path, "out")} == {(SAME, False), ("job-dddddddddd-4", True)}
+    for number in range(2, 6):  # what was seen of rows is no longer enough
+        (tmp_path / f"data/part-{number:03d}.parquet").unlink()
+    assert lake.run("first", "data", "out", 1, 5, kind="parquet", quarantine=0.1).commit.metrics["reusedRows"] == 0
 
 
 @pytest.mark.parametrize("stored", ["data.csv", "data.jsonl"])
@@ -111,6 +115,35 @@ def test_rows_in_no_known_order_are_all_evaluated_or_none() -> None:
     plan = planned(units, best, ("a", "b"))
     assert [(one.found is not None, one.missing) for one in plan] == [(True, ()), (True, (1,)), (False, (0, 1)), (False, (0, 1))]
     assert [one.missing for one in planned(units[:1], best, ("b",))] == [()]
+
+
+def test_what_is_seen_of_rows_is_enough_for_half_of_them() -> None:
+    """Guarantee 2: what is kept of the looks at the units of a dataset, merged, is what is seen of any half of them or more; where less is left, nothing is taken."""
+    rows, functions, random = 80_000, declared(PLAIN), np.random.default_rng(0)
+    notes = ["a@example.org" if i % 3 == 0 else f"note {i}" for i in range(rows)]
+    data = pa.record_batch({"id": [f"r{i}" for i in range(rows)], "note": notes, "p": random.random(rows)})
+    pieces = [data.slice(start, rows // 8) for start in range(0, rows, rows // 8)]
+    units = [seen(functions, [piece], rows // SLACK) for piece in pieces]
+    for number, enough in ((1, False), (4, True), (8, True)):
+        merged, whole = Looks(functions), seen(functions, pieces[:number])
+        for unit in units[:number]:
+            merged.merge(Looks.from_bytes(functions, *unit.to_bytes()))
+        assert (merged.sample.table().equals(whole.sample.table()), merged.scan.to_bytes() == whole.scan.to_bytes()) == (enough, enough)
+    file = VotesFile(name="f", size=1, looks_size=1, functions=("a",), expected=rows // SLACK)
+    manifest = Manifest(model_sha256="m", files=(file,), units=(KeptUnit(key="u", rows=1, file=0, groups=(0, 1), looks=0, run="r"),))
+    unit = Unit("u", Chained(None, []))  # type: ignore[arg-type] never read
+    for left_, found in ((rows // 2, True), (rows // 2 - 1, False)):
+        (plan,) = planned([unit], best_of([manifest], {"u"}, {file: True}, frozenset({"a"}), left_), ("a",))
+        assert (plan.found is not None, plan.missing) == (found, () if found else (0,))
+
+
+def seen(functions: FunctionSet, batches: list[pa.RecordBatch], expected: int | None = None) -> Looks:
+    looks = Looks(functions)
+    if expected is not None:
+        looks.expect(expected)
+    for batch in batches:
+        looks.add(batch, batch.column("id"))
+    return looks
 
 
 def test_what_a_function_is_known_by() -> None:
