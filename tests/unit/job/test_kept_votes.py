@@ -88,14 +88,19 @@ def test_rows_that_are_set_apart(tmp_path: Path) -> None:
     assert lake.run("first", "data", "out", 1, 5, kind="parquet", quarantine=0.1).commit.metrics["reusedRows"] == 0
 
 
-@pytest.mark.parametrize("stored", ["data.csv", "data.jsonl"])
+@pytest.mark.parametrize("stored", ["data.csv", "data.jsonl", "data.delta"])
 def test_data_that_is_one_part(tmp_path: Path, stored: str) -> None:
-    """Item 3: it is kept as a whole, for another model version and for another function."""
+    """Item 3: it is kept as a whole, for another model version and for another function; not for that where the rows of a table come in no known order."""
     rows, lake = rows_of(200).select(["id", "s0", "s1", "s2", "s3", "note", "p"]), Lake(tmp_path)
     for name, functions in (("first", PLAIN), ("changed", CHANGED)):
         lake.versions[name] = fit(tmp_path, declared(functions), parquet(tmp_path, "fit.parquet", rows), name=name)
     if stored == "data.jsonl":
         jsonl(tmp_path, stored, rows.to_pylist())
+    elif stored == "data.delta":
+        for start in (0, 100):
+            delta(tmp_path, stored, rows.slice(start, 100), mode="append")
+        log = tmp_path / stored / "_delta_log/00000000000000000000.json"
+        log.write_text(log.read_text().replace('"minReaderVersion":1', '"minReaderVersion":2'))  # its columns may be mapped: the engine alone reads it
     else:
         arrow_csv.write_csv(rows, tmp_path / stored)
     kind, shares = Path(stored).suffix[1:], []
@@ -103,7 +108,7 @@ def test_data_that_is_one_part(tmp_path: Path, stored: str) -> None:
         found = lake.run(name, stored, "out", 1, sequence, kind=kind)
         shares.append(found.commit.metrics["reusedVotes"])
         alike(lake, found, "out", lake.full_run(name, stored, kind=kind))
-    assert shares == [0, 1, 0.75]
+    assert shares == [0, 1, 0 if stored == "data.delta" else 0.75]
 
 
 def test_rows_in_no_known_order_are_all_evaluated_or_none() -> None:
