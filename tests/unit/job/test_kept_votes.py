@@ -1,7 +1,6 @@
 """Kept votes beside what else a run may meet: functions that fail, rows that are set apart, data of one part, several labels, input models, and kills."""
 
 import json
-import shutil
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from labeljob.vote_cache.manifest import Found, KeptUnit, Manifest, VotesFile, b
 from labeljob.vote_cache.units import Chained, Unit, planned, too_small
 from labeljob.vote_cache.votes_file import ID, UnusableVotesError
 from tests.unit.job.builders import delta, jsonl
-from tests.unit.job.kills import Task, killed, overtaken, step
+from tests.unit.job.kills import killed_everywhere, overtaken, put_back, step
 from tests.unit.job.lake import FILE, FUNCTIONS, OTHER, ROWS, SAME, Lake, alike, declared, rows_of, without_run
 from tests.unit.job.runs import fit, label, label_task, left, parquet, visible
 from tests.unit.job.test_shards import SETS, table
@@ -199,62 +198,43 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, LabelTask]:
 def test_killed_anywhere_it_ends_with_each_row_once(begun: tuple[Path, LabelTask], of: str) -> None:
     """C5, guarantee 3: before some touches of the output; votes of the old rows are taken or not, rows and who labelled them are the same, and nothing is left."""
     folder, task = begun
-    shard, commit = ShardTask(label=task, shards=2), CommitTask(label=task, shards=2)
-    before: list[tuple[Task, int]] = {"one pod": [], "a shard": [(shard, 0)], "the commit": [(shard, 0), (shard, 1)]}[of]
-    after: list[tuple[Task, int]] = {"one pod": [(task, 0)], "a shard": [(shard, 1), (commit, 0)], "the commit": [(commit, 0)]}[of]
-    shutil.copytree(folder / "labels", folder / "first")
-    for one, index in before:
-        step(folder, one, index)
-    shutil.copytree(folder / "labels", folder / "kept")
-    outcomes, number = set(), EVERY - 1
-    while killed(folder, after[0][0], number, after[0][1]):
+
+    def between() -> None:
         assert len(visible(folder)) in (2 * KILL_FILE, 4 * KILL_FILE)
-        for one, index in after:
-            step(folder, one, index)
-        outcomes.add(is_right(folder))
-        shutil.rmtree(folder / "labels")
-        shutil.copytree(folder / "kept", folder / "labels")
-        number += EVERY
-    assert number > 2 * EVERY
-    assert len(outcomes) == 1
-    shutil.rmtree(folder / "labels")
-    shutil.rmtree(folder / "kept")
-    (folder / "first").rename(folder / "labels")
+
+    outcomes = killed_everywhere(folder, task, of, EVERY, between, lambda: is_right(folder))
+    assert len(outcomes) > 1
+    assert len(set(outcomes)) == 1
 
 
 def test_a_pod_that_was_thought_dead_goes_on(begun: tuple[Path, LabelTask]) -> None:
     """C5, guarantee 3: while the run was committed and old votes were removed: what it finds then is of no consequence, and bytes of finished files stay."""
     folder, task = begun
     shard, commit = ShardTask(label=task, shards=2), CommitTask(label=task, shards=2)
-    shutil.copytree(folder / "labels", folder / "first")
     for number in OVERTAKEN:
-        step(folder, shard, 0)
-        overtaken(folder, shard, number, 1, [(shard, 1), (commit, 0)])
-        step(folder, shard, 1)
-        step(folder, commit)
-        is_right(folder)
-        shutil.rmtree(folder / "labels")
-        shutil.copytree(folder / "first", folder / "labels")
-    shutil.rmtree(folder / "first")
+        with put_back(folder):
+            step(folder, shard, 0)
+            overtaken(folder, shard, number, 1, [(shard, 1), (commit, 0)])
+            step(folder, shard, 1)
+            step(folder, commit)
+            is_right(folder)
 
 
 def test_another_attempt_writes_other_files(begun: tuple[Path, LabelTask]) -> None:
     """Guarantee 3: a function may fail in one attempt and not in the other, and what one says of its file must not be said of the other's."""
     folder, task = begun
     shard, votes = ShardTask(label=task, shards=2), folder / "labels/_labelplane/votes"
-    shutil.copytree(folder / "labels", folder / "first")
-    step(folder, shard, 1)
-    written = {path: path.stat() for path in votes.glob("00000002-*-0001-*.parquet")}
-    (summary,) = (folder / "labels/_labelplane").glob("00000002-*/0001.json")
-    summary.unlink()
-    step(folder, shard, 1)
-    assert len(written) == 2
-    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in written} == {path: (one.st_ino, one.st_mtime_ns) for path, one in written.items()}
-    step(folder, shard, 0)
-    step(folder, CommitTask(label=task, shards=2))
-    is_right(folder)
-    shutil.rmtree(folder / "labels")
-    (folder / "first").rename(folder / "labels")
+    with put_back(folder):
+        step(folder, shard, 1)
+        written = {path: path.stat() for path in votes.glob("00000002-*-0001-*.parquet")}
+        (summary,) = (folder / "labels/_labelplane").glob("00000002-*/0001.json")
+        summary.unlink()
+        step(folder, shard, 1)
+        assert len(written) == 2
+        assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in written} == {path: (one.st_ino, one.st_mtime_ns) for path, one in written.items()}
+        step(folder, shard, 0)
+        step(folder, CommitTask(label=task, shards=2))
+        is_right(folder)
 
 
 def is_right(folder: Path) -> tuple[str, float]:
