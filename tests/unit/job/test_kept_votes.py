@@ -21,8 +21,10 @@ from labeljob.steps.piecewise import SLACK
 from labeljob.vote_cache.alignment import aligned
 from labeljob.vote_cache.keys import contract_key, function_keys
 from labeljob.vote_cache.manifest import Found, KeptUnit, Manifest, VotesFile, best_of
+from labeljob.vote_cache.places import WORK, VotesPlaces
+from labeljob.vote_cache.sinks import PartSinks
 from labeljob.vote_cache.units import Chained, Unit, planned, too_small
-from labeljob.vote_cache.votes_file import ID, UnusableVotesError
+from labeljob.vote_cache.votes_file import ID, Columns, UnusableVotesError
 from tests.unit.job.builders import delta, jsonl
 from tests.unit.job.kills import killed_everywhere, overtaken, put_back, step
 from tests.unit.job.lake import FILE, FUNCTIONS, OTHER, ROWS, SAME, Lake, alike, declared, rows_of, without_run
@@ -235,6 +237,20 @@ def test_another_attempt_writes_other_files(begun: tuple[Path, LabelTask]) -> No
         step(folder, shard, 0)
         step(folder, CommitTask(label=task, shards=2))
         is_right(folder)
+
+
+def test_a_failure_at_the_end_leaves_nothing_at_work(begun: tuple[Path, LabelTask], tmp_path: Path) -> None:
+    """Guarantee 3: files that are written and cannot be put in their places are removed."""
+    places = VotesPlaces(tmp_path, begun[1], 1)
+    sinks = PartSinks(places, "pvc://lake/labels", name := places.new_name(0), Columns(("a",), (0,)), pa.string(), 0)
+    sinks.add_looks(Looks(declared(PLAIN)))
+    sinks.add_votes(pa.array(["r"]), {"a": pa.array([1], pa.int8())})
+    places.votes(name).mkdir(parents=True)
+    (places.votes(name) / "theirs").touch()
+    with pytest.raises(OSError, match=name):
+        sinks.finish()
+    sinks.abandon()
+    assert [path.name for path in places.folder.iterdir() if WORK in path.name] == []
 
 
 def is_right(folder: Path) -> tuple[str, float]:
