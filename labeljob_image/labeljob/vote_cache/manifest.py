@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import model_validator
 
@@ -79,7 +80,7 @@ class Found:
 class Manifest(Wire):
     """All units of a committed run that have votes kept, and the model version that labelled them."""
 
-    format_version: int = 1
+    format_version: Literal[1] = 1
     model_sha256: str
     files: tuple[VotesFile, ...] = ()
     units: tuple[KeptUnit, ...] = ()

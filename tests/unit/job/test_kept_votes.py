@@ -11,10 +11,12 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
+from pydantic import ValidationError
 
 from labeljob.contract.config import CommitTask, LabelTask, ShardTask
 from labeljob.contract.datasets import Dataset
 from labeljob.contract.function_set import FunctionSet
+from labeljob.io.fit_files import FitSummary
 from labeljob.looks import Looks
 from labeljob.model_artifact import VotingSet
 from labeljob.steps.piecewise import SLACK
@@ -110,6 +112,14 @@ def test_data_that_is_one_part(tmp_path: Path, stored: str) -> None:
         shares.append(found.commit.metrics["reusedVotes"])
         alike(lake, found, "out", lake.full_run(name, stored, kind=kind))
     assert shares == [0, 1, 0 if stored == "data.delta" else 0.75]
+
+
+def test_what_another_build_has_written_in_a_format_of_its_own_is_not_kept() -> None:
+    """Guarantee 2: whatever its fields are called."""
+    for one in (Manifest(model_sha256="m"), FitSummary(fit_digest="f", shards=1, shard=0, split="", rows=0, votes_size=0, tally_size=0)):
+        assert type(one).model_validate(one.wire()) == one
+        with pytest.raises(ValidationError, match="formatVersion"):
+            type(one).model_validate(one.wire() | {"formatVersion": 9})
 
 
 def test_rows_in_no_known_order_are_all_evaluated_or_none() -> None:
