@@ -23,6 +23,7 @@ from labeljob.io.parted import Part
 from labeljob.io.source import Source
 from labeljob.io.spool import Spool
 from labeljob.labeling_functions.fallback import mask_fallbacks
+from labeljob.labeling_functions.soft_column import level_columns
 from labeljob.looks import Looks
 from labeljob.quarantined_rows import GoodRows
 from labeljob.schema import Held, hold
@@ -32,7 +33,7 @@ from labeljob.steps.label_record import set_aside
 from labeljob.steps.labelling import Labelling
 from labeljob.vote_cache.alignment import aligned
 from labeljob.vote_cache.gathering import Gathered, Parts, Together, part_of, together
-from labeljob.vote_cache.keys import contract_key, function_keys, levels_of_each, only
+from labeljob.vote_cache.keys import contract_key, function_keys, only
 from labeljob.vote_cache.looks_file import read_looks
 from labeljob.vote_cache.manifest import Found, KeptUnit, PartVotes, best_of
 from labeljob.vote_cache.outcome import outcome_of
@@ -243,7 +244,7 @@ def piecewise_of(
     if not task.history_limit or labelling.voting.inputs:
         return None
     places = VotesPlaces(context.locations.path(task.output), task, shards)
-    columns = Columns(function_keys(labelling.voting), levels_of_each(labelling.declared))
+    columns = Columns(function_keys(labelling.voting), level_columns(labelling.declared))
     contract = contract_key(labelling.declared, source.types(), labelling.voting.key_id, (context.build, task.image))
     kept = places.kept()
     counted: dict[str | None, int] = {key: count for one in kept.manifests for key, count in one.counted.items()}
