@@ -32,7 +32,7 @@ from labeljob.steps.evaluate import Voting, open_voting
 from labeljob.steps.label_record import set_aside
 from labeljob.steps.labelling import Labelling
 from labeljob.vote_cache.alignment import aligned
-from labeljob.vote_cache.gathering import Gathered, Parts, Together, part_of, together
+from labeljob.vote_cache.gathering import Gathered, Gatherer, Parts, Voted, gathered_votes, part_of
 from labeljob.vote_cache.keys import contract_key, function_keys, only
 from labeljob.vote_cache.looks_file import read_looks
 from labeljob.vote_cache.manifest import Found, KeptUnit, PartVotes, best_of
@@ -93,7 +93,7 @@ class Piecewise:
         """As `schema.hold` of all rows, of which those of kept units are known to be good; `source` says names and types of the columns."""
         declared, hasher, rows_at_once = self._in.labelling.declared, self._in.labelling.hasher, self._in.context.batch_rows
         report, held = self._in.context.log.progress("check", None), hold(Chained(source), declared, hasher, lambda _: None, rows_at_once)
-        ids = None if take_ids is None else Together(take_ids, rows_at_once)
+        ids = None if take_ids is None else Gatherer(take_ids, rows_at_once)
         for number, one in enumerate(self._plan):
             if one.found is not None:
                 self._take_ids(one.found, ids)
@@ -112,7 +112,7 @@ class Piecewise:
         self._see_kept()
         return held
 
-    def _take_ids(self, found: Found, ids: Together | None) -> None:
+    def _take_ids(self, found: Found, ids: Gatherer | None) -> None:
         if ids is not None:
             for batch in self._kept(found, ()):
                 ids.add(batch.rename_columns([self._in.labelling.declared.id_column]))
@@ -134,7 +134,7 @@ class Piecewise:
         """As `labelling.vote`, of the rows that no value breaks."""
         labelling, report = self._in.labelling, self._in.context.log.progress("vote", total)
         check_code(labelling.voting, self._in.context.python)
-        for ids, said, parts in together(self._votes(total, timed), self._in.context.batch_rows):
+        for ids, said, parts in gathered_votes(self._votes(total, timed), self._in.context.batch_rows):
             batch = VoteBatch(mask_fallbacks(said.votes, self._fallback), said.errors, said.levels)
             labelling.count(ids, batch)
             labelling.check_errors(total)
@@ -148,7 +148,7 @@ class Piecewise:
             return None
         return np.repeat([self.runs.index(self._run_of[number]) for number, _ in parts], [rows for _, rows in parts])
 
-    def _votes(self, total: int, timed: bool) -> Iterator[tuple[pa.Array, VoteBatch, Parts]]:
+    def _votes(self, total: int, timed: bool) -> Iterator[Voted]:
         """(ids, votes of all functions, fallbacks not masked, which units they are of); what may be kept is."""
         with ExitStack() as stack:
             chosen = {one.missing for one in self._plan if one.missing}
@@ -177,7 +177,7 @@ class Piecewise:
         voting = self._in.labelling.voting if whole else only(self._in.labelling.voting, places)
         return open_voting(voting, total, self._in.context, timed=timed and whole, masked=False)
 
-    def _found_anew(self, numbers: list[int], voting: Voting) -> Iterator[tuple[pa.Array, VoteBatch, Parts]]:
+    def _found_anew(self, numbers: list[int], voting: Voting) -> Iterator[Voted]:
         """Of units of which nothing is kept, several at a time where they are small."""
         declared, unit = self._in.labelling.declared, {number: self._plan[number].unit.source for number in numbers}
         gathered = Gathered(unit[numbers[0]], [(number, GoodRows(unit[number], declared) if self._broken.get(number) else unit[number]) for number in numbers])
