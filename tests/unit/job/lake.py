@@ -21,6 +21,7 @@ LOOKUP = {
 }  # fmt: skip
 FALLBACK = {"name": "else", "label": "normal", "sql": "true", "fallback": True}
 FUNCTIONS = [*BY_MAP, WORD, LOOKUP, FALLBACK]
+PLAIN = FUNCTIONS[:4]  # without a table, without a fallback
 REUSE = {"reusedRows", "reusedVotes"}
 
 
