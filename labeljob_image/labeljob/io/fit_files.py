@@ -12,7 +12,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 from pydantic import ValidationError
@@ -41,7 +41,7 @@ class FitSummary(Wire):
     `violations`: (column, what, number of values).
     """
 
-    format_version: int = 1
+    format_version: Literal[1] = 1
     fit_digest: str
     shards: int
     shard: int

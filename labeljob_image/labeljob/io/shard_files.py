@@ -15,7 +15,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -49,7 +49,7 @@ class ShardSummary(Wire):
     `broken`: rows with such a value. `apart`: files of these rows, where they are quarantined and the others labelled.
     """
 
-    format_version: int = 2
+    format_version: Literal[2] = 2
     run_digest: str
     shards: int
     shard: int

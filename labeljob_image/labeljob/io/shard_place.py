@@ -5,7 +5,8 @@
     <shard>-<random>/                   files at work, of an attempt that runs or was killed
 
 Names depend on the work and the shard alone, and equal pins give equal bytes: a pod that was thought dead and goes on can only put the same files in
-their place again. In an object store nothing is renamed: a file is there when it is whole, and not before.
+their place again; only votes that are kept have a name of each attempt, and the tally has that. In an object store nothing is renamed: a file is there
+when it is whole, and not before.
 """
 
 import json

@@ -38,6 +38,7 @@ from labeljob.steps.piecewise import KEPT as KEPT_VOTES
 from labeljob.steps.setting_apart import quarantine_of, require_few, too_many
 from labeljob.vote_cache.manifest import PartVotes, together
 from labeljob.vote_cache.places import VotesPlaces
+from labeljob.vote_cache.shared_ids import counted_out
 
 
 def run_commit(task: CommitTask, context: StepContext) -> LabelResult:
@@ -84,8 +85,9 @@ def _committed(task: CommitTask, files: ShardFiles, context: StepContext) -> Lab
         data = _set_apart(task, data, merge.shared, files, labelling)
     writer = DeltaWriter(files.folder, label.output, label.app_id, label.sequence, (files.attempt, data), label.partition_by)
     apart = quarantine_of(held, merge.sharing, labelling.declared, files.quarantine_uri)
-    kept = together(parts) if parts else None
-    votes = VotesPlaces(files.folder, label, task.shards).write(kept) if kept else None
+    places = VotesPlaces(files.folder, label, task.shards)
+    kept = counted_out(together(parts), merge.shared, places, context.batch_rows) if parts else None
+    votes = places.write(kept) if kept else None
     commit = commit_of(label, labelling, digest.hexdigest(), started, context, apart, kept, votes)
     return result_of(label, writer.commit(commit, labelling.columns(), labelling.schema))
 

@@ -140,7 +140,8 @@ def test_a_late_commit_takes_nothing_away(fresh: tuple[Path, LabelTask]) -> None
 
 
 def test_a_summary_whose_files_are_gone_does_not_count(fresh: tuple[Path, LabelTask]) -> None:
-    """C5: a shard that says it is done is done again where what it wrote is not there, or is another; what it counted is beside its summary, which is small."""
+    """C5: a shard that says it is done is done again where what it wrote is not there, or is another, or in another build's format; its counts are beside its
+    summary, which is small."""
     folder, task = fresh
     shard, commit = steps_of(task)
     for index in (0, 1):
@@ -148,7 +149,9 @@ def test_a_summary_whose_files_are_gone_does_not_count(fresh: tuple[Path, LabelT
     (written,) = (folder / "labels").glob("labels-00000002-*-0001-*.parquet")
     (tally,) = (folder / "labels/_labelplane").glob("00000002-*/0001-tally.json")
     assert tally.with_name("0001.json").stat().st_size < 1500 < tally.stat().st_size
-    for damage in (written.unlink, partial(tally.write_bytes, b"{}")):
+    summary = tally.with_name("0001.json")
+    other = json.dumps(json.loads(summary.read_bytes()) | {"formatVersion": 9})
+    for damage in (written.unlink, partial(tally.write_bytes, b"{}"), partial(summary.write_text, other)):
         damage()
         with fails(JobReason.INTERNAL_ERROR, "shards 1 of 2 have not finished, or their files are gone"):
             step(folder, commit)

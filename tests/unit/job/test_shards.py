@@ -268,6 +268,21 @@ def test_one_file_that_two_shards_read_in_two_states_is_refused(tmp_path: Path) 
     assert len(visible(tmp_path)) == ROWS
 
 
+@pytest.mark.parametrize("history_limit", [0, 2])
+def test_data_that_was_written_anew_is_refused_as_such(tmp_path: Path, history_limit: int) -> None:
+    """C1, X16: whatever else may be said of rows that were not pinned; in one pod and in shards, read piece by piece or not."""
+    rows = table()
+    data = parquet(tmp_path, "data.parquet", rows)
+    task = label_task(tmp_path, data, fit(tmp_path, one_label(), data), history_limit=history_limit)
+    ids = [None if i == 50 else one for i, one in enumerate(rows["id"].to_pylist())]
+    for broken in (rows.set_column(0, "id", pa.array(ids)), failing(rows, "s0", slice(None, None, 80))):
+        parquet(tmp_path, "data.parquet", broken)
+        for shards in (1, 2):
+            with fails(JobReason.PIN_BROKEN, "after (it was|they were) pinned: restore it, or set the annotation"):
+                label(tmp_path, task, shards)
+            assert list((tmp_path / "labels").rglob("labels-*")) == []
+
+
 class Counted(Locations):
     """Keeps what is looked for."""
 
