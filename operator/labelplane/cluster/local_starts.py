@@ -14,6 +14,10 @@ READ = 1 << 16
 LOST = 256  # in place of an exit code: nobody can tell any more how it ended, nor whether
 
 
+class StartError(Exception):
+    """A step cannot be started; what to do is said."""
+
+
 class Child(Protocol):
     """A step that was started; as much of `subprocess.Popen` as is used."""
 
@@ -90,7 +94,7 @@ class Preloaded:
         """Fork a step, and hold it until it is let begin; where this process ends before, the step does nothing.
 
         Raises:
-            ChildProcessError: the process that forks has ended.
+            StartError: the process that forks has ended.
         """
         if self._server is not None and self._server.process.poll() is not None:
             self.close()
@@ -101,7 +105,7 @@ class Preloaded:
             server.tell({"start": key, "arguments": list(arguments), "environment": dict(environment), "log": str(log.absolute())})
         while key not in server.pids:
             if not server.listen(wait=True):
-                raise ChildProcessError("the process that a job's steps are forked from has ended: what it said stands above; run the command again")
+                raise StartError("the process that a job's steps are forked from has ended: what it said stands above; run the command again")
         return _Forked(server, key, server.pids[key])
 
     def close(self) -> None:
