@@ -18,6 +18,7 @@ import os
 import select
 import signal
 import sys
+import warnings
 from collections.abc import Mapping
 from types import FrameType
 from typing import Any, NoReturn
@@ -25,6 +26,7 @@ from typing import Any, NoReturn
 from labeljob import run
 
 READ = 1 << 16  # bytes at a time
+FORK_WARNING = r".*use of fork\(\) may lead to deadlocks"
 
 
 class Forks:
@@ -69,6 +71,7 @@ class Forks:
 
 def main() -> None:
     """Until the end of stdin."""
+    allow_forks()
     _load()
     woken, wakes = os.pipe()
     os.set_blocking(wakes, False)
@@ -87,6 +90,11 @@ def main() -> None:
             *lines, unread = (unread + data).split(b"\n")
             for line in lines:
                 forks.obey(json.loads(line))
+
+
+def allow_forks() -> None:
+    """Python 3.12 and later warn of a fork beside threads. The allocators' are the only ones, and look after forks; a test says so."""
+    warnings.filterwarnings("ignore", FORK_WARNING, DeprecationWarning)
 
 
 def _only_wake(_number: int, _frame: FrameType | None) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import FrameType
 import pytest
 
 from labeljob.contract.reasons import ExitCode
+from labeljob.preloaded import allow_forks
 from labelplane.cluster.local_orphans import birth_of
 from labelplane.cluster.local_processes import Processes
 from labelplane.cluster.local_starts import LOST, Child, Preloaded, _Server
@@ -56,6 +58,16 @@ def test_what_is_loaded_starts_no_thread(preloaded: Preloaded, tmp_path: Path) -
     assert preloaded._server is not None
     names = [comm.read_text().strip() for comm in Path(f"/proc/{preloaded._server.process.pid}/task").glob("*/comm")]
     assert len([name for name in names if name != "jemalloc_bg_thd"]) == 1, names
+
+
+def test_nothing_is_said_of_the_allocators_threads() -> None:
+    """A warning of Python 3.12 and later would stand on the user's terminal; any other still does."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        allow_forks()
+        warnings.warn("This process (pid=7) is multi-threaded, use of fork() may lead to deadlocks in the child.", DeprecationWarning, stacklevel=1)
+        warnings.warn("another", DeprecationWarning, stacklevel=1)
+    assert [str(one.message) for one in said] == ["another"]
 
 
 def test_a_step_outlives_the_process_that_forked_it_and_the_next_has_another(preloaded: Preloaded, tmp_path: Path) -> None:
