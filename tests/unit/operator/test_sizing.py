@@ -93,9 +93,10 @@ OURS = Resources(requests={"cpu": "500m", "memory": "512Mi"}, limits={"memory": 
         ({"limits": {"cpu": "0.25"}}, {"cpu": "0.25", "memory": "512Mi"}, {"cpu": "0.25", "memory": "1Gi"}),
         ({"requests": {"memory": "1.5Gi"}}, {"cpu": "500m", "memory": "1.5Gi"}, {"memory": "1.5Gi"}),
         ({"requests": {"nvidia.com/gpu": 1}}, {"cpu": "500m", "memory": "512Mi", "nvidia.com/gpu": 1}, {"memory": "1Gi"}),
-        ({"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}, {"cpu": "500m", "memory": "2Gi"}, {"memory": "2Gi"}),
+        ({"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}, {"cpu": "500m", "memory": "2Gi"}, {"memory": "1Gi"}),
+        ({"requests": {"nvidia.com/gpu": 2}, "limits": {"nvidia.com/gpu": 1}}, {"cpu": "500m", "memory": "512Mi", "nvidia.com/gpu": 2}, {"memory": "1Gi", "nvidia.com/gpu": 1}),
     ],
-    ids=["nothing", "cpu", "more", "less", "cpu-limit", "request", "another", "both"],
+    ids=["nothing", "cpu", "more", "less", "cpu-limit", "request", "another", "both", "both-of-another"],
 )
 def test_what_a_user_sets_stands_field_by_field(given: dict[str, Any] | None, requests: dict[str, Any], limits: dict[str, Any]) -> None:
     """What we say gives way, so that the API server takes the pod."""
