@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -81,6 +82,12 @@ def test_a_step_outlives_the_process_that_forked_it_and_the_next_has_another(pre
         waits.terminate()
         assert started(preloaded, tmp_path, "bad").wait() == ExitCode.BAD_SPEC
         assert birth_of(waits.pid) is not None
+    os.mkfifo(tmp_path / "goes-on")
+    goes_on = started(preloaded, tmp_path, "goes-on")
+    with (tmp_path / "goes-on").open("w"):
+        preloaded.close()  # as with the end of the command
+        assert goes_on.poll() == LOST
+        assert birth_of(goes_on.pid) is not None
 
 
 def lose(preloaded: Preloaded | None) -> None:
@@ -128,18 +135,27 @@ def ends_lost_steps(processes: Processes, folder: Path) -> None:
 
 @contextmanager
 def interrupted(preloaded: Preloaded) -> Iterator[None]:
-    """Ctrl-C, once a step is asked for."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        if preloaded._started:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    """Ctrl-C, once a step is asked for; by another signal, for SIGINT is pytest's."""
+    before, over = signal.signal(signal.SIGUSR1, interrupt), threading.Event()
+    hand = threading.Thread(target=press, args=(preloaded, threading.main_thread().ident, over))
+    hand.start()
     with pytest.raises(KeyboardInterrupt):
         yield
-    signal.signal(signal.SIGALRM, before)
+    over.set()
+    hand.join()
+    signal.signal(signal.SIGUSR1, before)
+
+
+def interrupt(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def press(preloaded: Preloaded, thread: int, over: threading.Event) -> None:
+    """Again and again: a signal that comes just before a read does not end it."""
+    while not over.wait(0.01):
+        if preloaded._started:
+            signal.pthread_kill(thread, signal.SIGUSR1)
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["interrupted", "killed"])
