@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from labeljob.contract.base import Wire
 from labeljob.contract.config import FitTask
 from labeljob.contract.digests import digest_of
+from labeljob.errors import JobError
 from labeljob.io.data_files import DataFile, write_data_files
 from labeljob.io.delta_commits import RUNS
 from labeljob.io.durable import write_file
@@ -28,7 +29,7 @@ from labeljob.io.parquet_parts import ReadFile
 from labeljob.io.parts import WHOLE
 from labeljob.io.places import Place, remove_folder
 from labeljob.io.row_groups import batches_of, open_streaming
-from labeljob.io.shard_place import ShardPlace, are_there, put_in_place
+from labeljob.io.shard_place import REFUSED, ShardPlace, are_there, put_in_place
 from labeljob.io.sorted_merge import chains_of, merged
 from labeljob.resources import BATCH_ROWS
 
@@ -111,9 +112,9 @@ class FitFiles:
         ours = (found.fit_digest, found.shards, found.shard) == (self._task.fit_digest, self._task.parts, shard)
         return found if ours and self._are_there(found) else None
 
-    def summaries(self) -> list[FitSummary | None]:
-        """One for each shard."""
-        return [self.summary(shard) for shard in range(self._task.parts)]
+    def summaries(self) -> list[FitSummary]:
+        """One for each shard. JobError: see `ShardPlace.all_of`."""
+        return self._at.all_of([self.summary(shard) for shard in range(self._task.parts)])
 
     def tally(self, shard: int) -> dict[str, Any]:
         """The counts of a shard that is done. FileNotFoundError: gone meanwhile; `votes` and `gold` raise it, too."""
@@ -137,6 +138,11 @@ class FitFiles:
     def discard(self) -> None:
         """Remove what the shards left."""
         _remove(self._folder, self._place)
+
+    def refuse(self, error: JobError) -> None:
+        """The same where no version can come of it; why stays, for another attempt to say."""
+        self._at.refuse(error)
+        remove_folder(self._place, REFUSED)
 
     def _votes(self, shard: int) -> Place:
         return self._place / f"{shard:04d}-votes.safetensors"

@@ -35,8 +35,8 @@ def discard_until(folder: Place, app_id: str, sequence: int) -> None:
             discard(folder, place, app_id)
 
 
-def discard(folder: Place, place: Place, app_id: str) -> None:
-    """Remove what the shards of one run have left, `place` being its folder in `_labelplane`."""
+def discard(folder: Place, place: Place, app_id: str, but: str | None = None) -> None:
+    """Remove what the shards of one run have left, `place` being its folder in `_labelplane`, in which the file `but` stays."""
     sequence, _, attempt = place.name.partition("-")
     made = made_by(folder, app_id, int(sequence), attempt)
     if made is not None:
@@ -45,7 +45,7 @@ def discard(folder: Place, place: Place, app_id: str) -> None:
                 path.unlink(missing_ok=True)
         if made.version is None:
             remove_folder(folder / QUARANTINE / place.name)
-    remove_folder(place)
+    remove_folder(place, but)
     if isinstance(folder, Path):
         with suppress(OSError):  # other runs may be at work
             (folder / RUNS).rmdir()

@@ -92,14 +92,17 @@ def state_of(place: Place) -> tuple[int, int]:
     return about.st_size, about.st_mtime_ns
 
 
-def remove_folder(place: Place) -> None:
-    """Remove all that is below; nothing where nothing is. OSError, JobError: some of it cannot be removed."""
+def remove_folder(place: Place, but: str | None = None) -> None:
+    """Remove all that is below, but the file of that name; nothing where nothing is. OSError, JobError: some of it cannot be removed."""
     from labeljob.io.object_path import ObjectPath
 
     if isinstance(place, ObjectPath):
-        place.remove_below()
-    elif place.is_dir():
+        place.remove_below(but)
+    elif but is None and place.is_dir():
         shutil.rmtree(str(place))
+    elif place.is_dir():
+        for path in [one for one in place.iterdir() if one.name != but]:
+            remove_folder(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def refusal(place: Place, error: BaseException) -> BaseException | None:

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from labeljob.contract.base import Wire
 from labeljob.contract.config import LabelTask
 from labeljob.contract.digests import digest_of
+from labeljob.errors import JobError
 from labeljob.io.data_files import DataFile, write_data_files
 from labeljob.io.delta_commits import QUARANTINE, RUNS
 from labeljob.io.failures import writing
@@ -35,7 +36,7 @@ from labeljob.io.parts import WHOLE
 from labeljob.io.places import Place
 from labeljob.io.quarantine_files import WORK
 from labeljob.io.row_groups import batches_of, open_streaming, rows_of
-from labeljob.io.shard_place import ShardPlace, are_there, put_in_place
+from labeljob.io.shard_place import REFUSED, ShardPlace, are_there, put_in_place
 from labeljob.resources import BATCH_ROWS
 
 ATTEMPT_CHARACTERS = 32
@@ -152,9 +153,9 @@ class ShardFiles:
         ours = (found.run_digest, found.shards, found.shard) == (self._task.run_digest, self._shards, shard)
         return found if ours and self._are_there(found) else None
 
-    def summaries(self) -> list[ShardSummary | None]:
-        """One for each shard."""
-        return [self.summary(shard) for shard in range(self._shards)]
+    def summaries(self) -> list[ShardSummary]:
+        """One for each shard. JobError: see `ShardPlace.all_of`."""
+        return self._at.all_of([self.summary(shard) for shard in range(self._shards)])
 
     def tallies(self) -> Iterator[dict[str, Any]]:
         """The counts of each shard in turn: all of them are not held at a time. FileNotFoundError: one is gone that was there."""
@@ -172,6 +173,11 @@ class ShardFiles:
     def discard(self) -> None:
         """Remove what the shards left, but data files that a version may name."""
         discard(self.folder, self._place, self._task.app_id)
+
+    def refuse(self, error: JobError) -> None:
+        """The same where nothing of them can become visible; why stays, for another attempt to say."""
+        self._at.refuse(error)
+        discard(self.folder, self._place, self._task.app_id, REFUSED)
 
     @property
     def _prefix(self) -> str:

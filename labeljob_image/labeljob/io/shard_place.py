@@ -3,6 +3,7 @@
     <shard>-tally.json                  what is counted and sampled of its rows: up to some MB, read once, by that job
     <shard>.json                        the shard's summary, which is small: written last, at once; with it the shard is done
     <shard>-<random>/                   files at work, of an attempt that runs or was killed
+    refused.json                        in place of all of it: why nothing can be made of it. Another attempt at that job says so again
 
 Names depend on the work and the shard alone, and equal pins give equal bytes: a pod that was thought dead and goes on can only put the same files in
 their place again. In an object store nothing is renamed: a file is there when it is whole, and not before.
@@ -12,13 +13,15 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from labeljob.contract.base import Wire
 from labeljob.contract.digests import canonical_json
-from labeljob.contract.reasons import ExitCode, JobReason, exit_code
+from labeljob.contract.reasons import JobReason
 from labeljob.errors import JobError
 from labeljob.io.durable import flush_folder, replace_file
 from labeljob.io.failures import writing
@@ -26,8 +29,19 @@ from labeljob.io.object_path import ObjectPath
 from labeljob.io.places import Place, state_of
 
 NAMED = 10  # shards that a message names
-KEPT = (ExitCode.TRANSIENT, ExitCode.NO_ROOM)
+REFUSED = "refused.json"
+DECIDED = frozenset({  # by the pins: no attempt comes to another end. All else (a Secret, a right, room) can be mended, and what the shards did is of use then
+    JobReason.SCHEMA_BROKEN, JobReason.EMPTY_DATASET, JobReason.FUNCTIONS_FAILING, JobReason.NO_COVERAGE, JobReason.PIN_BROKEN,
+    JobReason.FUNCTIONS_INVALID, JobReason.GOLD_INVALID, JobReason.OUTPUT_CONFLICT, JobReason.SUPERSEDED,
+})  # fmt: skip
 Found = TypeVar("Found")
+
+
+class Refusal(Wire):
+    """What a job said of all that the shards did."""
+
+    reason: JobReason
+    message: str
 
 
 class ShardPlace:
@@ -77,6 +91,27 @@ class ShardPlace:
         """From here on the shard is done."""
         _replace(self.summary(shard), canonical_json(summary.wire()))
 
+    def refuse(self, error: JobError) -> None:
+        """Write down why nothing comes of what is here; what removes the rest may be killed, and the job that says why, too."""
+        if self.place.is_dir():
+            with writing(self._uri, self._root):
+                _replace(self.place / REFUSED, canonical_json(Refusal(reason=error.reason, message=error.message).wire()))
+
+    def all_of(self, found: Sequence[Found | None]) -> list[Found]:
+        """The summaries of all shards. JobError: why they were refused; INTERNAL_ERROR: some are missing, which another attempt may find otherwise."""
+        missing = [str(shard) for shard, summary in enumerate(found) if summary is None]
+        if missing:
+            self._raise_refusal()
+            more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+            message = f"shards {', '.join(missing[:NAMED])}{more} of {len(found)} have not finished, or their files are gone: run them again"
+            raise JobError(JobReason.INTERNAL_ERROR, message)
+        return [summary for summary in found if summary is not None]
+
+    def _raise_refusal(self) -> None:
+        with suppress(FileNotFoundError, ValidationError):
+            refusal = Refusal.model_validate_json((self.place / REFUSED).read_bytes())
+            raise JobError(refusal.reason, refusal.message)
+
     def _clear(self, shard: int) -> None:
         for path in self.place.glob(f"{shard:04d}-*"):
             if path.is_dir():
@@ -101,21 +136,6 @@ def put_in_place(work: Path | None, folder: Place, names: Iterable[str]) -> None
 def are_there(sizes: Iterable[tuple[Place, int]]) -> bool:
     """Whether files are there, whole, with so many bytes each."""
     return all(path.is_file() and state_of(path)[0] == size for path, size in sizes)
-
-
-def all_of(found: Sequence[Found | None]) -> list[Found]:
-    """The summaries of all shards. JobError INTERNAL_ERROR: some are missing, which another attempt may find otherwise."""
-    missing = [str(shard) for shard, summary in enumerate(found) if summary is None]
-    if missing:
-        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
-        message = f"shards {', '.join(missing[:NAMED])}{more} of {len(found)} have not finished, or their files are gone: run them again"
-        raise JobError(JobReason.INTERNAL_ERROR, message)
-    return [summary for summary in found if summary is not None]
-
-
-def may_go_on(error: JobError) -> bool:
-    """Whether what the shards did may still be of use: another attempt, or more room, can mend this."""
-    return exit_code(error.reason) in KEPT
 
 
 def _replace(place: Place, content: bytes) -> None:

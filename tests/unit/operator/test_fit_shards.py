@@ -114,7 +114,7 @@ async def until_another(world: World, step: str) -> ObservedJob:
 
 @pytest.mark.parametrize("failing", ["fit-shard", "fit"])
 async def test_a_failure_names_the_shard_and_stays_in_view(world: World, failing: str) -> None:
-    """F3: Stalled with the reason of the part that failed; no version; asked again, what is done is found done."""
+    """F3: Stalled with the reason of the part that failed, also once the Job is made for one that was deleted; no version; asked again, what still stands is not done again."""
     world.failing = {failing: JobReason.SCHEMA_BROKEN}
     await settle(world)
     found = condition(world.get("LabelModel"))
@@ -125,6 +125,24 @@ async def test_a_failure_names_the_shard_and_stays_in_view(world: World, failing
     world.pass_time(400 * 3600)
     await settle(world)
     assert condition(world.get("LabelModel"))["reason"] == "SchemaBroken"
+    job = world.job_of(failing)
+    assert job is not None
+    del world.jobs[job.name]
+    if failing == "fit":
+        world.failing = {}
+    await settle(world)
+    assert condition(world.get("LabelModel"))["reason"] == "SchemaBroken"
+    world.failing = {}
+    world.annotate("LabelModel", reconcile_at="now")
+    await settle(world)
+    assert (len(world.index), world.reduced_parts) == (1, 6 if failing == "fit" else 3)  # a fit that is refused takes what its shards left with it
+
+
+async def test_what_can_be_mended_keeps_the_parts(world: World) -> None:
+    """X21: without room there is no version, and with it the shards need not work again."""
+    world.failing = {"fit": JobReason.VOLUME_FULL}
+    await settle(world)
+    assert condition(world.get("LabelModel"))["reason"] == "VolumeFull"
     world.failing = {}
     world.annotate("LabelModel", reconcile_at="now")
     await settle(world)
