@@ -6,7 +6,9 @@
         <shard>-ids-<n>.parquet               ids, ascending: whether other parts have them, too, no shard knows
         <shard>-gold-<n>.parquet              ids and votes of the rows whose class is known
 
-<attempt> is a digest of fit and number of shards. Ids are those that label tables have: where a set hashes them, hashed. Of other columns there is no value.
+<attempt> is a digest of fit and number of shards. Ids are those that label tables have: where a set hashes them, hashed. The tally holds, as that of a run, what drift is
+measured on: of at most 16,384 rows the numbers of the plain columns, and hashes without a key of their texts (`drift.sample`). No text is in any file, and nothing of a column that
+is dropped or hashed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

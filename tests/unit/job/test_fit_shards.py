@@ -1,5 +1,7 @@
 """A fit in shards is the fit in one pod: the same version to the last byte, and the same refusals (G9, X8, C5; DESIGN §4.2, §4.9)."""
 
+import base64
+import io
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from labeljob.contract.config import FitTask
 from labeljob.contract.datasets import GoldDataset
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import ModelVersion
+from labeljob.drift.sample import RowSample
 from labeljob.errors import JobError
 from labeljob.io.fit_files import FitFiles
 from labeljob.io.pins import pin
@@ -213,18 +216,33 @@ def test_how_right_functions_are_does_not_depend_on_the_order_of_rows(lake: tupl
     assert found[0][1:] == found[1][1:]
 
 
-def test_what_shards_write_holds_ids_and_no_other_value(lake: tuple[Path, FitTask]) -> None:
-    """F5: a text that functions read is in no file."""
+def test_what_shards_write_holds_ids_numbers_and_hashes(lake: tuple[Path, FitTask]) -> None:
+    """F5: a text that functions read is in no file, nor anything of a column that is dropped or known later; numbers of the others are what drift is measured on."""
     folder, _ = lake
-    texts = [f"planted-{i}" for i in range(240)]
-    declared = function_set([{"name": "text", "type": "string"}], [{"name": "any", "label": "risky", "keywords": {"column": "text", "any": ["planted-7"]}}])
-    data = parquet(folder, "texts.parquet", pa.table({"id": [f"r{i}" for i in range(240)], "text": texts}))
+    secret = [f"planted-{i}" for i in range(240)]
+    columns = [
+        {"name": "text", "type": "string"},
+        {"name": "amount", "type": "int64"},
+        {"name": "salary", "type": "int64", "sensitive": "drop"},
+        {"name": "outcome", "type": "int64", "availability": "later"},
+    ]
+    declared = function_set(columns, [{"name": "any", "label": "risky", "keywords": {"column": "text", "any": ["planted-7"]}}])
+    numbers = {name: range(start, start + 240) for name, start in (("amount", 500), ("salary", 70_000), ("outcome", 90_000))}
+    data = parquet(folder, "texts.parquet", pa.table({"id": [f"r{i}" for i in range(240)], "text": secret, **numbers, "note": secret}))
     task = fit_task(folder, declared, data, name="of-texts").model_copy(update={"shards": 2})
-    run_fit_shard(task, 0, context(folder))
+    rows = run_fit_shard(task, 0, context(folder)).rows
     written = [path for path in (folder / "of-texts").rglob("*") if path.is_file()]
     assert {path.suffix for path in written} == {".json", ".parquet", ".safetensors"}
-    for path in written:
-        content = path.read_bytes() + (str(pq.read_table(path).to_pylist()).encode() if path.suffix == ".parquet" else b"")
-        assert b"planted" not in content
+    tally = FitFiles(folder / "of-texts", task).tally(0)
+    assert tally.keys() == {"counts", "sample", "scan"}
+    decoded = [base64.b64decode(tally[name]) for name in ("sample", "scan")]
+    tables = [str(pq.read_table(path).to_pylist()).encode() for path in written if path.suffix == ".parquet"]
+    assert not [content for content in (*(path.read_bytes() for path in written), *decoded, *tables) if b"planted" in content]
+    sample = RowSample.from_text(declared, tally["sample"]).table()
+    assert set(sample.column_names) == {"#row", "text#hash", "text#length", "amount"}
+    assert sorted(sample["amount"].to_pylist()) == [500 + i for i in range(rows)]
+    scan = np.load(io.BytesIO(decoded[1]))
+    assert {name: scan[name].dtype.kind for name in scan} == {"keys": "u", "flags": "u", "names": "U", "counts": "i"}
+    assert (scan["flags"].shape[:2], scan["names"].tolist()) == ((rows, 2), ["note"])  # which patterns id and text match; of undeclared columns, counts
     with fails(JobReason.CONFIG_INVALID, "the completion index is 2 and must be 0 to 1"):
         run_fit_shard(task, 2, context(folder))
