@@ -1,4 +1,4 @@
-"""A fit in shards is the fit in one pod: the same version to the last byte, and the same refusals (G9, X8, C5; DESIGN §4.2, §4.9)."""
+"""A fit in shards is the fit in one pod: the same version to the last byte, and the same reasons where it is refused (G9, X8, C5; DESIGN §4.2, §4.9)."""
 
 import base64
 import io
@@ -169,13 +169,16 @@ def test_what_there_is_nothing_to_learn_from(lake: tuple[Path, FitTask]) -> None
 
 
 def test_functions_fail_over_all_rows_and_not_over_a_part(lake: tuple[Path, FitTask]) -> None:
-    """X9, P4: 1 % of all rows may fail, be they all in one part; with more, the message of the fit in one pod, of an input's functions, too."""
+    """X9, P4: 1 % of all rows may fail, be they all in one part; with more, the reason of the fit in one pod, of an input's functions, too. A message is of rows so far."""
     folder, _ = lake
     rows = table(240)
     all_alike(folder, on(lake, "two.parquet", failing(rows, "s0", slice(0, 2))))
-    assert refusals(folder, on(lake, "spread.parquet", failing(rows, "s0", slice(None, None, 80)))).reason is JobReason.FUNCTIONS_FAILING
+    spread = on(lake, "spread.parquet", failing(rows, "s0", slice(None, None, 80)))
+    assert refusals(folder, spread).message.startswith("labeling functions fail too often: f0 on 1.25% of 240 rows")
+    with fails(JobReason.FUNCTIONS_FAILING, "f0 on 1.67% of 180 rows"):
+        merge(spread, context(folder, batch_rows=60))
     alone = on(lake, "alone.parquet", failing(rows, "s0", slice(0, 3)), shards=3)
-    with fails(JobReason.FUNCTIONS_FAILING, "f0 on"):
+    with fails(JobReason.FUNCTIONS_FAILING, "f0 on 3.75% of 80 rows"):
         run_fit_shard(alone, 0, context(folder))
     fit(folder, one_label(BY_MAP[:2]), parquet(folder, "good.parquet", rows), name="below")
     above = fit_task(folder, one_label(BY_MAP[2:]), parquet(folder, "odd.parquet", failing(rows, "s1", slice(None, None, 80))), name="above", inputs=["below"])
