@@ -180,6 +180,7 @@ def test_functions_fail_over_all_rows_and_not_over_a_part(lake: tuple[Path, FitT
     alone = on(lake, "alone.parquet", failing(rows, "s0", slice(0, 3)), shards=3)
     with fails(JobReason.FUNCTIONS_FAILING, "f0 on 3.75% of 80 rows"):
         run_fit_shard(alone, 0, context(folder))
+    assert left_at(folder, alone) == []
     fit(folder, one_label(BY_MAP[:2]), parquet(folder, "good.parquet", rows), name="below")
     above = fit_task(folder, one_label(BY_MAP[2:]), parquet(folder, "odd.parquet", failing(rows, "s1", slice(None, None, 80))), name="above", inputs=["below"])
     assert refusals(folder, above).message.startswith("input model below: labeling functions fail too often: f1 on")
