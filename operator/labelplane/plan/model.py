@@ -18,7 +18,7 @@ from labelplane.plan.dependence import repeating
 from labelplane.plan.fit_notes import adversarial, remarks
 from labelplane.plan.function_set import functions_of
 from labelplane.plan.inputs import refuse_cycle
-from labelplane.plan.job_progress import Progress, progress
+from labelplane.plan.job_progress import Progress, progress, under_way
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
 from labelplane.plan.model_context import ModelContext, model_context
 from labelplane.plan.model_intents import fit_intent, fit_job_names, parameters_of, resolve_intent, shards_intent
@@ -54,10 +54,7 @@ def plan_label_model(resource: LabelModel, observed: Observed, *, now: datetime,
 
 def _finishes_first(context: ModelContext, pins: ModelPins) -> bool:
     """A fit under way finishes on its pins when nothing but the number of pods has changed."""
-    if pins.scope != context.scope or _is_recorded(context.status, pins):
-        return False
-    jobs = [job for name in fit_job_names(context, pins) if (job := context.observed.job(name)) is not None]
-    return bool(jobs) and all(job.state != "failed" for job in jobs)
+    return pins.scope == context.scope and not _is_recorded(context.status, pins) and under_way(context.observed, fit_job_names(context, pins))
 
 
 def _is_recorded(status: LabelModelStatus, pins: ModelPins) -> bool:

@@ -1,11 +1,12 @@
 """Fits in shards, decided in a cluster in memory: the parts, then one fit that merges them, whatever happens in between."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from labeljob.contract.reasons import JobReason
-from labelplane.plan.observed import ObservedJob
+from labelplane.plan.observed import Indexes, ObservedJob
 from tests.manifests import changed, function_set, label_model
 from tests.unit.operator.pipeline import World, condition, once, settle
 
@@ -136,6 +137,22 @@ async def test_a_failure_names_the_shard_and_stays_in_view(world: World, failing
     world.annotate("LabelModel", reconcile_at="now")
     await settle(world)
     assert (len(world.index), world.reduced_parts) == (1, 6 if failing == "fit" else 3)  # a fit that is refused takes what its shards left with it
+
+
+async def test_a_fit_that_lost_a_part_is_not_waited_for(world: World) -> None:
+    """F3: it is Stalled while its other pods run; more shards are what may help, and are asked for at once."""
+    job = await until(world, "fit-shard")
+    owner, action, _ = world.jobs[job.name]
+    world.failing = {"fit-shard": JobReason.VOLUME_FULL}
+    world.jobs[job.name] = (owner, action, replace(job, indexes=Indexes(3, 1, (2,)), index=2, result=world._result(action.intent.config)))
+    await once(world)
+    assert condition(world.get("LabelModel"), "Stalled")["reason"] == "VolumeFull"
+    world.failing = {}
+    world.apply(sharded(8))
+    await once(world)
+    assert job.name not in world.jobs
+    await settle(world)
+    assert (status_of(world)["pins"]["shards"], len(world.index)) == (8, 1)
 
 
 async def test_what_can_be_mended_keeps_the_parts(world: World) -> None:

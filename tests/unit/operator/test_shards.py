@@ -192,7 +192,7 @@ async def test_a_failure_names_the_shard_and_stays_in_view(world: World, failing
 
 
 async def test_a_part_given_up_is_told_before_the_job_gives_up(world: World) -> None:
-    """Judged by the indexes: the Job's own verdict waits for its other pods."""
+    """Judged by the indexes: the Job's own verdict waits for its other pods, and another number of shards is not kept waiting for them."""
     job = await until(world, "shard")
     owner, action, _ = world.jobs[job.name]
     world.failing = {"shard": JobReason.VOLUME_FULL}
@@ -202,6 +202,12 @@ async def test_a_part_given_up_is_told_before_the_job_gives_up(world: World) -> 
     found = condition(world.get("LabelJob"))
     assert (found["reason"], found["message"][:15]) == ("VolumeFull", "shard 2 of 3: V")
     assert condition(world.get("LabelJob"), "Stalled")["status"] == "True"
+    world.apply(sharded(8))
+    await once(world)
+    assert job.name not in world.jobs
+    world.finish("resolve")
+    await once(world)
+    assert status_of(world)["pins"]["shards"] == 8
 
 
 @pytest.mark.parametrize("left", [Indexes(2, 2), Indexes(3, 2)], ids=["lowered", "and-raised-again"])
