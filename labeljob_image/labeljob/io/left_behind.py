@@ -30,9 +30,8 @@ def discard_until(folder: Place, app_id: str, sequence: int) -> None:
 
     What became visible stays, and so does what may have: where the log has forgotten the time of a run.
     """
-    for place in list((folder / RUNS).glob("*-*")):
-        if place.name.partition("-")[0].isdecimal() and int(place.name.partition("-")[0]) <= sequence:
-            discard(folder, place, app_id)
+    for place in places_until(folder, sequence):
+        discard(folder, place, app_id)
 
 
 def discard(folder: Place, place: Place, app_id: str, but: str | None = None) -> None:
@@ -45,7 +44,18 @@ def discard(folder: Place, place: Place, app_id: str, but: str | None = None) ->
                 path.unlink(missing_ok=True)
         if made.version is None:
             remove_folder(folder / QUARANTINE / place.name)
+    discard_place(folder, place, but)
+
+
+def places_until(folder: Place, number: int, below: str = RUNS) -> list[Place]:
+    """The folders `<number>-<attempt>` that lie in one of `folder`, up to a number: of a sequence, or of a version."""
+    found = [(place.name.partition("-")[0], place) for place in (folder / below).glob("*-*")]
+    return [place for of, place in found if of.isdecimal() and int(of) <= number]
+
+
+def discard_place(folder: Place, place: Place, but: str | None = None) -> None:
+    """Remove a folder in `_labelplane`, and that where nothing else is in it; the file `but` stays."""
     remove_folder(place, but)
     if isinstance(folder, Path):
-        with suppress(OSError):  # other runs may be at work
+        with suppress(OSError):  # others may be at work
             (folder / RUNS).rmdir()

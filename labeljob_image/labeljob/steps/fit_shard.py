@@ -57,7 +57,7 @@ def _reduce_part(task: FitTask, index: int, files: FitFiles, context: StepContex
         ids = files.write_rows(work, index, "ids", spool.ordered(id_column, context.batch_rows), _id_schema(task))  # after what may refuse the part
         gold = votes.gold_rows()
         summary = FitSummary(
-            fit_digest=task.fit_digest,
+            digest=task.fit_digest,
             shards=task.parts,
             shard=index,
             split=part.split,
