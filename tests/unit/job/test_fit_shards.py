@@ -25,10 +25,11 @@ from labeljob.steps.fit_shard import run_fit_shard
 from labeljob.votes import VoteBatch
 from tests.unit.job.builders import context, fails, function_set, locations, text
 from tests.unit.job.runs import fit, fit_in_shards, fit_task, merge, parquet
-from tests.unit.job.test_shards import BY_MAP, SETS, failing, gold, in_a_folder, in_a_partitioned_table, one_label, table
+from tests.unit.job.test_shards import BY_MAP, FALLBACK, ROWS, SETS, SIGNALS, failing, gold, in_a_folder, in_a_partitioned_table, one_label, table
 from tests.unit.multi_label import tags
 
-VARIES = {"fitted_at", "privacy"}  # of undeclared columns each shard looks at its first rows
+ADDRESSES = {"name": "who", "type": "string"}
+KINDS = SETS | {"addresses": function_set([*SIGNALS, ADDRESSES], [*BY_MAP, FALLBACK], additionalColumns="allow")}
 
 
 def all_alike(folder: Path, task: FitTask, shards: tuple[int, ...] = (3,)) -> ModelVersion:
@@ -39,7 +40,7 @@ def all_alike(folder: Path, task: FitTask, shards: tuple[int, ...] = (3,)) -> Mo
         surroundings = context(folder, batch_rows=300)
         version = merge(ours, surroundings) if count == 1 else fit_in_shards(ours, count, surroundings)
         home = surroundings.locations.path(ours.artifacts)
-        found.append((version.model_dump(exclude=VARIES), ArtifactHome(home, ours.artifacts).load(1, version.sha256)))
+        found.append((version.model_dump(exclude={"fitted_at"}), ArtifactHome(home, ours.artifacts).load(1, version.sha256)))
         assert sorted(path.name for path in home.iterdir()) == ["index.json", "v1"]
     for record, content in found[1:]:
         assert content == found[0][1]
@@ -55,12 +56,13 @@ def drawn(folder: Path, rows: pa.Table) -> GoldDataset:
 
 
 @pytest.mark.parametrize(
-    ("kind", "stored", "shards"), [("one label", in_a_folder, (3, 8)), ("soft and partial votes", in_a_partitioned_table, (3,))]
+    ("kind", "stored", "shards"), [("addresses", in_a_folder, (3, 8)), ("soft and partial votes", in_a_partitioned_table, (3,))]
 )
 def test_one_three_and_eight_shards_make_one_version(tmp_path: Path, kind: str, stored: Any, shards: tuple[int, ...]) -> None:
-    """G9, X8: parameters, calibration, figures, reference for drift and scores on gold."""
-    rows = table()
-    version = all_alike(tmp_path, fit_task(tmp_path, SETS[kind], stored(tmp_path, rows), drawn(tmp_path, rows)), shards)
+    """G9, X8, F5: parameters, calibration, figures, reference for drift, scores on gold, and which declared columns look like personal data, on how many rows."""
+    rows = table(who=[f"p{i}@example.com" if i % 7 else "nobody" for i in range(ROWS)]) if kind == "addresses" else table()
+    version = all_alike(tmp_path, fit_task(tmp_path, KINDS[kind], stored(tmp_path, rows), drawn(tmp_path, rows)), shards)
+    assert [(one.column, one.pattern, one.sampled) for one in version.privacy] == ([("who", "email", ROWS)] if kind == "addresses" else [])
     assert version.metrics["goldRows"] == -(-len(rows) // 3)
     assert version.calibration is not None
     assert version.calibration.method != "none"
