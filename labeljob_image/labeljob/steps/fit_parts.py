@@ -22,21 +22,20 @@ from labeljob.label_model import from_bytes
 from labeljob.schema import Held, require
 from labeljob.steps.clean_up import told
 from labeljob.steps.context import StepContext
-from labeljob.steps.fit_votes import FitVotes, read_rows, require_rows
+from labeljob.steps.fit_votes import FitVotes, KnownRows, read_rows, require_rows
 from labeljob.steps.label_record import ID, VOTES
 
 
-def read(votes: FitVotes[Any], task: FitTask, context: StepContext) -> None:
-    """All rows' votes.
+def read(votes: FitVotes[Any], task: FitTask, context: StepContext) -> tuple[KnownRows, Any]:
+    """All rows' votes; those whose class is known in order of id, and what is known of them.
 
     Raises:
         JobError: SCHEMA_BROKEN, EMPTY_DATASET, FUNCTIONS_FAILING, NO_COVERAGE, PIN_BROKEN; INTERNAL_ERROR while a shard has not finished. Where
             these shards were refused already, that again.
     """
     if task.parts == 1:
-        read_rows(votes, task, context)
-    else:
-        _merge_shards(votes, task, FitFiles(context.locations.path(task.artifacts), task), context)
+        return read_rows(votes, task, context)
+    return _merge_shards(votes, task, FitFiles(context.locations.path(task.artifacts), task), context)
 
 
 def leaving_no_shards(task: FitTask, context: StepContext, fit: Callable[[], FitResult]) -> FitResult:
@@ -55,7 +54,7 @@ def leaving_no_shards(task: FitTask, context: StepContext, fit: Callable[[], Fit
     return result
 
 
-def _merge_shards(votes: FitVotes[Any], task: FitTask, files: FitFiles, context: StepContext) -> None:
+def _merge_shards(votes: FitVotes[Any], task: FitTask, files: FitFiles, context: StepContext) -> tuple[KnownRows, Any]:
     summaries = files.summaries()
     check_all_read(task.data, (one.split for one in summaries), (file for one in summaries for file in one.read))
     rows = _require_contract(task, summaries, files, context)
@@ -66,7 +65,7 @@ def _merge_shards(votes: FitVotes[Any], task: FitTask, files: FitFiles, context:
             votes.add_gold_rows(batch)
     votes.check_errors(rows)
     check_input_errors(votes.voting.inputs, added_errors(one.input_errors for one in summaries), rows)
-    votes.settle()
+    return votes.settle()
 
 
 def _require_contract(task: FitTask, summaries: Sequence[FitSummary], files: FitFiles, context: StepContext) -> int:
