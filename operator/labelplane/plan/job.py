@@ -85,11 +85,11 @@ def _label(context: JobContext, pins: JobPins) -> Plan:
     status = context.status
     if status.run is not None and (status.run.sequence, status.run.digest) == (pins.sequence, pins.run_digest):
         return Plan(_ready(context, status), status)
-    alone = pins.shards == 1
-    step = progress(context.observed, label_intent(context, pins), ControlReason.LABELING, now=context.now) if alone else sharded(context, pins)
+    shards = shards_intent(context, pins) if pins.shards > 1 else None
+    step = progress(context.observed, label_intent(context, pins), ControlReason.LABELING, now=context.now) if shards is None else sharded(context, pins, shards)
     if step.result is None or step.result.label is None:
         plan = _pending(context, step)
-        return plan if alone else with_progress(plan, context.observed, shards_intent(context, pins), context.resource.status.progress, now=context.now)
+        return plan if shards is None else with_progress(plan, context.observed, shards, context.resource.status.progress, now=context.now)
     spent = pod_seconds(context.observed, run_job_names(context, pins))
     status = with_commit(context.resource, pins, step.result.label.commit, spent)
     return Plan(_ready(context, status), status, requeue_after=0)

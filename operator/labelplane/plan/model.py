@@ -13,7 +13,7 @@ from labeljob.contract.result import JobResult, ModelVersion, ResolveResult, Sta
 from labelplane.api.label_model import LabelModel, LabelModelStatus, ModelPins
 from labelplane.api.reasons import ControlReason
 from labelplane.errors import Stalled
-from labelplane.plan.actions import Outcome, Plan, soonest
+from labelplane.plan.actions import JobIntent, Outcome, Plan, soonest
 from labelplane.plan.dependence import repeating
 from labelplane.plan.fit_notes import adversarial, remarks
 from labelplane.plan.function_set import functions_of
@@ -143,10 +143,11 @@ def _fit(context: ModelContext, pins: ModelPins) -> Plan:
     if _is_recorded(status, pins):
         suspended = "spec.refit.suspend: no new version is fitted" if context.resource.spec.refit_suspended else None
         return Plan(replace(_ready(status), suspended=suspended), status)
-    step = _fitted(context, pins)
+    shards = shards_intent(context, pins) if pins.shards > 1 else None
+    step = _fitted(context, fit_intent(context, pins), shards)
     if step.result is None or step.result.fit is None:
         plan = _pending(context, step)
-        return plan if pins.shards == 1 else with_progress(plan, context.observed, shards_intent(context, pins), context.resource.status.progress, now=context.now)
+        return plan if shards is None else with_progress(plan, context.observed, shards, context.resource.status.progress, now=context.now)
     version = step.result.fit.version
     lines = [VersionLine(version=entry.version, fit_digest=entry.digest, fitted_at=entry.fitted_at) for entry in status.versions]
     made = VersionLine(version=version.version, fit_digest=version.fit_digest, fitted_at=version.fitted_at)
@@ -158,12 +159,11 @@ def _fit(context: ModelContext, pins: ModelPins) -> Plan:
     return Plan(_ready(serving), serving, requeue_after=None if pins.request == context.request else 0)
 
 
-def _fitted(context: ModelContext, pins: ModelPins) -> Progress:
+def _fitted(context: ModelContext, fit: JobIntent, shards: JobIntent | None) -> Progress:
     """Where the fit stands; its result is the version."""
-    fit = fit_intent(context, pins)
-    if pins.shards == 1:
+    if shards is None:
         return progress(context.observed, fit, ControlReason.FITTING, now=context.now)
-    return in_shards(context.observed, shards_intent(context, pins), ControlReason.FITTING, fit, ControlReason.FITTING, now=context.now)
+    return in_shards(context.observed, shards, ControlReason.FITTING, fit, ControlReason.FITTING, now=context.now)
 
 
 def _pending(context: ModelContext, step: Progress) -> Plan:
