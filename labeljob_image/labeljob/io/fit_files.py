@@ -21,7 +21,7 @@ from labeljob.io.durable import write_file
 from labeljob.io.left_behind import discard_place, places_until
 from labeljob.io.object_path import ObjectPath
 from labeljob.io.parts import WHOLE
-from labeljob.io.places import Place
+from labeljob.io.places import Place, remove_each
 from labeljob.io.row_groups import batches_of, open_streaming
 from labeljob.io.shard_place import ShardPlace, Summary, put_in_place
 from labeljob.io.sorted_merge import chains_of, merged
@@ -38,8 +38,7 @@ class FitSummary(Summary):
 
 def discard_fits_until(folder: Place, version: int) -> None:
     """Remove what shards have left of fits of versions up to this one, which stands: none of them can be published any more."""
-    for place in places_until(folder, version):
-        discard_place(folder, place)
+    remove_each(places_until(folder, version), lambda place: discard_place(folder, place))
 
 
 class FitFiles(ShardPlace[FitSummary]):

@@ -13,16 +13,18 @@ from pathlib import Path
 
 from labeljob.io.delta_commits import QUARANTINE, RUNS, attempts, made_by
 from labeljob.io.partition_names import data_files
-from labeljob.io.places import Place, remove_folder
+from labeljob.io.places import Place, remove_each, remove_folder
 
 
 def discard_attempts(folder: Place, app_id: str, sequence: int) -> None:
     """Remove the data files of attempts at the last sequences, up to `sequence`, that another attempt has committed."""
     made = {number: attempt for number, attempt in attempts(folder, app_id).items() if number <= sequence}
-    for path in data_files(folder, "labels-*-*-*.parquet"):
+
+    def is_of_another(path: Place) -> bool:
         number, attempt = path.name.split("-")[1:3]
-        if number.isdecimal() and made.get(int(number), attempt) != attempt:
-            path.unlink(missing_ok=True)
+        return number.isdecimal() and made.get(int(number), attempt) != attempt
+
+    remove_each(filter(is_of_another, data_files(folder, "labels-*-*-*.parquet")), lambda path: path.unlink(missing_ok=True))
 
 
 def discard_until(folder: Place, app_id: str, sequence: int) -> None:
@@ -30,8 +32,7 @@ def discard_until(folder: Place, app_id: str, sequence: int) -> None:
 
     What became visible stays, and so does what may have: where the log has forgotten the time of a run.
     """
-    for place in places_until(folder, sequence):
-        discard(folder, place, app_id)
+    remove_each(places_until(folder, sequence), lambda place: discard(folder, place, app_id))
 
 
 def discard(folder: Place, place: Place, app_id: str, but: str | None = None) -> None:
@@ -39,9 +40,8 @@ def discard(folder: Place, place: Place, app_id: str, but: str | None = None) ->
     sequence, _, attempt = place.name.partition("-")
     made = made_by(folder, app_id, int(sequence), attempt)
     if made is not None:
-        for path in data_files(folder, f"labels-{sequence}-{attempt}-*.parquet"):
-            if path.name not in made.files:
-                path.unlink(missing_ok=True)
+        unnamed = [path for path in data_files(folder, f"labels-{sequence}-{attempt}-*.parquet") if path.name not in made.files]
+        remove_each(unnamed, lambda path: path.unlink(missing_ok=True))
         if made.version is None:
             remove_folder(folder / QUARANTINE / place.name)
     discard_place(folder, place, but)

@@ -50,6 +50,7 @@ def leaving_no_shards(task: FitTask, context: StepContext, fit: Callable[[], Fit
         raise
     with told(context.log):
         FitFiles(folder, task).discard()  # of a version that was found, which may have an earlier number
+    with told(context.log):
         discard_fits_until(folder, result.version.version)
     return result
 
