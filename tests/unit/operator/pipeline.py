@@ -27,6 +27,7 @@ from labelplane.settings import Settings
 from labelplane.status.checker import violations
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+EARLIER = ("check", "resolve", "fit-shard", "fit", "shard")  # steps that end before another begins
 SETTINGS = Settings(job_image="registry.example/labeljob:1")
 
 
@@ -269,6 +270,19 @@ async def settle(world: World, *, rounds: int = 60) -> None:
         if not await once(world) and not world.finish():
             return
     raise AssertionError("it does not come to rest")
+
+
+async def until(world: World, step: str, *, rounds: int = 60) -> ObservedJob:
+    """Go on until a Job of this step runs, and let those before it end."""
+    for _ in range(rounds):
+        await once(world)
+        job = world.job_of(step)
+        if job is not None and not job.finished:
+            return job
+        for earlier in EARLIER:
+            if earlier != step:
+                world.finish(earlier)
+    raise AssertionError(f"no {step} Job")
 
 
 def condition(resource: Mapping[str, Any], kind: str = "Ready") -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from labeljob.contract.reasons import JobReason
 from labelplane.plan.observed import Indexes, ObservedJob
 from tests.manifests import changed, function_set, label_model
-from tests.unit.operator.pipeline import World, condition, once, settle
+from tests.unit.operator.pipeline import World, condition, once, settle, until
 
 
 def sharded(shards: int | str = 3, **spec: Any) -> dict[str, Any]:
@@ -27,19 +27,6 @@ def world() -> World:
 
 def status_of(world: World) -> dict[str, Any]:
     return world.get("LabelModel")["status"]
-
-
-async def until(world: World, step: str) -> ObservedJob:
-    """Go on until a Job of this step runs."""
-    for _ in range(40):
-        await once(world)
-        job = world.job_of(step)
-        if job is not None and not job.finished:
-            return job
-        for earlier in ("check", "resolve", "fit-shard"):
-            if earlier != step:
-                world.finish(earlier)
-    raise AssertionError(f"no {step} Job")
 
 
 async def test_parts_first_then_one_fit(world: World) -> None:

@@ -14,7 +14,7 @@ from labelplane.plan.observed import Indexes, ObservedJob
 from labelplane.plan.shards import WRITE_SECONDS, run_progress
 from labelplane.reconcile import reconcile
 from tests.manifests import changed, function_set, label_job, label_model
-from tests.unit.operator.pipeline import SETTINGS, START, Adapter, World, condition, once, settle
+from tests.unit.operator.pipeline import SETTINGS, START, Adapter, World, condition, once, settle, until
 
 
 def sharded(shards: int | str = 3, **spec: Any) -> dict[str, Any]:
@@ -33,19 +33,6 @@ def world() -> World:
 
 def status_of(world: World) -> dict[str, Any]:
     return world.get("LabelJob")["status"]
-
-
-async def until(world: World, step: str) -> ObservedJob:
-    """Go on until a Job of this step of a LabelJob runs."""
-    for _ in range(60):
-        await once(world)
-        job = world.job_of(step)
-        if job is not None and not job.finished:
-            return job
-        for earlier in ("check", "resolve", "fit-shard", "fit", "shard"):
-            if earlier != step:
-                world.finish(earlier)
-    raise AssertionError(f"no {step} Job")
 
 
 async def test_parts_first_then_one_commit(world: World) -> None:
