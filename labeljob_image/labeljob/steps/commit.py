@@ -40,6 +40,8 @@ from labeljob.steps.setting_apart import quarantine_of, require_few, too_many
 from labeljob.vote_cache.manifest import PartVotes, together
 from labeljob.vote_cache.places import VotesPlaces
 
+SAID_BY_THE_TABLE = (JobReason.SUPERSEDED, JobReason.OUTPUT_CONFLICT)  # to whoever asks again: nothing of ours stays there
+
 
 def run_commit(task: CommitTask, context: StepContext) -> LabelResult:
     """Commit once; where this run's transaction stands already, give its record again.
@@ -52,7 +54,7 @@ def run_commit(task: CommitTask, context: StepContext) -> LabelResult:
     try:
         result = _committed(task, files, context)
     except JobError as error:
-        if error.reason is JobReason.SUPERSEDED:  # whoever asks again is told so by the table
+        if error.reason in SAID_BY_THE_TABLE:
             with told(context.log):
                 files.discard()
         elif error.reason in DECIDED:

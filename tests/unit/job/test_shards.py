@@ -253,6 +253,22 @@ def test_data_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "labels").rglob("*.*")] == ["refused.json"]
 
 
+def test_a_table_of_others_keeps_nothing_of_a_run(tmp_path: Path) -> None:
+    """C5: one that was made while the shards worked; asked again, the commit says so again."""
+    data = parquet(tmp_path, "data.parquet", table(90))
+    task = label_task(tmp_path, data, fit(tmp_path, one_label(), data))
+    for index in (0, 1):
+        run_shard(ShardTask(label=task, shards=2), index, context(tmp_path))
+    (tmp_path / "labels").rename(tmp_path / "ours")
+    delta(tmp_path, "labels", table(9))
+    for place in (tmp_path / "ours").iterdir():
+        place.rename(tmp_path / "labels" / place.name)
+    for _ in range(2):
+        with fails(JobReason.OUTPUT_CONFLICT, "a Delta table that no LabelJob wrote"):
+            run_commit(CommitTask(label=task, shards=2), context(tmp_path))
+        assert left(tmp_path) == []
+
+
 def test_one_file_that_two_shards_read_in_two_states_is_refused(tmp_path: Path) -> None:
     """C1: also when the last one to look finds what was pinned."""
     data = parquet(tmp_path, "data.parquet", table())
