@@ -12,6 +12,7 @@ is dropped or hashed.
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 
@@ -31,7 +32,7 @@ from labeljob.resources import BATCH_ROWS
 class FitSummary(Summary):
     """What a shard has done. Its statistics are in a file of their own, too, of `votes_size` bytes."""
 
-    format_version: int = 2
+    format_version: Literal[2] = 2
     gold: tuple[DataFile, ...] = ()
     votes_size: int
 

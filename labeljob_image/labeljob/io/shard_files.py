@@ -12,6 +12,7 @@ import uuid
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,7 +41,7 @@ class ShardSummary(Summary):
     `apart`: files of these rows, where they are quarantined and the others labelled.
     """
 
-    format_version: int = 3
+    format_version: Literal[3] = 3
     started_at: str
     broken: int = 0
     files: tuple[DataFile, ...] = ()

@@ -50,7 +50,6 @@ class Summary(Wire):
     `digest`: of the run or the fit. `violations`: (column, what, number of values).
     """
 
-    format_version: int
     digest: str
     shards: int
     shard: int
