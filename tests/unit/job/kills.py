@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from labeljob.contract.config import CommitTask, FitTask, LabelTask, ShardTask
-from labeljob.contract.reasons import ExitCode
+from labeljob.contract.reasons import ExitCode, exit_code
+from labeljob.errors import JobError
 from labeljob.steps.commit import run_commit
 from labeljob.steps.fit import run_fit
 from labeljob.steps.fit_shard import run_fit_shard
@@ -76,6 +77,8 @@ def _child(folder: Path, task: Task, index: int, number: int, others: Steps) -> 
         step(folder, task, index)
     except FileNotFoundError:  # another attempt took its folder away: it is tried again
         sys.exit(int(ExitCode.TRANSIENT))
+    except JobError as error:
+        sys.exit(int(exit_code(error.reason)))
 
 
 def killed(folder: Path, task: Task, number: int, index: int = 0) -> bool:

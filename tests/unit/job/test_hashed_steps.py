@@ -194,7 +194,11 @@ def test_shards_of_a_fit_leave_hashes(tmp_path: Path, data: Dataset) -> None:
     hashes = Hasher(KEY).hashed(pa.array([f"r{i}" for i in range(ROWS)])).to_pylist()
     assert sorted(one for ids in written["ids"] for one in ids) == sorted(hashes)
     assert sorted(one for ids in written["gold"] for one in ids) == sorted(hashes[::4])
-    assert runs.merge(parts, surroundings(tmp_path)).sha256 == whole.sha256
+    (tmp_path / "secret/k").unlink()
+    with fails(JobReason.HASH_KEY_INVALID, ""):
+        runs.merge(parts, surroundings(tmp_path))
+    key(tmp_path, KEY)
+    assert runs.merge(parts, surroundings(tmp_path)).sha256 == whole.sha256  # what can be mended takes no work from the shards
 
 
 def test_rows_that_a_shard_keeps_a_look_at_are_chosen_by_hashes(tmp_path: Path, data: Dataset) -> None:

@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
 from labeljob.contract.config import CommitTask, LabelTask, ShardTask
 from labeljob.contract.reasons import JobReason
-from tests.unit.job.builders import fails
+from labeljob.io.pins import pin
+from tests.unit.job.builders import fails, locations
 from tests.unit.job.kills import killed, overtaken, step
 from tests.unit.job.runs import fit, label, label_task, left, parquet, visible
 from tests.unit.job.test_shards import one_label, table
 
 ROWS = 90
+FIRST_CHANGE_OF_A_REFUSAL, FILES_OF_TWO_SHARDS = 8, 6
 TOUCHES_OF_A_SHARD = (1, 4, 7, 10, 11)  # before it begins, before its file is in place, before its tally is, before and after its summary is
 
 
@@ -104,6 +107,31 @@ def test_a_commit_that_is_killed_anywhere(fresh: tuple[Path, LabelTask]) -> None
         number += 1
     assert before >= 2
     assert after >= 2
+
+
+def test_a_refused_commit_that_is_killed_anywhere(fresh: tuple[Path, LabelTask]) -> None:
+    """C5, F3: whatever was removed already, another attempt gives the same reason, and so does the Job that is made for one that was deleted; no row stays."""
+    folder, good = fresh
+    rows = table(ROWS)
+    ids = rows["id"].to_pylist()
+    ids[3] = ids[80]
+    data = pin(parquet(folder, "shared.parquet", rows.set_column(0, "id", pa.array(ids)), groups=2), locations(folder))
+    shard, commit = steps_of(good.model_copy(update={"data": data}))
+    keep_done(folder, shard, 0, 1)
+    number, removed = FIRST_CHANGE_OF_A_REFUSAL, 0
+    while killed(folder, commit, number):
+        removed += len(left(folder)) < FILES_OF_TWO_SHARDS
+        for _ in range(2):
+            with fails(JobReason.SCHEMA_BROKEN, r"spec.schema.columns\[id\]: 1 duplicate ids"):
+                step(folder, commit)
+            assert left(folder) == ["refused.json"]
+        back(folder)
+        number += 2
+    assert removed >= 2
+    with fails(JobReason.SCHEMA_BROKEN, "1 duplicate ids"):
+        step(folder, commit)
+    label(folder, good.model_copy(update={"sequence": 3}), 1)
+    assert (left(folder), len(visible(folder))) == ([], ROWS)
 
 
 @pytest.mark.parametrize("shards_again", [False, True])
