@@ -14,6 +14,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
+PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 
 class Forked:
     """A command that runs; as much of `subprocess.Popen` as is used. It is killed when the process that asked for it ends."""
@@ -74,8 +76,13 @@ def launch(server: str, modules: Sequence[str], python: str) -> NoReturn:
     """Do as this Python would with the arguments of this process: `-m MODULE` of one of these is forked, and anything else is started."""
     flag, module, *arguments = [*sys.argv[1:], "", ""][:2] + sys.argv[3:]
     if flag == "-m" and module in modules:
-        with suppress(OSError):  # the server has nobody to serve any more, and has ended
-            _exit_as(Forked(server, module, arguments, os.environ, (0, 1, 2), sys.argv[0]))
+        signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)  # until there is something to pass them on to
+        try:
+            child = Forked(server, module, arguments, os.environ, (0, 1, 2), sys.argv[0])
+        except OSError:  # the server has nobody to serve any more, and has ended
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+        else:
+            _exit_as(child)
     os.execv(python, [python, *sys.argv[1:]])
 
 
@@ -85,10 +92,12 @@ def _exit_as(child: Forked) -> NoReturn:
     def pass_on(number: int, _frame: FrameType | None) -> None:
         child.send_signal(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in PASSED_ON:
         signal.signal(number, pass_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
     code = child.wait()
     if code < 0:
-        signal.signal(-code, signal.SIG_DFL)
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     os._exit(code)

@@ -18,6 +18,7 @@ import socket
 import sys
 import threading
 import time
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -164,6 +165,7 @@ def main() -> None:
             getattr(module, function)()
     threads = [comm.read_text().strip() for comm in Path("/proc/self/task").glob("*/comm")]
     assert len([name for name in threads if name != "jemalloc_bg_thd"]) == 1, f"a fork has one thread, and what others hold it would hold for ever: {threads}"
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)  # the allocator's thread, which looks after forks itself
     gc.collect()
     gc.freeze()
     server = Server(Path(path))

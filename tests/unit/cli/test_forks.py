@@ -30,10 +30,8 @@ def test_it_ends_with_whoever_asked_for_it(tmp_path: Path, number: int, code: in
     """A pipe is opened once the job reads its configuration, and closed at the job's end."""
     os.mkfifo(tmp_path / "config")
     command = [python(), "-m", "labeljob.run", "--config", str(tmp_path / "config"), "--result", str(tmp_path / "result")]
-    asker = subprocess.Popen(command, stderr=subprocess.PIPE)
-    with (tmp_path / "config").open("wb"):
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as asker, (tmp_path / "config").open("wb"):
         asker.send_signal(number)
         assert asker.wait(HANG_SECONDS) == code
         assert asker.stderr
         asker.stderr.read()  # to its end, which comes when nobody has it open any more
-        asker.stderr.close()
