@@ -39,6 +39,8 @@ class LFSet:
     Attributes:
         classes: class names; their order is the class index.
         names: the functions, in column order. soft: bool [n_functions]: which give probabilities. partial: sets of votes for several classes.
+        abstain: str [n_functions]: what the silence of each says, as it is declared: `LabelModel(k, abstain=functions.abstain)` reads it as the
+            job does, where the library would infer it from the votes.
         fallbacks: names of the functions that vote only where no other does. No fit of a LabelModel resource sees their votes, nor does coverage
             or conflict count them.
     """
@@ -56,6 +58,7 @@ class LFSet:
         self.names: tuple[str, ...] = tuple(function.name for function in learning)
         self.fallbacks: tuple[str, ...] = tuple(function.name for function in function_set.enabled_functions if function.is_fallback)
         self.soft: BoolArray = np.array([function.is_soft for function in learning], dtype=np.bool_)
+        self.abstain = np.array(["missing" if function.abstain_is_missing else "evidence" for function in learning])
         self._fallback: BoolArray = np.array([function.is_fallback for function in function_set.enabled_functions], dtype=np.bool_)
         sets = partial_sets(function_set)
         self._places = {int(j): place for place, j in enumerate(np.flatnonzero(sets.any(axis=1)))}
@@ -101,8 +104,8 @@ class LFSet:
     def apply(self, df: pd.DataFrame, progress: bool = False, return_errors: bool = False, *, fallbacks: bool = False) -> Votes | tuple[Votes, BoolArray]:
         """The label matrix, int8 [n_rows, n_functions] (int16 above 127 votes), row i for the i-th row whatever the index.
 
-        A function with `labels` or `notLabel` votes cardinality + i, for set i of `partial`: `LabelModel(k, partial=functions.partial)`. One
-        with `probabilities` votes for its likeliest class; `soft_votes` has what it says.
+        For `LabelModel(k, abstain=functions.abstain)`. A function with `labels` or `notLabel` votes cardinality + i, for set i of `partial`:
+        `LabelModel(k, abstain=…, partial=functions.partial)`. One with `probabilities` votes for its likeliest class; `soft_votes` has what it says.
 
         pandas does not tell NaN from a missing number: both are null here. Failing rows are found exactly up to the set's maxErrorRate
         (at least 64 rows); beyond, the function's undecided rows of that batch of 65,536 count as errors.
@@ -179,7 +182,7 @@ class LFSet:
     def soft_votes(self, df: pd.DataFrame) -> FloatArray:
         """What functions with `probabilities` say, float64 [n_rows, n_soft, n_classes] in function order, NaN where one abstains or fails.
 
-        `LabelModel(k).fit(L[:, ~functions.soft], soft=functions.soft_votes(df))` takes it as evidence.
+        `LabelModel(k, abstain=functions.abstain[~functions.soft]).fit(L[:, ~functions.soft], soft=functions.soft_votes(df))` takes it as evidence.
         """
         self._refuse_multi_label("soft_votes")
         rows, given = _as_arrow(df, self.input_columns), [one.votes.probabilities for one in self._set.enabled_functions if one.votes and one.votes.probabilities]

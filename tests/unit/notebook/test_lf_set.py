@@ -141,7 +141,7 @@ def test_soft_and_partial_votes_go_into_a_label_model(tmp_path):
     functions = [
         {"name": "not_c", "notLabel": "c", "threshold": {"column": "number", "above": 10}},
         {"name": "teacher", "votes": {"probabilities": {"a": "p", "b": "q"}}},
-        {"name": "b_or_c", "labels": ["c", "b"], "threshold": {"column": "number", "below": 0}},
+        {"name": "b_or_c", "labels": ["c", "b"], "threshold": {"column": "number", "below": 0}, "abstain": "missing"},
         {"name": "b", "label": "b", "threshold": {"column": "number", "below": -5}},
     ]
     spec = {"classes": ["a", "b", "c"], "schema": {"columns": [*columns, {"name": "q", "type": "float64"}]}, "functions": functions}
@@ -153,7 +153,9 @@ def test_soft_and_partial_votes_go_into_a_label_model(tmp_path):
     assert lfs.soft.tolist() == [False, True, False, False]
     soft = lfs.soft_votes(df)
     np.testing.assert_allclose(soft[:, 0], [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [np.nan] * 3, [0.2, 0.2, 0.6]])
-    model = LabelModel(3, partial=lfs.partial).fit(L[:, ~lfs.soft], soft=soft)
+    assert lfs.abstain.tolist() == ["evidence", "missing", "missing", "evidence"]
+    model = LabelModel(3, abstain=lfs.abstain[~lfs.soft], partial=lfs.partial).fit(L[:, ~lfs.soft], soft=soft)
+    assert [table.votes.all() for table in model.model_.side] == [False, True, True]  # a silence that is declared missing is no outcome
     assert model.predict(L[:, ~lfs.soft], soft=soft).tolist() == [0, 1, -1, 2]
 
 
