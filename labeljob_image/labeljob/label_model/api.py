@@ -1,6 +1,8 @@
 """`LabelModel` and `MajorityLabelVoter`: thin classes over `fit_statistics` and `posterior`, with the names that notebooks know."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self, overload
 
@@ -12,12 +14,13 @@ from labeljob.gold_scores import GoldScores
 from labeljob.label_model import model_file
 from labeljob.label_model.algorithms import compact
 from labeljob.label_model.conditional import conditional_probabilities, outcome_rates
+from labeljob.label_model.dominance import notes_of
 from labeljob.label_model.fitting.arguments import AbstainArgument, AlgorithmArgument
 from labeljob.label_model.fitting.fit import fit_statistics
 from labeljob.label_model.fitting.semi_supervised import part_known
 from labeljob.label_model.gold import held_out_scores, rows_of
 from labeljob.label_model.metrics import Scored, score
-from labeljob.label_model.model import FittedLabelModel, check_functions, posterior_of, weights
+from labeljob.label_model.model import Deferred, FittedLabelModel, check_functions, posterior_of, weights
 from labeljob.label_model.serialization import ModelFormatError
 from labeljob.label_model.side.evidence import Evidence, PartialClasses, gather, partial_classes_of
 from labeljob.label_model.side.side_model import fit_with_side, side_posterior
@@ -113,10 +116,11 @@ class LabelModel:
             class_balance = balance_of(Y_dev, self.cardinality)
         seed = self.seed if kwargs.get("seed") is None else int(kwargs["seed"])
         statistics = statistics_of(given, self.cardinality, gold)
-        self.model_ = fit_with_side(
+        model = fit_with_side(
             statistics, given.votes.shape[1], given.columns, self.cardinality, given.abstain,
             algorithm=self.algorithm, class_balance=class_balance, seed=seed, prior_accuracy=prior_accuracy, start=start,
         )  # fmt: skip
+        self.model_ = replace(model, noted=Deferred(partial(notes_of, model, statistics)))
         self.seed, self.outcome_rates_, self.calibrator_ = seed, outcome_rates(reduce_votes(given.votes) if given.columns else statistics, self.cardinality), NONE
         return self
 

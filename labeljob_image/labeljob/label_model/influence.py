@@ -15,7 +15,7 @@ from labeljob.label_model.statistics.packing import pack, sum_tables
 from labeljob.label_model.statistics.sums import class_sums
 from labeljob.label_model.statistics.vote_statistics import VoteStatistics
 from labeljob.label_model.tie_breaks import labels_of
-from labeljob.votes import ABSTAIN, EmptyVotesError, FloatArray, IntArray, Votes, VotesError
+from labeljob.votes import ABSTAIN, BoolArray, EmptyVotesError, FloatArray, IntArray, Votes, VotesError
 
 PATTERNS = 1 << 14  # measured on at most about this many patterns, evenly spaced in canonical order; exact up to there
 
@@ -28,10 +28,16 @@ class Influence:
         flips: float64 [n_functions], share of rows whose label is another one without the function; a tie and a row that nobody else votes on
             have no label.
         shift: float64 [n_functions], mean total variation between a row's probabilities with and without it, in [0, 1].
+        cast: float64 [n_functions], share of the covered rows that it says something on.
+        followed: float64 [n_functions], share of the rows it votes on whose label is its vote; NaN of no rows.
+        covered: share of rows that somebody says something on.
     """
 
     flips: FloatArray
     shift: FloatArray
+    cast: FloatArray
+    followed: FloatArray
+    covered: float
 
 
 def influence(model: FittedLabelModel, statistics: VoteStatistics) -> Influence:
@@ -60,7 +66,7 @@ def influence(model: FittedLabelModel, statistics: VoteStatistics) -> Influence:
         left = voting[rows] - (patterns[rows, j] != ABSTAIN)
         flips[j] = counts[rows] @ (_labels(after, left) != labels[rows])
         shift[j] = counts[rows] @ np.abs(after - before[rows]).sum(axis=1) / 2
-    return Influence(flips, shift)
+    return Influence(flips, shift, *_heard(patterns, patterns != ABSTAIN, labels, counts))
 
 
 def _beside(model: FittedLabelModel, patterns: Votes, counts: FloatArray) -> Influence:
@@ -81,7 +87,15 @@ def _beside(model: FittedLabelModel, patterns: Votes, counts: FloatArray) -> Inf
             after = beside_tables(model, _without(model, alone, j, joints), others)
         flips[j] = counts @ (_labels(after, voting - spoke[:, j]) != labels)
         shift[j] = counts @ np.abs(after - before).sum(axis=1) / 2
-    return Influence(flips, shift)
+    return Influence(flips, shift, *_heard(votes, spoke, labels, counts))
+
+
+def _heard(votes: Votes, spoke: BoolArray, labels: IntArray, counts: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+    """`cast`, `followed` and `covered` of patterns; spoke: bool [n_patterns, n_functions]; counts sum to 1."""
+    covered, voted = float(counts @ spoke.any(axis=1)), counts @ (votes != ABSTAIN)
+    right = counts @ ((votes == labels[:, None]) & (votes != ABSTAIN))
+    followed = np.divide(right, voted, out=np.full(len(voted), np.nan), where=voted > 0)
+    return np.asarray(counts @ spoke / covered) if covered else np.zeros(len(voted)), followed, covered
 
 
 def _labels(P: FloatArray, voting: IntArray) -> IntArray:

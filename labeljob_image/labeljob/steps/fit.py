@@ -31,6 +31,7 @@ from labeljob.held_out import not_taught
 from labeljob.input_voters import with_inputs
 from labeljob.io.content import pin_broken
 from labeljob.label_model import FittedLabelModel, VoteStatistics
+from labeljob.label_model.dominance import notes_of
 from labeljob.label_model.fitting.arguments import check_prior_accuracy
 from labeljob.label_model.side.side_model import fit_with_side
 from labeljob.labeling_functions.identity import function_set_digest, read_lookups
@@ -97,9 +98,11 @@ def _made(task: FitTask, context: StepContext) -> FitResult:
     evaluated = _evaluate(task, prepared, context)
     start, remarks = start_of(task, home)
     fitted = _fit(task, prepared, evaluated, start)
-    fitted = replace(fitted, model=replace(fitted.model, noted=(*fitted.model.notes, *remarks)))
+    voters = evaluated.voters
+    notes = notes_of(fitted.model, fitted.statistics, [voters.names[place] for place in voters.regular])
+    fitted = replace(fitted, model=replace(fitted.model, noted=(*notes, *remarks)))
     seed = int(task.parameters.get("seed", 0))
-    after = calibrated(fitted, evaluated.voters, evaluated.gold, task.calibration, seed, has_gold=task.gold is not None)
+    after = calibrated(fitted, voters, evaluated.gold, task.calibration, seed, has_gold=task.gold is not None)
     return _publish(task, context, home, prepared, evaluated, fitted, after)
 
 
