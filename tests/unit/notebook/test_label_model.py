@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -52,6 +53,19 @@ def test_a_sparse_matrix_made_of_a_dense_one_is_refused(data):
         validate_votes(sparse.coo_array(([1, 0], ([0, 0], [1, 1])), shape=(1, 2)))
     with pytest.raises(VotesError, match="is 2, which is not one of 2"):
         validate_votes(sparse.coo_array(([2], ([0], [0])), shape=(1, 1)), 2)
+
+
+def test_a_sparse_matrix_made_of_a_complete_one_is_warned_of():
+    """It has no abstain to give it away: what is missing is every vote for class 0."""
+    complete = np.random.default_rng(0).integers(0, 2, (50, 3))
+    with pytest.warns(UserWarning, match="stores no vote for class 0") as told:
+        MajorityLabelVoter(2).fit(sparse.csr_matrix(complete))
+    assert len(told) == 1
+    votes = sparse.coo_array((complete[complete >= 0], np.nonzero(complete >= 0)), shape=complete.shape)  # as the warning says
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(validate_votes(votes), complete)
+        validate_votes(sparse.csr_array(np.ones((3, 2), dtype=np.int64)))  # all vote, and for class 1
 
 
 def test_snorkel_s_arguments_change_nothing(data):
