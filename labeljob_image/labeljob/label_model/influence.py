@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeljob.label_model.contributions import classes_of, members_of
-from labeljob.label_model.model import COMPACT_CELLS, FittedLabelModel, posterior, posterior_of_sums, votes_of
+from labeljob.label_model.fitting.arguments import require_statistics
+from labeljob.label_model.model import COMPACT_CELLS, FittedLabelModel, posterior, posterior_of_sums, require_model, votes_of
 from labeljob.label_model.side.side_model import beside_tables, side_posterior, silenced, voters_of_rows
 from labeljob.label_model.statistics.packing import pack, sum_tables
 from labeljob.label_model.statistics.sums import class_sums
@@ -47,8 +48,10 @@ def influence(model: FittedLabelModel, statistics: VoteStatistics) -> Influence:
         statistics: of the rows to be labelled, which need not be those of the fit; of a model with side columns, of rows [votes, outcomes] as
             `side.fit_with_side` takes them.
     Raises:
-        EmptyVotesError: there are no rows. VotesError: other functions or classes than the model's.
+        EmptyVotesError: there are no rows. VotesError: other functions or classes than the model's. TypeError: a label matrix, or a `LabelModel`.
     """
+    require_model(model)
+    require_statistics(statistics)
     if statistics.rows == 0:
         raise EmptyVotesError("the label matrix has no rows, so there is nothing to change")
     most = PATTERNS if model.coins is None else max(1, COMPACT_CELLS // model.cardinality)

@@ -200,6 +200,8 @@ class LFSet:
 
 def _as_arrow(df: pd.DataFrame, columns: tuple[str, ...]) -> Any:
     """The columns as a pyarrow.Table; those that are missing stay away, and the pass names them."""
+    if not isinstance(df, pd.DataFrame):
+        raise TypeError(f"labeling functions of a manifest vote on a pandas DataFrame; got {type(df).__name__}: pd.DataFrame(rows) makes one")
     arrays: dict[str, Any] = {}
     for name in columns:
         places = np.flatnonzero(df.columns == name)

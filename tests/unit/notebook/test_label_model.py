@@ -8,8 +8,20 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from labeljob.label_model import LabelModel, MajorityLabelVoter, ModelFormatError, NotFittedError, to_dict
+from labeljob.label_model import (
+    LabelModel,
+    MajorityLabelVoter,
+    ModelFormatError,
+    NotFittedError,
+    contributions,
+    fit_statistics,
+    from_votes,
+    influence,
+    posterior,
+    to_dict,
+)
 from labeljob.label_model.metrics import auc
+from labeljob.notebook import PandasLFApplier, label_quality_scores, labeling_function
 from labeljob.votes import VotesError, validate_votes
 from tests.unit.label_model.generators import independent, one_sided_rules
 
@@ -165,6 +177,31 @@ def test_what_cannot_be_scored_is_said(data):
     with pytest.raises(ValueError, match="f1 is that of class 1 against class 0; with 3 classes use f1_macro"):
         three.score([[0, 2]], [2], ["f1"])
     assert 0 <= three.score([[0, 2], [1, 1], [2, 2]], [2, 1, 2], ["roc_auc"])["roc_auc"] <= 1
+
+
+def test_what_is_handed_over_in_another_form_is_told_the_right_one(data):
+    """What a notebook has at hand is not always what is asked for: the message says what to pass."""
+    with pytest.raises(ValueError, match=r"class_balance is a list of 2 shares in the order of the classes, as \[0\.3, 0\.7\]; got dict"):
+        LabelModel(2).fit(data.L, class_balance={0: 0.3, 1: 0.7})
+    names = np.array(["ham", "spam"], dtype=object)[data.Y]
+    for said in (lambda: LabelModel(2).fit(data.L, Y_dev=names), lambda: LabelModel(2).fit(data.L).score(data.L, names)):
+        with pytest.raises(VotesError, match=r"gold holds class indices or -1; got values of object: map names to indices, as pd\.Series\(Y\)\.map"):
+            said()
+    with pytest.raises(VotesError, match=r"row 0 is nan, .*: fillna\(-1\)"):
+        LabelModel(2).fit(data.L, Y_dev=np.full(3, np.nan))
+    model = LabelModel(2).fit(data.L)
+    with pytest.raises(TypeError, match=r"got ndarray: make them of a label matrix with from_votes\(L\)"):
+        influence(model.model_, data.L)
+    with pytest.raises(TypeError, match="vote statistics; got ndarray"):
+        fit_statistics(data.L, 2)
+    for call in (lambda: influence(model, from_votes(data.L)), lambda: posterior(model, data.L), lambda: contributions(model, data.L[0])):
+        with pytest.raises(TypeError, match=r"got LabelModel: after fit it is label_model\.model_"):
+            call()
+    P = model.predict_proba(data.L)
+    with pytest.raises(VotesError, match=r"labels has shape \(5,\), but there are probabilities of 1500 rows"):
+        label_quality_scores(P, data.Y[:5])
+    with pytest.raises(TypeError, match="rows of a DataFrame; got list: LFApplier takes lists"):
+        PandasLFApplier([labeling_function()(abs)]).apply([1, 2])
 
 
 def test_auc_is_the_share_of_ordered_pairs():

@@ -10,7 +10,7 @@ from labeljob.analysis import LFAnalysis
 from labeljob.errors import JobError
 from labeljob.label_model import LabelModel, MultiLabelModel
 from labeljob.labeling_functions.engine import compile_functions
-from labeljob.notebook import LFSet, ManifestError, filter_unlabeled_dataframe
+from labeljob.notebook import LFSet, ManifestError, filter_unlabeled_dataframe, wrong_rows
 from labeljob.notebook.manifest import read_function_set
 from labelplane.api.parse import parse_function_set
 from labelplane.plan.function_set import functions_of
@@ -48,6 +48,8 @@ def test_votes_are_those_of_the_job(mails):
     assert list(functions) == list(functions.names)
     with compile_functions(functions._set, functions._lookups) as compiled:
         np.testing.assert_array_equal(compiled.apply(pq.read_table(MAILS / "data/mails.parquet")).votes[:, :14], L)
+    assert LFAnalysis(L, functions).names == list(functions.names)
+    assert len(wrong_rows(L, np.zeros(len(mails), dtype=int), "money_words", mails, lfs=functions)) == (L[:, functions.names.index("money_words")] == 1).sum()
     shuffled = mails.sample(frac=1, random_state=0)
     np.testing.assert_array_equal(functions.apply(shuffled), L[shuffled.index])
 
@@ -107,6 +109,8 @@ def test_data_that_does_not_fit(tmp_path):
         functions.apply(pd.DataFrame({"number": [1.5], "text": ["x"]}))
     with pytest.raises(JobError, match="2 columns 'text'"):
         functions.apply(pd.DataFrame([[1, "a", "b"]], columns=["number", "text", "text"]))
+    with pytest.raises(TypeError, match=r"a pandas DataFrame; got dict: pd\.DataFrame"):
+        functions.apply({"number": [1], "text": ["x"]})
     with pytest.raises(JobError, match="column 'text' mixes types"):
         functions.apply(pd.DataFrame({"number": [1, 2], "text": ["a", 3]}))
 
@@ -120,6 +124,8 @@ def test_manifests_that_are_wrong(tmp_path):
         LFSet.from_yaml(manifest(tmp_path), name="t")
     with pytest.raises(JobError, match="nothing"):
         LFSet.from_yaml(manifest(tmp_path, functions=[{"name": "a", "label": "low", "sql": "nothing > 1"}]))
+    with pytest.raises(ManifestError, match="is a folder: name the file"):
+        LFSet.from_yaml(tmp_path)
     (tmp_path / "bad.yaml").write_text("a: [")
     with pytest.raises(ManifestError, match="not valid YAML"):
         LFSet.from_yaml(tmp_path / "bad.yaml")
