@@ -1,5 +1,6 @@
 """`LabelModel` with the arguments and results that users of Snorkel know."""
 
+import contextlib
 import json
 import pickle
 import warnings
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from labeljob.contract.digests import digest_of
 from labeljob.label_model import (
     LabelModel,
     MajorityLabelVoter,
@@ -241,6 +243,41 @@ def test_save_and_load_keep_every_bit(data, tmp_path):
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "model.json").read_bytes()
 
 
+def test_a_file_that_states_its_digest_is_still_checked(data, tmp_path):
+    """Whatever one field is changed to, the file is read, or a ModelFormatError names it and what is wrong."""
+    path = tmp_path / "model"
+    LabelModel(2, "weighted-vote").fit(data.L).save(path)
+    good = {name: value for name, value in json.loads(path.read_text()).items() if name != "sha256"}
+
+    def load(content):
+        path.write_text(json.dumps(content | {"sha256": digest_of(content)}))
+        return LabelModel(2).load(path)
+
+    def without(content, name):
+        return {key: value for key, value in content.items() if key != name}
+
+    assert load(good | {"fileVersion": 1, "calibrator": None}).predict_proba(data.L).shape == (1500, 2)
+    for content, message in (
+        (without(good, "model"), "has no field 'model'"),
+        (without(good, "seed"), "has no field 'seed'"),
+        (without(good, "fileVersion"), "fileVersion is None, and this version reads 1 and 2"),
+        (good | {"fileVersion": 0}, "fileVersion is 0"),
+        (good | {"model": None}, "the label model is NoneType, and no object"),
+        (good | {"outcomeRates": "x"}, "outcomeRates or seed cannot be read"),
+        (good | {"calibrator": None}, "the calibration is NoneType"),
+        (good | {"model": good["model"] | {"formatVersion": 99}}, "2 with a model of format 99, written by a newer"),
+    ):
+        with pytest.raises(ModelFormatError, match=message) as told:
+            load(content)
+        assert str(path) in str(told.value)
+    for name in good["model"]:
+        for value in (None, "x", [], {}, -1, [[1, "a"]]):
+            with contextlib.suppress(ModelFormatError):
+                load(good | {"model": good["model"] | {name: value}})
+        with pytest.raises(ModelFormatError):
+            load(good | {"model": without(good["model"], name)})
+
+
 def test_files_that_are_not_read(data, tmp_path):
     path = tmp_path / "model"
     with pytest.raises(NotFittedError):
@@ -254,11 +291,14 @@ def test_files_that_are_not_read(data, tmp_path):
         (json.dumps(changed).encode(), "was changed or cut off"),
         (path.read_bytes()[:-40], "not JSON"),
         (json.dumps(good | {"fileVersion": 3}).encode(), "newer Labelplane: upgrade"),
+        (json.dumps(good | {"model": good["model"] | {"formatVersion": 4}}).encode(), "newer Labelplane: upgrade"),  # whatever its digest is
         (pickle.dumps({"cardinality": 2}), "this is a pickle, as Snorkel's"),
         (b"{}", "not a label model file"),
     ):
         path.write_bytes(content)
         with pytest.raises(ModelFormatError, match=message):
             LabelModel(2).load(path)
+    with pytest.raises(ModelFormatError, match="is a folder: name the file"):
+        LabelModel(2).load(tmp_path)
     with pytest.raises(FileNotFoundError):
         LabelModel(2).load(tmp_path / "nowhere")
