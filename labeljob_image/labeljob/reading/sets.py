@@ -9,10 +9,11 @@ from labeljob.contract.reading import ReadingRequest
 from labeljob.io.places import Place, open_table
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.multi_label.artifact import SetsArtifact
-from labeljob.multi_label.counts import AnswerCounts, conflict_counts
+from labeljob.multi_label.counts import AnswerCounts, conflict_counts, disagreeing
 from labeljob.multi_label.figures import SetFigures
 from labeljob.multi_label.gold import SetGold
 from labeljob.multi_label.labelling import LabelledSets
+from labeljob.reading.disagreements import Disagreements
 from labeljob.reading.labels import BINS, UNSURE, batches_of, levels_of_batch, votes_of_batch
 from labeljob.steps.label_sets import judged_sets
 from labeljob.steps.output_rows import output_schema
@@ -26,7 +27,7 @@ class SetLabels:
     """Everything a report shows of one version.
 
     Attributes:
-        conflicts: int64 [n_functions, n_functions], rows on which two functions are in conflict.
+        conflicts: int64 [n_functions, n_functions], rows on which two functions are in conflict; disagreements: some of the rows.
         confidence: int64 [SIZES, BINS], covered rows by number of labels and confidence over [1/2, 1].
         unsure: the covered rows of least confidence, as (confidence, id, labels).
     """
@@ -36,6 +37,7 @@ class SetLabels:
     conflicts: IntArray
     confidence: IntArray
     gold_rows: int
+    disagreements: Disagreements = field(default_factory=Disagreements)
     unsure: list[tuple[float, str, str]] = field(default_factory=list)
 
 
@@ -65,6 +67,7 @@ def _add(labels: SetLabels, artifact: SetsArtifact, batch: pa.RecordBatch, ids: 
     found = _labelled(batch, list(artifact.function_set.classes))
     labels.figures.add(votes, levels, found)
     labels.conflicts += conflict_counts(artifact.tasks, len(artifact.voters.names), votes, levels)
+    labels.disagreements.add(ids, votes, levels, disagreeing(artifact.tasks, votes, levels))
     sizes = np.minimum(found.labels.sum(axis=1), SIZES - 1)
     index = np.clip(((found.confidence - 0.5) * 2 * BINS).astype(np.int64), 0, BINS - 1)
     np.add.at(labels.confidence, (sizes[found.covered], index[found.covered]), 1)

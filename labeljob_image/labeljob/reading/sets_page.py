@@ -1,5 +1,6 @@
 """The report of a run with label sets: the page of other runs, with what differs."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from markupsafe import Markup
 
 from labeljob.contract.reading import ReadingRequest
 from labeljob.multi_label.artifact import SetsArtifact
-from labeljob.multi_label.counts import AnswerCounts
+from labeljob.multi_label.counts import AnswerCounts, conflict_counts
 from labeljob.reading import plots
 from labeljob.reading.dependence_plot import dependence_plot
 from labeljob.reading.page import PAIRS, class_scores_of, pairs_of, percent, template, tiles_of
@@ -32,7 +33,7 @@ def sets_page(request: ReadingRequest, artifact: SetsArtifact, labels: SetLabels
         tiles=tiles_of(figures.metrics(labels.gold_rows or None), figures.intervals()),
         calibration=methods.pop() if len(methods) == 1 else "by class",
         functions=_functions(artifact, labels),
-        pairs=pairs_of(names, labels.conflicts),
+        pairs=pairs_of(names, labels.conflicts, labels.disagreements, partial(conflict_counts, artifact.tasks, len(names))),
         dependent=dependent[:PAIRS],
         dependence_plot=Markup(dependence_plot(list(names), _pairs(artifact))) if dependent else None,  # noqa: S704 SVG of our own, its text escaped by the renderer
         notes=[f"{name}: {note}" for name, model in zip(classes, artifact.models, strict=True) for note in model.notes],
