@@ -17,7 +17,7 @@ from labeljob.errors import JobError
 from labeljob.hashing import LEAST_BYTES, Hasher
 from labeljob.io.datasets import read_table
 from labeljob.label_model import PartialClasses
-from labeljob.label_model.multi_label import BinaryVotes
+from labeljob.label_model.multi_label import BinaryVotes, TaskVotes
 from labeljob.labeling_functions import soft_column
 from labeljob.labeling_functions.connection import ARROW_TYPES
 from labeljob.labeling_functions.engine import compile_functions, typed_column
@@ -130,11 +130,12 @@ class LFSet:
         """Where the functions stand among all that are enabled, and then, if asked for, the fallbacks."""
         return np.concatenate([np.flatnonzero(~self._fallback), np.flatnonzero(self._fallback)[: None if fallbacks else 0]])
 
-    def answers(self, df: pd.DataFrame, progress: bool = False) -> BinaryVotes:
+    def answers(self, df: pd.DataFrame, progress: bool = False) -> TaskVotes:
         """What the functions of a multi-label set answer for each class, int8 [n_rows, n_functions, n_classes]: 1 has it, 0 has it not, -1 says nothing.
 
-        For `MultiLabelModel(k, algorithm="dawid-skene").fit(answers)`; `LFAnalysis(answers[:, :, k])` has the figures of class k. The silence of a rule
-        that looks for a class is the answer 0 where it is evidence, as in a fit of the resource; a soft vote answers what is likelier.
+        Answers are made of the votes when a class is asked for: `LFAnalysis(answers[:, :, k])` has the figures of class k. For
+        `MultiLabelModel(k, algorithm="dawid-skene").fit(answers)`. The silence of a rule that looks for a class is the answer 0 where it is evidence, as
+        in a fit of the resource; a soft vote answers what is likelier.
 
         Raises:
             ValueError: the set is not multi-label. JobError: as `apply`.
@@ -143,10 +144,14 @@ class LFSet:
             raise ValueError("answers are of a set with multiLabel: true: use apply")
         batch, places = self._voted(df, progress), self._columns(fallbacks=False)
         self._warn(batch.errors.take(places, axis=1), "fewer rows to find them")
-        found = np.full((*batch.votes.shape, self.cardinality), ABSTAIN, dtype=np.int8)
-        for k, task in enumerate(tasks_of(self._set, self._lookups)):
-            found[:, task.functions, k] = task.ballots(batch.votes, batch.levels)[0]
-        return found.take(places, axis=1)
+        tasks = tasks_of(self._set, self._lookups)
+
+        def answers_for(k: int) -> BinaryVotes:
+            found = np.full(batch.votes.shape, ABSTAIN, dtype=np.int8)
+            found[:, tasks[k].functions] = tasks[k].ballots(batch.votes, batch.levels)[0]
+            return found.take(places, axis=1)
+
+        return TaskVotes((len(batch.votes), len(self), self.cardinality), answers_for)
 
     def _refuse_multi_label(self, method: str) -> None:
         if self._set.is_multi_label:
