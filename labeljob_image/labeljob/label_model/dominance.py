@@ -42,7 +42,12 @@ def dominance_notes(found: Influence, names: Sequence[str] | None = None) -> tup
     j = int(np.argmax(np.where(dominant, decided, -1.0)))
     named = f"labeling function {j}" if names is None else names[j]
     if decided[j] > MOST:
-        text = f"{named} alone decides {decided[j]:.0%} of the labels: without it these rows would have another, or none"
-    else:
-        text = f"{named} overrules all others: {decided[j]:.0%} of the labels would be others without it, and hardly any goes against it"
+        return alone_note(named, float(decided[j]))
+    text = f"{named} overrules all others: {decided[j]:.0%} of the labels would be others without it, and hardly any goes against it"
     return (f"{FitNote.FUNCTION_DOMINANT}: {text}",)
+
+
+def alone_note(name: str, decided: float) -> tuple[str, ...]:
+    """A note when one voter decides more than MOST of the labels; decided: share of the covered rows that would have other labels, or none, without it."""
+    text = f"{name} alone decides {decided:.0%} of the labels: without it these rows would have another, or none"
+    return (f"{FitNote.FUNCTION_DOMINANT}: {text}",) if decided > MOST else ()

@@ -4,6 +4,7 @@ The parameters of the others stay. "Without it" means that it was never asked: i
 posterior (leave-one-out of a product of likelihoods is exact for every member; a committee averages its members' answers).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,18 +80,33 @@ def _beside(model: FittedLabelModel, patterns: Votes, counts: FloatArray) -> Inf
     votes, outcomes = votes_of(model, patterns[:, : model.functions]), patterns[:, model.functions :].astype(np.int16)
     spoke = voters_of_rows(model, votes, outcomes)
     before, voting = side_posterior(model, votes, outcomes), np.count_nonzero(spoke, axis=1)
-    alone = silenced(votes, model.side)
-    labels, joints = _labels(before, voting), _joints(model, alone)
+    labels = _labels(before, voting)
     flips, shift = np.zeros(model.functions), np.zeros(model.functions)
-    for j in range(model.functions):
-        others = np.where([table.function == j for table in model.side], np.int16(ABSTAIN), outcomes)
-        if model.algorithm == "majority-vote":
-            after = side_posterior(model, np.where(np.arange(model.functions) == j, ABSTAIN, votes), others)
-        else:
-            after = beside_tables(model, _without(model, alone, j, joints), others)
+    for j, after in enumerate(left_out(model, patterns)):
         flips[j] = counts @ (_labels(after, voting - spoke[:, j]) != labels)
         shift[j] = counts @ np.abs(after - before).sum(axis=1) / 2
     return Influence(flips, shift, *_heard(votes, spoke, labels, counts))
+
+
+def left_out(model: FittedLabelModel, rows: Votes) -> Iterator[FloatArray]:
+    """The posterior had a function not been asked, float64 [n_rows, n_classes], for each function in turn.
+
+    Args:
+        rows: [n_rows, n_functions + n_side_columns], votes and outcomes of side columns.
+    """
+    votes, outcomes = votes_of(model, rows[:, : model.functions]), rows[:, model.functions :].astype(np.int16)
+    if not model.side:
+        joints = _joints(model, votes)
+        yield from (_without(model, votes, j, joints) for j in range(model.functions))
+        return
+    alone = silenced(votes, model.side)
+    joints = _joints(model, alone)
+    for j in range(model.functions):
+        others = np.where([table.function == j for table in model.side], np.int16(ABSTAIN), outcomes)
+        if model.algorithm == "majority-vote":
+            yield side_posterior(model, np.where(np.arange(model.functions) == j, ABSTAIN, votes), others)
+        else:
+            yield beside_tables(model, _without(model, alone, j, joints), others)
 
 
 def _heard(votes: Votes, spoke: BoolArray, labels: IntArray, counts: FloatArray) -> tuple[FloatArray, FloatArray, float]:

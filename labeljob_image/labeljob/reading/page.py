@@ -106,7 +106,7 @@ def _functions(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:
             "empirical": percent(columns.empirical_accuracy[i]),
             "judged": int(labels.functions.judged[i]),
             "weight": "–" if columns.weight[i] is None else f"{columns.weight[i]:.2f}",
-            "flips": "–" if np.isnan(flips[i]) else f"{flips[i]:.1%}".replace("%", " %"),
+            "flips": share_text(flips[i]),
         }
         for i, function in enumerate(function_set.enabled_functions)
     ]
@@ -131,6 +131,11 @@ def _votes_for(function: LabelingFunction, classes: list[str], labels: Labels, i
 def percent(thousandths: int | None) -> str:
     """A share in thousandths, for people."""
     return "–" if thousandths is None else f"{thousandths / 10:.1f} %"
+
+
+def share_text(value: float) -> str:
+    """A share that may be unknown (NaN), for people."""
+    return "–" if np.isnan(value) else f"{value:.1%}".replace("%", " %")
 
 
 def _interval(low: int | None, high: int | None) -> str:

@@ -9,9 +9,11 @@ from markupsafe import Markup
 from labeljob.contract.reading import ReadingRequest
 from labeljob.multi_label.artifact import SetsArtifact
 from labeljob.multi_label.counts import AnswerCounts, conflict_counts
+from labeljob.multi_label.fitting import reduced
+from labeljob.multi_label.influence import set_flips
 from labeljob.reading import plots
 from labeljob.reading.dependence_plot import dependence_plot
-from labeljob.reading.page import PAIRS, class_scores_of, pairs_of, percent, template, tiles_of
+from labeljob.reading.page import PAIRS, class_scores_of, pairs_of, percent, share_text, template, tiles_of
 from labeljob.reading.sets import SIZES, SetLabels
 from labeljob.votes import FloatArray
 
@@ -58,6 +60,8 @@ def _shares(counts: AnswerCounts) -> FloatArray:
 
 def _functions(artifact: SetsArtifact, labels: SetLabels) -> list[dict[str, Any]]:
     counts, columns = labels.functions, labels.functions.columns(artifact.models, artifact.estimated)
+    rows = reduced(labels.votes.statistics(), artifact.voters, len(artifact.tasks))
+    flips = set_flips(artifact.models, artifact.tasks, artifact.voters, rows)
     return [
         {
             "name": function.name,
@@ -74,7 +78,7 @@ def _functions(artifact: SetsArtifact, labels: SetLabels) -> list[dict[str, Any]
             "empirical": percent(columns.empirical_accuracy[i]),
             "judged": int(counts.judged[i]),
             "weight": "–" if columns.weight[i] is None else f"{columns.weight[i]:.2f}",
-            "flips": "–",
+            "flips": share_text(flips[i]),
         }
         for i, function in enumerate(artifact.function_set.enabled_functions)
     ]
