@@ -19,6 +19,7 @@ from labeljob.label_model.fitting.arguments import AbstainArgument, AlgorithmArg
 from labeljob.label_model.fitting.fit import fit_statistics
 from labeljob.label_model.fitting.semi_supervised import part_known
 from labeljob.label_model.gold import held_out_scores, rows_of
+from labeljob.label_model.influence import thinned
 from labeljob.label_model.metrics import Scored, score
 from labeljob.label_model.model import Deferred, FittedLabelModel, check_functions, posterior_of, weights
 from labeljob.label_model.serialization import ModelFormatError
@@ -120,7 +121,7 @@ class LabelModel:
             statistics, given.votes.shape[1], given.columns, self.cardinality, given.abstain,
             algorithm=self.algorithm, class_balance=class_balance, seed=seed, prior_accuracy=prior_accuracy, start=start,
         )  # fmt: skip
-        self.model_ = replace(model, noted=Deferred(partial(notes_of, model, statistics)))
+        self.model_ = replace(model, noted=Deferred(partial(notes_of, model, thinned(model, statistics))))
         self.seed, self.outcome_rates_, self.calibrator_ = seed, outcome_rates(reduce_votes(given.votes) if given.columns else statistics, self.cardinality), NONE
         return self
 

@@ -55,12 +55,11 @@ def influence(model: FittedLabelModel, statistics: VoteStatistics) -> Influence:
     require_statistics(statistics)
     if statistics.rows == 0:
         raise EmptyVotesError("the label matrix has no rows, so there is nothing to change")
-    most = PATTERNS if model.coins is None else max(1, COMPACT_CELLS // model.cardinality)
-    chosen = slice(None, None, -(-len(statistics.counts) // most) or 1)
-    counts = statistics.counts[chosen] / statistics.counts[chosen].sum()
+    some = thinned(model, statistics)
+    counts = some.counts / some.counts.sum()
     if model.side:
-        return _beside(model, statistics.patterns[chosen], counts)
-    patterns = votes_of(model, statistics.patterns[chosen])
+        return _beside(model, some.patterns, counts)
+    patterns = votes_of(model, some.patterns)
     before, voting = posterior(model, patterns), np.count_nonzero(patterns != ABSTAIN, axis=1)
     labels, joints = _labels(before, voting), _joints(model, patterns)
     flips, shift = np.zeros(model.functions), np.zeros(model.functions)
@@ -71,6 +70,14 @@ def influence(model: FittedLabelModel, statistics: VoteStatistics) -> Influence:
         flips[j] = counts[rows] @ (_labels(after, left) != labels[rows])
         shift[j] = counts[rows] @ np.abs(after - before[rows]).sum(axis=1) / 2
     return Influence(flips, shift, *_heard(patterns, patterns != ABSTAIN, labels, counts))
+
+
+def thinned(model: FittedLabelModel, statistics: VoteStatistics) -> VoteStatistics:
+    """The patterns that `influence` looks at, which holds nothing of the others."""
+    most = PATTERNS if model.coins is None else max(1, COMPACT_CELLS // model.cardinality)
+    step = -(-len(statistics.counts) // most) or 1
+    patterns, counts = statistics.patterns[::step], statistics.counts[::step]
+    return VoteStatistics(patterns.copy() if step > 1 else patterns, counts.copy() if step > 1 else counts, None, None, statistics.budget)
 
 
 def _beside(model: FittedLabelModel, patterns: Votes, counts: FloatArray) -> Influence:

@@ -123,7 +123,7 @@ def test_the_interval_of_ece_holds_the_truth():
         stated, found = (answers_error(said, truth, np.ones(rows)) for said in (honest, P))
         held += [stated.low == 0, found.low <= 0.0666 <= found.high]
         assert stated.low <= stated.value <= stated.high
-        assert rows == 100 or 0 < found.low
+        assert rows == 100 or found.low > 0
     assert np.mean(held) >= 0.9
     assert math.isnan(answers_error(P[:9], truth[:9], np.ones(9)).low)
     assert math.isnan(answers_error(P[:0], truth[:0], np.ones(0)).value)
