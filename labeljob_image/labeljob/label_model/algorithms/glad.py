@@ -21,7 +21,7 @@ from labeljob.label_model.fitting.committee import Fitted
 from labeljob.label_model.fitting.fits import Bench
 from labeljob.label_model.fitting.observed import Observed
 from labeljob.label_model.model import Member
-from labeljob.label_model.statistics.packing import outcome_counts
+from labeljob.label_model.statistics.histograms import outcome_counts
 from labeljob.votes import FloatArray
 
 EASES = np.array([0.1, 0.5, 1.0, 1.6])  # beta; 1 is what the pooled accuracy is like

@@ -21,7 +21,7 @@ from labeljob.label_model.fitting.committee import Fitted
 from labeljob.label_model.fitting.fits import COIN_VOTES, Bench
 from labeljob.label_model.fitting.observed import Observed
 from labeljob.label_model.model import Member
-from labeljob.label_model.statistics.packing import outcome_counts
+from labeljob.label_model.statistics.histograms import outcome_counts
 from labeljob.votes import FloatArray
 
 FIRST, INNER = 200, 10  # rounds on which votes are spam, for each on which class a row is: they cost nothing beside it
