@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from labeljob.contract.function_set import FunctionSet
 from labeljob.label_model.algorithms.weighted_vote import prior_accuracy
 from labeljob.label_model.fitting.arguments import AbstainArgument, AlgorithmArgument, QuestionAlgorithm
 from labeljob.label_model.fitting.selection import Abstain
@@ -53,11 +52,6 @@ def row_of(batch: VoteBatch, voters: Voters, classes: int) -> Votes:
     votes = batch.votes[:, voters.regular].astype(np.int16)
     coded = np.where(votes == PARTIAL, np.int16(classes), votes)
     return coded if batch.levels is None else np.column_stack([coded, batch.levels])
-
-
-def levels_in(function_set: FunctionSet) -> int:
-    """How many levels of soft votes a row has."""
-    return sum(len(function.votes.probabilities or ()) for function in function_set.enabled_functions if function.votes is not None)
 
 
 def width(voters: Voters, levels: int, classes: int) -> tuple[int, int]:

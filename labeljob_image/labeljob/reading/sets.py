@@ -9,10 +9,11 @@ from labeljob.contract.reading import ReadingRequest
 from labeljob.io.places import Place, open_table
 from labeljob.label_model import VoteReducer
 from labeljob.label_model.side.soft_votes import Levels
+from labeljob.labeling_functions.soft_column import level_columns
 from labeljob.multi_label.artifact import SetsArtifact
 from labeljob.multi_label.counts import AnswerCounts, conflict_counts, disagreeing
 from labeljob.multi_label.figures import SetFigures
-from labeljob.multi_label.fitting import levels_in, row_of, width
+from labeljob.multi_label.fitting import row_of, width
 from labeljob.multi_label.gold import SetGold
 from labeljob.multi_label.labelling import LabelledSets
 from labeljob.reading.disagreements import Disagreements
@@ -59,7 +60,7 @@ def read_sets(table: Place, request: ReadingRequest, artifact: SetsArtifact, gol
         conflicts=np.zeros((functions, functions), dtype=np.int64),
         confidence=np.zeros((SIZES, BINS), dtype=np.int64),
         gold_rows=len(gold.labels),
-        votes=VoteReducer(*width(artifact.voters, levels_in(artifact.function_set), len(artifact.tasks))),
+        votes=VoteReducer(*width(artifact.voters, sum(level_columns(artifact.function_set)), len(artifact.tasks))),
     )
     for batch in batches_of(open_table(table, request.output_version), output_schema(artifact.function_set)):
         ids, votes, levels = batch.column(artifact.function_set.id_column), votes_of_batch(batch, functions, request.output), levels_of_batch(batch)

@@ -21,6 +21,7 @@ from labeljob.gold_in_fit import NO_GOLD
 from labeljob.label_model import FittedLabelModel, VoteReducer
 from labeljob.label_model.dominance import alone_note
 from labeljob.label_model.side.soft_votes import Levels
+from labeljob.labeling_functions.soft_column import level_columns
 from labeljob.labelled import Voters, voters_of
 from labeljob.logs import now_text
 from labeljob.looks import Looks
@@ -29,7 +30,7 @@ from labeljob.multi_label.artifact import reference_of, to_files
 from labeljob.multi_label.calibration import SetCalibration, calibrate_sets, record_of, to_file, uncalibrated
 from labeljob.multi_label.counts import AnswerCounts, estimated_accuracies
 from labeljob.multi_label.figures import SetFigures
-from labeljob.multi_label.fitting import Reduced, fit_tasks, levels_in, reduced, row_of, width
+from labeljob.multi_label.fitting import Reduced, fit_tasks, reduced, row_of, width
 from labeljob.multi_label.gold import MatchedSets, SetGold, set_gold_of
 from labeljob.multi_label.influence import set_flips
 from labeljob.multi_label.labelling import label_sets
@@ -96,20 +97,19 @@ def votes_of_sets(task: FitTask, voting: VotingSet, gold: SetGold) -> FitVotes[A
         voting=voting,
         voters=voters,
         gold=gold,
-        new_counts=lambda: AnswerCounts(voters, tasks),
-        reducer=VoteReducer(*width(voters, levels_in(task.function_set), classes)),
+        counts=AnswerCounts(voters, tasks),
+        reducer=VoteReducer(*width(voters, sum(level_columns(task.function_set)), classes)),
         row_of=lambda batch: row_of(batch, voters, classes),
-        levels=levels_in(task.function_set),
+        levels=sum(level_columns(task.function_set)),
     )
 
 
 def _evaluate(task: FitTask, voting: VotingSet, gold: SetGold, context: StepContext) -> Evaluated:
     """Contract check, then votes; raises before anything is written."""
     votes = votes_of_sets(task, voting, gold)
-    read(votes, task, context)
-    ids, said, levels = votes.known()
+    known, matched = read(votes, task, context)
     rows = reduced(votes.statistics(), votes.voters, len(task.function_set.classes))
-    return Evaluated(votes.voters, votes.counts.tasks, votes.counts, rows, (ids, said, levels, gold.match(ids)), votes.looks)
+    return Evaluated(votes.voters, votes.counts.tasks, votes.counts, rows, (*known, matched), votes.looks)
 
 
 def _calibrated(task: FitTask, evaluated: Evaluated, models: Sequence[FittedLabelModel]) -> Calibrated:
