@@ -33,7 +33,7 @@ TASK = LabelTask(
 
 def test_what_another_build_has_written_in_a_format_of_its_own_is_not_kept() -> None:
     """Guarantee 2: whatever its fields are called."""
-    for one in (Manifest(model_sha256="m"), FitSummary(fit_digest="f", shards=1, shard=0, split="", rows=0, votes_size=0, tally_size=0)):
+    for one in (Manifest(model_sha256="m"), FitSummary(digest="f", shards=1, shard=0, split="", rows=0, votes_size=0, tally_size=0)):
         assert type(one).model_validate(one.wire()) == one
         with pytest.raises(ValidationError, match="formatVersion"):
             type(one).model_validate(one.wire() | {"formatVersion": 9})
