@@ -89,13 +89,13 @@ def residual_pairs(sample: Sample, posterior: FloatArray, classes: int, evidence
         posterior: float64 [n_groups, n_patterns], of the class (or all ones: one group).
         evidence: bool [n_functions]; a pair is compared on all rows when both abstains are evidence, else where both vote.
     """
-    counts, voted = sample.counts, (sample.patterns != ABSTAIN).astype(np.float32)
+    counts, voted = sample.counts, (sample.patterns != ABSTAIN).astype(np.float64)
     together = _weighted(voted, counts)
     agreements, expected, copies = np.zeros_like(together), np.zeros_like(together), np.zeros_like(together)
     weights = posterior * counts
     votes = np.empty((len(weights), len(together), classes))
     for k in range(classes):  # one class at a time: never rows x functions x classes
-        one = (sample.patterns == k).astype(np.float32)
+        one = (sample.patterns == k).astype(np.float64)
         agreements += _weighted(one, counts)
         votes[:, :, k] = weights @ one
     always = np.logical_and.outer(evidence, evidence)
@@ -113,9 +113,9 @@ def residual_pairs(sample: Sample, posterior: FloatArray, classes: int, evidence
     return Pairs(correlation, compared, np.where(always, 1.0, together / own))
 
 
-def _weighted(columns: FloatArray | np.ndarray, weights: FloatArray) -> FloatArray:
-    """Weighted co-occurrence of 0/1 columns, float64 [n_functions, n_functions]."""
-    return np.asarray((columns * weights[:, None].astype(np.float32)).T @ columns, dtype=np.float64)
+def _weighted(columns: FloatArray, weights: FloatArray) -> FloatArray:
+    """Weighted co-occurrence of 0/1 columns (float64: in single precision the order of functions would show), float64 [n_functions, n_functions]."""
+    return np.asarray((columns * weights[:, None]).T @ columns)
 
 
 @dataclass(frozen=True)
