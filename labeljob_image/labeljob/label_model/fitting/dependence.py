@@ -64,7 +64,7 @@ class Sample:
     @cached_property
     def voted(self) -> FloatArray:
         """1 where a function votes on a pattern, else 0; float64, because in single precision the order of functions would show in what is found."""
-        return (self.patterns != ABSTAIN).astype(np.float64)
+        return np.asarray(self.patterns != ABSTAIN, dtype=np.float64)
 
     @cached_property
     def together(self) -> FloatArray:
