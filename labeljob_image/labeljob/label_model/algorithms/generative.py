@@ -31,6 +31,7 @@ from labeljob.votes import ABSTAIN, BoolArray, FloatArray
 
 SETTLED = 1e-6
 RIDGE = 0.1  # weight of the prior in a step, as a share of the mean information of the others
+HALVINGS = 30  # of a step
 ROUNDS = 10  # steps of class-conditional rates
 
 
@@ -50,15 +51,27 @@ def fit(bench: Bench) -> Fitted:
 def matched(agreement: Agreement, max_iterations: int) -> tuple[FloatArray, int, bool]:
     """(advantages float64 [n_functions], iterations, converged): least squares from all functions alike, shrunk to the pooled advantage.
 
-    Every step goes half of the way: full steps of all functions at once can swing between two halves of them.
+    Every step goes towards where each function would be best if the others stayed: half of the way, or the part of it at which `misfit` falls, because
+    two functions that turn at once can swing for ever.
     """
     found, moved, iterations = np.full(len(agreement.rows), agreement.pooled), np.inf, 0
     weighted, prior = agreement.rows * agreement.beyond, PSEUDO_PAIRS * agreement.pooled**2
     while moved > SETTLED and iterations < max_iterations:
         wanted = (weighted @ found + prior * agreement.pooled) / (agreement.rows @ found**2 + prior)
-        after = (found + bounded(wanted, agreement)) / 2
-        moved, found, iterations = float(np.abs(after - found).max()), after, iterations + 1
+        step, before = (bounded(wanted, agreement) - found) / 2, misfit(agreement, found)
+        for _ in range(HALVINGS):
+            if misfit(agreement, found + step) <= before:
+                break
+            step = step / 2
+        moved, found, iterations = float(np.abs(step).max()), found + step, iterations + 1
     return found, iterations, moved <= SETTLED
+
+
+def misfit(agreement: Agreement, advantages: FloatArray) -> float:
+    """What `matched` makes least: squared distances of moments, by rows, and of advantages from the pooled one, by pseudo-pairs."""
+    distance = agreement.beyond - np.outer(advantages, advantages)
+    prior = PSEUDO_PAIRS * agreement.pooled**2 * ((advantages - agreement.pooled) ** 2).sum()
+    return float((agreement.rows * distance**2).sum() / 2 + prior)
 
 
 def class_conditional(bench: Bench, balance: FloatArray) -> FloatArray:
