@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from labeljob.label_model import fit_statistics, from_votes, posterior
+from labeljob.label_model import Budget, fit_statistics, from_votes, posterior
 from labeljob.label_model.algorithms.generative import matched, misfit
 from labeljob.label_model.algorithms.moments import Agreement, accuracy_of, agreement_of, balance_of_votes
 from labeljob.label_model.algorithms.triplet import magnitudes, signs, weighted_median
@@ -98,3 +98,19 @@ def _moments(L):
 )
 def test_weighted_median(values, weights, median):
     assert weighted_median(np.array(values), np.array(weights, dtype=float)) == median
+
+
+@pytest.mark.parametrize(("algorithm", "reading"), [("generative", "missing"), ("generative", "evidence"), ("triplet", "missing")])
+def test_pairs_that_were_counted_stand_for_all_rows_where_patterns_are_a_sample(algorithm, reading):
+    """Of a sample of 600 rows, and all pairs: what is learned of 20,000 rows is what all their patterns teach, which the sample alone is far from."""
+    L, K = independent(20_000, 6, (0.5, 0.3, 0.2), seed=3).L, 3
+    ids = np.arange(len(L), dtype=np.uint64)
+    whole, part = from_votes(L, K, ids), from_votes(L, K, ids, Budget(bytes=32_000))
+    assert part.sampled
+    assert part.totals.pairs.by_class is not None
+    bare = from_votes(L, K, budget=Budget(bytes=32_000))
+    given = {"abstain": [reading] * 6, "prior_accuracy": 0.7, "class_balance": [0.5, 0.3, 0.2]}
+    fits = [fit_statistics(one, K, algorithm=algorithm, **given) for one in (whole, part, bare)]
+    rates = [np.exp(model.log_weights) for model in fits]
+    np.testing.assert_allclose(rates[1], rates[0], rtol=1e-9)
+    assert np.abs(rates[2] - rates[0]).max() > 0.01
