@@ -1,6 +1,7 @@
-"""`python -m benchmarks [passes | labeling-functions | end-to-end | shards | sizes | incremental | label-models | seeds]`: the pass of the labeling functions and label-model
-fits beside a limit; applying labeling functions beside a peer and by hand; a whole run beside a script by hand; runs in shards beside one pod; memory
-of each step; runs that take kept votes again beside full ones; label models beside their peers; `auto` beside majority vote, draw by draw. Without a word it runs all.
+"""`python -m benchmarks [passes | labeling-functions | end-to-end | shards | sizes | incremental | label-models | seeds | fresh-rows]`: the pass of the
+labeling functions and label-model fits beside a limit; applying labeling functions beside a peer and by hand; a whole run beside a script by hand; runs
+in shards beside one pod; memory of each step; runs that take kept votes again beside full ones; label models beside their peers; `auto` beside majority
+vote, and log loss on fresh rows, draw by draw. Without a word it runs all.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from benchmarks import incremental, shards, sizes
-from benchmarks.label_models import command, seeds
+from benchmarks.label_models import command, fresh, seeds
 from benchmarks.labeling_functions import command as labeling_functions
 from benchmarks.labeling_functions import runs
 from benchmarks.page import PAGE, write_section
@@ -110,6 +111,7 @@ def main() -> int:
     parts.add_parser("incremental", help="a run that takes kept votes again beside one that finds them all")
     parts.add_parser("sizes", help="memory and CPU of each step, by rows and limit")
     parts.add_parser("seeds", help="auto beside majority vote on fifty draws of each generated set")
+    parts.add_parser("fresh-rows", help="log loss on rows that a model was not fitted on, on twenty draws of each generated set")
     command.add_options(parts.add_parser("label-models", help="label models beside their peers"))
     options = parser.parse_args()
     if options.part in (None, "passes"):
@@ -126,6 +128,8 @@ def main() -> int:
         sizes.measure()
     if options.part in (None, "seeds"):
         write_section("seeds", seeds.section())
+    if options.part in (None, "fresh-rows"):
+        write_section("fresh-rows", fresh.section())
     if options.part in (None, "label-models"):
         command.run(options if options.part else parser.parse_args(["label-models"]))
     return 0

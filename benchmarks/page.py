@@ -8,7 +8,7 @@ HEAD = """# Benchmarks
 
 Written by `make bench`. Each table was measured in one run, its lines in turns; only the ratios carry over to another machine.
 """
-SECTIONS = ("passes", "labeling-functions", "end-to-end", "shards", "sizes", "incremental", "label-models", "label-models-real", "label-models-generated", "seeds")
+SECTIONS = ("passes", "labeling-functions", "end-to-end", "shards", "sizes", "incremental", "label-models", "label-models-real", "label-models-generated", "seeds", "fresh-rows")
 
 
 def write_section(name: str, text: str, page: Path = PAGE) -> None:

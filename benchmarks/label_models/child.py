@@ -23,7 +23,9 @@ import numpy as np
 
 from benchmarks.label_models.generator import Parameters, oracle
 from benchmarks.label_models.memory import peak, reset_peak
-from benchmarks.label_models.methods import PLAIN, SNORKEL_BALANCE, Method, all_methods, with_balance
+from benchmarks.label_models.method import PLAIN, SNORKEL_BALANCE, Method
+from benchmarks.label_models.methods import all_methods
+from benchmarks.label_models.peer_methods import with_balance
 from benchmarks.label_models.scoring import Scores, expected_hits, score
 from labeljob.scores import log_loss
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes, covered_rows
@@ -37,7 +39,8 @@ class OutOfTime(Exception):
 
 
 def time_task(task: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """CPU seconds of fit and predict of each method, in turns, until it has taken `slow_seconds` in all. Then its scores."""
+    """CPU seconds of fit and predict of each method, in turns, until it has had `rounds` or has taken its share of `seconds` in all. Then its
+    scores."""
     votes, truth, classes = np.load(task["votes"]), np.load(task["truth"]), task["classes"]
     fresh = (np.load(task["fresh_votes"]), np.load(task["fresh_truth"]))
     methods = _methods(task)
@@ -46,10 +49,10 @@ def time_task(task: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for method in methods.values():
         method.load()
         _run(method, votes[:500], classes)
-    floor = [_cpu(lambda: _read(votes))[0] for _ in range(5)]
+    floor = [_cpu(lambda: _read(votes))[0] for _ in range(task["rounds"])]
     for turn in range(task["rounds"]):
         for name, method in methods.items():
-            if turn and sum(map(sum, seconds[name])) > task["slow_seconds"]:
+            if turn and sum(map(sum, seconds[name])) > task["seconds"][name]:
                 continue
             gc.collect()
             fit, predict, P, state = _run(method, votes, classes)

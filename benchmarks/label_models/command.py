@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.label_models import report
+from benchmarks.label_models import report, targets
 from benchmarks.label_models.datasets import VARIABLE, folder
 from benchmarks.label_models.generator import Cell
-from benchmarks.label_models.measure import ROUNDS, SLOW_SECONDS, Bench, Speed, progress, speed, whole_memory
-from benchmarks.label_models.methods import AUTO, FIXED
+from benchmarks.label_models.measure import ROUNDS, SLOW_SECONDS, STEADY_SECONDS, Bench, Speed, progress, speed, whole_memory
+from benchmarks.label_models.method import AUTO, OURS
+from benchmarks.label_models.methods import FIXED, FIXED_NAMES
 from benchmarks.label_models.peers import PeersMissing, python_of_peers
 from benchmarks.label_models.quality import on_grid, on_real_sets
 from benchmarks.page import PAGE, write_section
 
 SHAPES = ((10, 2), (10, 4), (50, 2), (50, 4))
 SIZES = (10_000, 100_000, 1_000_000)
-LARGE, LARGE_METHODS = Cell(10_000_000, 20, 2), (AUTO, *(f"Labelplane {name}, {reading}" for name in (FIXED, "dawid-skene") for reading in ("missing", "evidence")))
+LARGE, LARGE_METHODS = Cell(10_000_000, 20, 2), (AUTO, *FIXED_NAMES, *(f"{OURS} dawid-skene, {reading}" for reading in ("missing", "evidence")))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -79,15 +80,18 @@ def speed_section(bench: Bench, options: argparse.Namespace, note: str) -> str:
         for functions, classes in SHAPES:
             cells.append(speed(bench, Cell(rows, functions, classes), 3 if options.quick else ROUNDS))
             print(report.speed_table(cells[-1]), flush=True)
+    verdicts = targets.on_speed(cells)
+    if not options.quick:
+        verdicts.append(targets.on_whole_memory(LARGE.name, whole_memory(bench, LARGE, LARGE_METHODS)))
     parts = [
         "## Label models beside their peers: time and memory",
         f"{command_line(options, 'speed')}. {note}",
-        report.ABOUT_SPEED.format(slow=SLOW_SECONDS, rounds=ROUNDS, fixed=FIXED),
+        report.ABOUT_SPEED.format(slow=SLOW_SECONDS, steady=STEADY_SECONDS, rounds=ROUNDS, fixed=FIXED),
+        targets.verdict_table(verdicts),
         report.speed_summary(cells),
-        "" if options.quick else report.whole_memory_line(LARGE.name, whole_memory(bench, LARGE, LARGE_METHODS)),
         *(report.speed_table(cell) for cell in cells),
     ]
-    return "\n\n".join(part.strip() for part in parts if part)
+    return "\n\n".join(part.strip() for part in parts)
 
 
 def real_section(bench: Bench, options: argparse.Namespace, note: str) -> str:
@@ -97,7 +101,8 @@ def real_section(bench: Bench, options: argparse.Namespace, note: str) -> str:
     if not boards:
         return head + f"Left out: there are no vote sets in {os.path.relpath(folder(), PAGE.parents[1])}."
     shapes = ", ".join(f"{board.name} {board.rows:,} rows × {board.functions}, {board.classes} classes" for board in boards)
-    text = f"{head}{report.ABOUT_QUALITY} The sets (rows with gold): {shapes}.\n\n{report.quality_tables(boards, intervals=True)}"
+    verdicts = targets.verdict_table(targets.on_real_sets(boards))
+    text = f"{head}{report.ABOUT_QUALITY} The sets (rows with gold): {shapes}.\n\n{verdicts}\n{report.quality_tables(boards, intervals=True)}"
     return text + "".join(f"### {board.name}: the rare class\n\n{report.binary_table(board)}\n" for board in boards if board.name == "sms")
 
 
@@ -108,4 +113,6 @@ def generated_section(bench: Bench, options: argparse.Namespace, note: str) -> s
     numbered = [replace(board, name=str(number)) for number, board in enumerate(boards, start=1)]
     names = "; ".join(f"{short.name}: {board.name}" for short, board in zip(numbered, boards, strict=True))
     head = f"## Label models beside their peers: quality on generated votes\n\n{command_line(options, 'quality')}. {note}\n\n"
-    return f"{head}{report.ABOUT_QUALITY} Means over {seeds} draw(s). The oracle knows the parameters. {names}.\n\n{report.quality_tables(numbered, intervals=False)}"
+    verdicts = targets.verdict_table(targets.on_copies(boards))
+    about = f"{report.ABOUT_QUALITY} Means over {seeds} draw(s). The oracle knows the parameters."
+    return f"{head}{about} {names}.\n\n{verdicts}\n{report.quality_tables(numbered, intervals=False)}"

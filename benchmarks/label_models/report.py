@@ -1,80 +1,68 @@
 """Tables of the measurements, as Markdown."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from benchmarks.label_models.measure import FLOOR, ORACLE, PLAIN, SNORKEL, SNORKEL_BALANCE, Line, Speed
-from benchmarks.label_models.methods import AUTO, FIXED
+from benchmarks.label_models.measure import FLOOR, Line, Speed
+from benchmarks.label_models.method import AUTO, OURS, PLAIN, SNORKEL
+from benchmarks.label_models.methods import FIXED_NAMES
 from benchmarks.label_models.quality import Board
 from benchmarks.label_models.supervised import allowed_excess
+from benchmarks.label_models.targets import allowed, excess, is_above, is_rival, most_memory, ratio_wanted
 from benchmarks.page import table
 
-DASH = "–"
+DASH, ABOVE = "–", " ✗"
 ABOUT_SPEED = """Fit and predict of one process in turns on one thread (PyTorch of the peers too), medians of CPU seconds of at most {rounds} runs (no run
-more after {slow:.0f} s in all); the peers' own input is part of their fit. Left out unless `--slow` is given: peers that would take hours at a size, and
-the memory of what takes longer than {slow:.0f} s. Extra memory is the peak over what is resident with the packages and the matrix loaded, in a process of its own. The
-floor is one read of the matrix. Log loss is in nats on 200,000 fresh rows from the same parameters; *excess* is over the oracle, which
-knows them, and may be as large as *allowed*: 1 %, 1.25 times the excess of confusions counted on the true labels (with the same reading of an
-abstain), or 0.0001, whichever is most. The targets are against Snorkel in the same process, for one algorithm at every size: `{fixed}`."""
-TARGETS = {  # Snorkel's time divided by ours, by rows and (functions, classes)
-    10_000: {(10, 2): 20, (10, 4): 12, (50, 2): 20, (50, 4): 20},
-    100_000: {(10, 2): 15, (10, 4): 10, (50, 2): 25, (50, 4): 20},
-    1_000_000: {(10, 2): 40, (10, 4): 15, (50, 2): 40, (50, 4): 30},
-}
-WHOLE_LIMIT = 1073.741824  # 1 GiB in MB
+more after {slow:.0f} s in all, after {steady:.0f} s for Snorkel and `{fixed}`); the peers' own input is part of their fit. Left out unless `--slow`
+is given: peers that would take hours at a size, and the memory of what takes longer than {slow:.0f} s. Extra memory is the peak over what is
+resident with the packages and the matrix loaded, in a process of its own. The floor is one read of the matrix; the prototype is Dawid–Skene by
+hand, `benchmarks/label_models/prototype.py`. Log loss is in nats on 200,000 fresh rows from the same parameters; *excess* is over the oracle,
+which knows them, and may be as large as *allowed*: 1 %, 1.25 times the excess of confusions counted on the true labels (with the same reading of
+an abstain; the wider of both for a peer), or 0.0001, whichever is most. **✗**: it is larger. The targets are against Snorkel in the same process,
+for one algorithm at every size: `{fixed}`."""
 ABOUT_QUALITY = """Covered rows with gold; a row that t classes share counts 1/t. ECE has 10 bins; log loss is in nats, probabilities clipped to 1e-15.
 **Bold**: the best peer (not Labelplane) of a set; `mean` is over the sets a method has a figure for, and only where it has all."""
 
 
 def _number(value: float | None, digits: int) -> str:
-    return DASH if value is None or math.isnan(value) else f"{value:.{digits}f}"
+    return DASH if value is None or math.isnan(value) else f"{round(value, digits) + 0.0:.{digits}f}"  # -0.0 + 0.0 is 0.0
 
 
 def _times(value: float) -> str:
-    return f"{value:,.0f} ×" if value >= 10 else f"{value:.2g} ×"
+    return f"{value:,.0f} ×" if value >= 100 else f"{value:.1f} ×" if value >= 1 else f"{value:.2g} ×"
 
 
 def speed_summary(cells: Sequence[Speed]) -> str:
     """Labelplane beside Snorkel: first the fixed model and auto, then every algorithm, a line for each on each cell."""
     header = ["", "", "Snorkel ÷ it", "target", "it ÷ floor", "log loss", "excess / allowed", "Snorkel's excess", "extra MB / 2 × matrix + 50"]
-    ours = [(cell, name) for cell in cells for name in cell.lines if name.startswith("Labelplane")]
-    first = [_summary_row(cell, name) for cell, name in ours if name == AUTO or name.startswith(f"Labelplane {FIXED},")]
+    ours = [(cell, name) for cell in cells for name in cell.lines if name.startswith(OURS)]
+    first = [_summary_row(cell, name) for cell, name in ours if name in (AUTO, *FIXED_NAMES)]
     return f"{table(header, first)}\n### Every algorithm\n\n{table(header, [_summary_row(cell, name) for cell, name in ours])}"
 
 
 def _summary_row(cell: Speed, name: str) -> list[str]:
     line, peer = cell.lines[name], cell.lines.get(SNORKEL)
-    target = TARGETS.get(cell.cell.rows, {}).get((cell.cell.functions, cell.cell.classes))
+    target = ratio_wanted(cell)
     return [
         cell.cell.name,
-        name.removeprefix("Labelplane "),
+        name.removeprefix(f"{OURS} "),
         _times(peer.total / line.total) if peer else DASH,
-        _target(target, peer.total / line.total) if target and peer and name != AUTO else DASH,
+        _target(target, peer.total / line.total, above=is_above(cell, name)) if target and peer and name != AUTO else DASH,
         _times(line.total / cell.lines[FLOOR].total),
         _number(_fresh(line), 4),
-        f"{_excess(cell, line)} / {allowed_excess(cell.oracle, cell.supervised['evidence' in name]):.5f}",
-        _excess(cell, peer) if peer else DASH,
-        f"{_number(line.memory, 0)} / {2 * cell.matrix_mb + 50:.0f}",
+        f"{_number(excess(cell, line), 5)} / {allowed(cell, name):.5f}{ABOVE if is_above(cell, name) else ''}",
+        _number(excess(cell, peer), 5) if peer else DASH,
+        f"{_number(line.memory, 0)} / {most_memory(cell):.0f}",
     ]
 
 
-def _target(target: float, reached: float) -> str:
-    return f"{target} ×, {'met' if reached >= target else 'missed'}"
+def _target(target: float, reached: float, *, above: bool) -> str:
+    """A target counts as met only with a log loss within what is allowed."""
+    return f"{target} ×, {'missed' if reached < target else 'log loss' + ABOVE if above else 'met'}"
 
 
 def _fresh(line: Line) -> float:
     return float(line.scores["fresh"]) if line.scores else math.nan
-
-
-def _excess(cell: Speed, line: Line) -> str:
-    """Log loss on fresh rows over the oracle's."""
-    return _number(_fresh(line) - cell.oracle, 5)
-
-
-def whole_memory_line(name: str, peaks: Mapping[str, float]) -> str:
-    """Peak of whole processes on one large matrix."""
-    parts = ", ".join(f"{method} {peak:.0f} MB" for method, peak in peaks.items())
-    return f"Peak memory of a whole process that loads {name}, fits and predicts (limit {WHOLE_LIMIT:.0f} MB): {parts}.\n"
 
 
 def speed_table(cell: Speed) -> str:
@@ -85,11 +73,11 @@ def speed_table(cell: Speed) -> str:
         scores = line.scores or {}
         ratio = _times(base.total / line.total) if base and name != FLOOR else DASH
         return [
-            name, f"{line.fit:.4f}", f"{line.predict:.4f}", f"{line.total:.4f}", ratio, _times(line.total / floor),
-            _number(line.memory, 0), _number(_fresh(line), 4), _excess(cell, line), _number(scores.get("accuracy"), 4),
+            name, f"{line.fit:.4f}", f"{line.predict:.4f}", f"{line.total:.4f}", str(line.rounds), ratio, _times(line.total / floor), _number(line.memory, 0),
+            _number(_fresh(line), 4), _number(excess(cell, line), 5) + (ABOVE if is_above(cell, name) else ""), _number(scores.get("accuracy"), 4),
         ]  # fmt: skip
 
-    header = ["", "fit, s", "predict, s", "total, s", "Snorkel ÷ it", "it ÷ floor", "extra MB", "log loss", "excess", "accuracy"]
+    header = ["", "fit, s", "predict, s", "total, s", "runs", "Snorkel ÷ it", "it ÷ floor", "extra MB", "log loss", "excess", "accuracy"]
     lines = table(header, [row(name, line) for name, line in cell.lines.items()])
     failed = "".join(f"\n{name}: {error}\n" for name, error in cell.errors.items())
     allowed = ", ".join(f"{allowed_excess(cell.oracle, loss):.5f} ({'evidence' if evidence else 'missing'})" for evidence, loss in cell.supervised.items())
@@ -112,9 +100,9 @@ def quality_table(boards: Sequence[Board], figure: str, *, least_is_best: bool, 
 
 
 def best_peer(board: Board, figure: str, *, least_is_best: bool) -> str | None:
-    """The peer that scores best on a set, the first of equals; None when there is none. The plain vote counts, what knows more does not."""
+    """The peer that scores best on a set, the first of equals; None when there is none. The plain methods count, what knows more does not."""
     sign = 1 if least_is_best else -1
-    known = [(sign * board.value(name, figure), name) for name in board.results if not name.startswith("Labelplane") and name not in (ORACLE, SNORKEL_BALANCE)]
+    known = [(sign * board.value(name, figure), name) for name in board.results if is_rival(name)]
     known = [one for one in known if not math.isnan(one[0])]
     return min(known, key=lambda one: round(one[0], 9))[1] if known else None
 

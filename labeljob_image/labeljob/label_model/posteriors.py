@@ -130,7 +130,8 @@ def two_states(log_odds: FloatArray, largest: float, out: FloatArray) -> None:
     if largest > LARGEST_LOG_ODDS:
         np.clip(ratio, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS, out=ratio)
     np.exp(ratio, out=ratio)
-    second = 1.0 / (ratio + 1.0)
+    second = ratio + 1.0
+    np.divide(1.0, second, out=second)
     out[:, 1] = second
     np.multiply(ratio, second, out=out[:, 0])
 

@@ -18,7 +18,9 @@ def test_a_draw_is_scored_on_covered_rows_with_its_paired_error() -> None:
 
 def test_a_line_counts_the_draws_that_lose() -> None:
     draws = [Draw(0.8, 0.7, 0.01, 0.3, 0.4), Draw(0.6, 0.7, 0.02, 0.5, 0.4), Draw(0.7, 0.7, 0.0, 0.3, 0.4)]
-    assert row_of(Cell(10, 3, 2), draws)[1:] == ["0.7000", "0.7000", "-5.0", "1", "0.4000", "0.3667", "1"]
+    assert row_of(Cell(10, 3, 2), draws)[1:] == ["0.7000", "0.7000", "-5.0", "1", "0.4000", "0.3667", "1", "**missed**"]
+    assert row_of(Cell(10, 3, 2), [draws[0], draws[2]])[-1] == "met"
+    assert row_of(Cell(10, 3, 2), [draws[2], Draw(0.699, 0.7, 0.01, 0.3, 0.4)])[-1] == "**missed**"
     assert (draws[2].errors_above, Draw(0.6, 0.7, 0.0, 0, 0).errors_above) == (0.0, -math.inf)
 
 

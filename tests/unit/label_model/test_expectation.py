@@ -12,7 +12,8 @@ from labeljob.label_model.em.acceleration import MEMORY, Anderson
 from labeljob.label_model.em.climbing import Parameters, next_rise, run_em
 from labeljob.label_model.em.expectation import Expectation
 from labeljob.label_model.posteriors import state_posterior
-from labeljob.label_model.statistics.packing import outcome_counts, pack
+from labeljob.label_model.statistics.histograms import outcome_counts
+from labeljob.label_model.statistics.packing import pack
 from labeljob.label_model.statistics.weighted_votes import weigh
 from tests.unit.label_model.generators import independent, label_matrices
 

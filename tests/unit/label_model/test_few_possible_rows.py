@@ -8,6 +8,7 @@ from labeljob.label_model.em.grid import GridExpectation, is_dense
 from labeljob.label_model.posteriors import state_posterior
 from labeljob.label_model.statistics.packing import pack
 from labeljob.label_model.statistics.patterns import distinct, distinct_up_to
+from labeljob.label_model.statistics.unpacking import unpack
 from labeljob.label_model.statistics.vote_codes import NUMBER_ROWS, Layout, number_chunks
 from labeljob.label_model.statistics.weighted_votes import weigh
 
@@ -73,5 +74,7 @@ def test_sorting_and_counting_numbers_find_the_same_patterns(rows, functions):
 @pytest.mark.parametrize(("functions", "outcomes"), [*SHAPES, (11, 3), (9, 3), (5, 5), (7, 4), (13, 5), (3, 3)])
 def test_codes_are_the_same_from_numbers_and_from_votes(functions, outcomes):
     """What `distinct_up_to` leaves for EM is what packing the patterns gives."""
-    found = distinct_up_to(matrix(functions, outcomes, 3000), outcomes, 1 << 16)
-    np.testing.assert_array_equal(found.codes, pack(found.patterns, outcomes).codes)
+    L = matrix(functions, outcomes, 3000)
+    found = distinct_up_to(L, outcomes, 1 << 16)
+    np.testing.assert_array_equal(unpack(found.patterns), distinct(L, outcomes)[0])
+    np.testing.assert_array_equal(found.patterns.codes, pack(unpack(found.patterns), outcomes).codes)

@@ -14,7 +14,8 @@ from labeljob.label_model.em.mixture import run
 from labeljob.label_model.fitting.arguments import AlgorithmArgument
 from labeljob.label_model.fitting.fits import Bench
 from labeljob.label_model.fitting.semi_supervised import fold_models, part_known
-from labeljob.label_model.statistics.packing import outcome_counts, pack
+from labeljob.label_model.statistics.histograms import outcome_counts
+from labeljob.label_model.statistics.packing import pack
 from labeljob.votes import VotesError
 from tests.unit.label_model.generators import independent
 from tests.unit.label_model.test_soft_votes import log_loss, teacher

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from labeljob.label_model import Budget, ModelFormatError, VoteReducer, from_bytes, to_bytes
 from labeljob.label_model.statistics.hashing import scrambled
-from labeljob.label_model.statistics.packing import outcome_counts, outcome_counts_by_state, pack, sum_tables
+from labeljob.label_model.statistics.histograms import outcome_counts, outcome_counts_by_state
+from labeljob.label_model.statistics.packing import pack, sum_tables
 from labeljob.label_model.statistics.vote_statistics import empty, from_votes, merge, merge_all, pair_counts, vote_counts
 from labeljob.votes import VotesError
 from tests.unit.label_model.generators import independent, label_matrices

@@ -21,7 +21,8 @@ import numpy as np
 
 from labeljob.label_model.em.climbing import Parameters
 from labeljob.label_model.em.expectation import Expected
-from labeljob.label_model.statistics.packing import PackedVotes, outcome_counts, sum_tables
+from labeljob.label_model.statistics.histograms import outcome_counts
+from labeljob.label_model.statistics.packing import PackedVotes, sum_tables
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes, weigh
 from labeljob.votes import BoolArray, FloatArray, Votes
 

@@ -29,7 +29,8 @@ from labeljob.label_model.algorithms.moments import PSEUDO_PAIRS, Agreement, acc
 from labeljob.label_model.algorithms.weighted_vote import one_coin_log_weights
 from labeljob.label_model.fitting.committee import Fitted
 from labeljob.label_model.fitting.fits import CONFUSION_VOTES, Bench
-from labeljob.label_model.statistics.packing import outcome_counts, sum_tables
+from labeljob.label_model.statistics.histograms import outcome_counts
+from labeljob.label_model.statistics.packing import sum_tables
 from labeljob.votes import ABSTAIN, FloatArray, IntArray
 
 SETTLED = 1e-6

@@ -21,7 +21,7 @@ from labeljob.label_model.fitting.fits import COIN_VOTES, Bench
 from labeljob.label_model.fitting.notes import Judged
 from labeljob.label_model.fitting.selection import one_sided
 from labeljob.label_model.model import Member
-from labeljob.label_model.statistics.packing import outcome_counts
+from labeljob.label_model.statistics.histograms import outcome_counts
 from labeljob.label_model.statistics.vote_statistics import weighted_patterns
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes
 from labeljob.votes import BoolArray, FloatArray

@@ -8,11 +8,12 @@ near enough for a start. Likewise a function votes for class k on 1/K + u (balan
 import numpy as np
 
 from labeljob.label_model.algorithms.weighted_vote import LEAST_ADVANTAGE, MOST_ADVANTAGE, PRIOR_ADVANTAGE, PRIOR_VOTES, SHRINKAGE
-from labeljob.label_model.statistics.packing import outcome_counts
+from labeljob.label_model.statistics.histograms import add_histograms, by_function, empty_histograms, outcome_counts
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes
 from labeljob.votes import BoolArray, FloatArray
 
-TURNS = 4  # of solving for advantages; each halves what is wrong with them
+EXACT_BITS = 52  # of whole numbers in float64, and one to spare
+TURNS = 3  # of solving for advantages after a first guess; each halves what is wrong with them
 LEAST_SHARE = 0.25  # of its share of the votes: a class is not thought rarer than that to begin with
 
 
@@ -25,7 +26,7 @@ def agreed_accuracies(rows: WeightedVotes, sided: BoolArray, prior_accuracy: flo
         sided: bool [n_functions], functions that name one class only. prior_accuracy: the pooled accuracy, when it is given.
     """
     classes = rows.packed.outcomes - 1
-    beside = outcome_counts(rows.packed, rows.packed.tallies * rows.counts)[:, 1:]  # votes of the row for each class (axis 2), by the one cast (axis 1)
+    beside = votes_beside(rows)
     votes = rows.outcomes[:, 1:].sum(axis=1)
     pairs = beside.sum(axis=(1, 2)) - votes
     beyond = (classes * (np.einsum("jkk->j", beside) - votes) - pairs) / (classes - 1)
@@ -36,10 +37,27 @@ def agreed_accuracies(rows: WeightedVotes, sided: BoolArray, prior_accuracy: flo
     return (1 + found * (classes - 1)) / classes, prior_accuracy or (1 + pooled * (classes - 1)) / classes
 
 
+def votes_beside(rows: WeightedVotes) -> FloatArray:
+    """Votes of its row for each class (axis 2), its own among them, summed over a function's votes for each (axis 1); float64 [n_functions, n_classes, n_classes]."""
+    packed, counts = rows.packed, rows.counts
+    classes = packed.outcomes - 1
+    base = 2.0 ** (EXACT_BITS // classes)
+    if rows.total * packed.layout.columns >= base or not (counts == np.floor(counts)).all():
+        return outcome_counts(packed, packed.tallies * counts)[:, 1:]
+    left = empty_histograms(packed, 1)  # whole numbers: the classes are summed as digits of one
+    add_histograms(packed, slice(None), (packed.tallies_in_one(base) * counts)[None], left)
+    digits = list[FloatArray]()
+    for _ in range(classes - 1):
+        rest = np.floor(left / base)
+        digits.append(left - rest * base)
+        left = rest
+    return by_function(packed, np.concatenate([*digits, left], axis=1))[:, 1:]
+
+
 def _advantages(agreeing: FloatArray, votes: FloatArray, pooled: float) -> FloatArray:
     """Advantages u of which u_i times the others' mean is `agreeing`; all float64 [n_functions]."""
     others = np.maximum(votes.sum() - votes, 1.0)
-    found = np.full(len(votes), pooled)
+    found = np.minimum(np.maximum(agreeing / pooled, LEAST_ADVANTAGE), MOST_ADVANTAGE)
     for _ in range(TURNS):
         cast = found * votes
         mean = np.maximum((cast.sum() - cast) / others, LEAST_ADVANTAGE)

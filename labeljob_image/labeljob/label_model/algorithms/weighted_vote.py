@@ -8,7 +8,8 @@ towards the pooled agreement so that a function with few overlapping votes is ne
 import numpy as np
 import numpy.typing as npt
 
-from labeljob.label_model.statistics.packing import PackedVotes, outcome_counts_by_state
+from labeljob.label_model.statistics.histograms import outcome_counts_by_state
+from labeljob.label_model.statistics.packing import PackedVotes
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes, weigh
 from labeljob.votes import BoolArray, FloatArray, Votes
 

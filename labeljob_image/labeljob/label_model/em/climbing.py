@@ -105,26 +105,35 @@ def run_em(
 def _climb(rows: WeightedVotes, start: P, problem: Problem[P], max_iterations: int, tolerance: float, known: Expected | None) -> EmResult[P]:
     """Rounds of EM, mixed with earlier ones (`acceleration`); a mixture that lowers the objective is dropped for the plain step."""
     here, plain, mixer, found = start, None, Anderson(), None
+    vector, density = problem.vector(here), problem.log_density(here)
     trace, converged, iterations, rise = list[float](), False, 0, 0.0
     states, least = len(start.log_balance), tolerance * (rows.total + (0.0 if known is None else float(known.rows.sum())))
     expectation = GridExpectation(rows) if is_dense(rows.packed, states) else Expectation(rows, states)
     while not converged and iterations < max_iterations:
         iterations += 1
         among, likelihood = expectation.of(here.log_balance, here.log_confusion)
-        density, expected = problem.log_density(here), among
+        expected = among
         if known is not None:
             expected = Expected(among.outcomes + known.outcomes, among.rows + known.rows)
             likelihood += log_likelihood_of_known(here, known)
         if plain is not None and likelihood + density < trace[-1] - ROUNDING * abs(trace[-1]):
             here, plain = plain, None
+            vector, density = problem.vector(here), problem.log_density(here)
             mixer.forget()
             continue
         step, found = problem.maximise(expected), among
-        rise, before = expected_rise(here, step, expected) + problem.log_density(step) - density, rise
+        of_step = problem.log_density(step)
+        rise, before = expected_rise(here, step, expected) + of_step - density, rise
         converged = tolerance > 0 and next_rise(rise, before) <= least
         trace.append(likelihood + density)
-        mixed = None if converged else mixer.propose(problem.vector(here), problem.vector(step))
-        here, plain = (step, None) if mixed is None else (problem.parameters(mixed), step)
+        here, plain, density = step, None, of_step
+        if not converged:
+            after = problem.vector(step)
+            mixed = mixer.propose(vector, after)
+            vector = after
+            if mixed is not None:
+                here, plain = problem.parameters(mixed), step
+                vector, density = problem.vector(here), problem.log_density(here)
     return EmResult(plain or here, found, iterations, converged, tuple(trace))
 
 

@@ -11,19 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeljob.label_model.posteriors import normalised
-from labeljob.label_model.statistics.packing import (
-    BYTE,
-    LARGEST_LOG_ODDS,
-    PackedVotes,
-    RowSums,
-    add_histograms,
-    bin_tables,
-    by_function,
-    empty_histograms,
-    scaled_likelihoods,
-    sum_tables,
-    unit_sums,
-)
+from labeljob.label_model.statistics.histograms import add_histograms, by_function, empty_histograms
+from labeljob.label_model.statistics.packing import BYTE, LARGEST_LOG_ODDS, PackedVotes, RowSums, bin_tables, scaled_likelihoods, sum_tables, unit_sums
 from labeljob.label_model.statistics.vote_codes import chunk_rows
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes
 from labeljob.votes import FloatArray

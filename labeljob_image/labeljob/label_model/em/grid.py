@@ -7,7 +7,8 @@ unit's number occurs is a sum over the axes of the other units.
 import numpy as np
 
 from labeljob.label_model.em.expectation import Expected, expected_of
-from labeljob.label_model.statistics.packing import BYTE, LARGEST_LOG_ODDS, PackedVotes, by_unit, unit_sums
+from labeljob.label_model.statistics.histograms import by_unit
+from labeljob.label_model.statistics.packing import BYTE, LARGEST_LOG_ODDS, PackedVotes, unit_sums
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes
 from labeljob.votes import FloatArray
 

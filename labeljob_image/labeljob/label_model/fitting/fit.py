@@ -30,7 +30,7 @@ from labeljob.label_model.fitting.notes import adversarial_note, worse_than_rand
 from labeljob.label_model.fitting.selection import Choice, choose_algorithm
 from labeljob.label_model.model import FittedLabelModel
 from labeljob.label_model.posteriors import normalised
-from labeljob.label_model.statistics.packing import outcome_counts
+from labeljob.label_model.statistics.histograms import outcome_counts
 from labeljob.label_model.statistics.vote_statistics import VoteStatistics
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes, weigh
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray

@@ -22,26 +22,38 @@ class Evidence:
     """What every algorithm starts from.
 
     Attributes:
-        patterns: int8 [n_patterns, n_functions]; counts: float64 [n_patterns]; rows: both, packed.
+        statistics: of the votes. rows: their patterns and counts, packed.
         vote_counts: float64 [n_functions, n_classes].
         exact: whether `agreeing` and `comparable` are of all patterns, and not of a part of them.
         abstain: the reading of each function's abstain.
         class_balance: float64 [n_classes], when it is given.
         prior_accuracy: of a vote, before functions are compared, when it is given.
         start: the model whose posterior EM starts from, when it is given.
-        known: int64 [n_patterns], the class of the rows of each pattern, or -1; None when none is known.
     """
 
-    patterns: Votes
+    statistics: VoteStatistics
     rows: WeightedVotes
-    counts: FloatArray
     vote_counts: FloatArray
     exact: bool
     abstain: tuple[Abstain, ...]
     class_balance: FloatArray | None
     prior_accuracy: float | None
     start: FittedLabelModel | None
-    known: IntArray | None
+
+    @property
+    def patterns(self) -> Votes:
+        """int8 [n_patterns, n_functions] (int16 above 127 classes)."""
+        return self.statistics.patterns
+
+    @property
+    def counts(self) -> FloatArray:
+        """Rows of each pattern, float64 [n_patterns]."""
+        return self.rows.counts
+
+    @cached_property
+    def known(self) -> IntArray | None:
+        """The class of the rows of each pattern, or -1, int64 [n_patterns]; None when none is known."""
+        return self.statistics.known
 
     @property
     def classes(self) -> int:
@@ -106,7 +118,7 @@ def gather_counts(
     rows = weighted_patterns(statistics, 1 + classes)
     vote_counts = exact_vote_counts(statistics, classes).astype(np.float64)
     readings = _readings(statistics, rows.counts, vote_counts, abstain)
-    return Evidence(statistics.patterns, rows, rows.counts, vote_counts, exact, readings, class_balance, prior_accuracy, start, statistics.known)
+    return Evidence(statistics, rows, vote_counts, exact, readings, class_balance, prior_accuracy, start)
 
 
 def against_known(patterns: Votes, counts: FloatArray, known: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -121,5 +133,7 @@ def _readings(
     given = tuple(abstain) if abstain is not None else ("auto",) * statistics.functions
     if len(given) != statistics.functions or any(reading not in get_args(AbstainArgument) for reading in given):
         raise ValueError(f"abstain is one of auto, evidence, missing for each of {statistics.functions} functions; got {list(given)}")
-    inferred = infer_abstain(statistics.patterns, counts, vote_counts) if "auto" in given else given
+    if "auto" not in given:
+        return given  # type: ignore[return-value]
+    inferred = infer_abstain(statistics.patterns, counts, vote_counts)
     return tuple(guess if reading == "auto" else reading for reading, guess in zip(given, inferred, strict=True))  # type: ignore[misc]

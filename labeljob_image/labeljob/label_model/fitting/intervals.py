@@ -21,6 +21,8 @@ import numpy as np
 from labeljob.label_model.em.known_rows import start_at
 from labeljob.label_model.fitting.fits import COIN_VOTES
 from labeljob.label_model.model import Deferred, FittedLabelModel, posterior
+from labeljob.label_model.statistics.packing import PackedVotes
+from labeljob.label_model.statistics.unpacking import unpack
 from labeljob.label_model.statistics.vote_statistics import VoteStatistics
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes
 
@@ -49,23 +51,29 @@ class Sample:
     """Patterns that information is measured on.
 
     Attributes:
-        patterns: int8 [n_patterns, n_functions]. counts: float64 [n_patterns], their rows, which stand for `rows`.
+        kept: patterns, int8 [n_patterns, n_functions], or packed. counts: float64 [n_patterns], their rows, which stand for `rows`.
         known: float64 [n_patterns, n_classes], what a model says of them, where that is at hand. classes: int64 [n_patterns], of gold, else -1; None without.
     """
 
-    patterns: Votes
+    kept: Votes | PackedVotes
     counts: FloatArray
     known: FloatArray | None
     rows: float
     classes: IntArray | None = None
 
+    @property
+    def patterns(self) -> Votes:
+        """int8 [n_patterns, n_functions]."""
+        return unpack(self.kept) if isinstance(self.kept, PackedVotes) else self.kept
+
 
 def sample_of(statistics: VoteStatistics, known: FloatArray | None = None) -> Sample:
     """Evenly spaced patterns; `known` as of `with_intervals`."""
-    chosen = np.arange(0, len(statistics.counts), -(-len(statistics.counts) // PATTERNS) or 1)
-    counts = statistics.counts[chosen].astype(np.float64) if statistics.totals is None else statistics.weights[chosen]
-    said = None if known is None else np.ascontiguousarray(known[:, chosen].T)
-    return Sample(statistics.patterns.take(chosen, axis=0), counts, said, statistics.rows, None if statistics.known is None else statistics.known[chosen])
+    every, kept = slice(None, None, -(-len(statistics.counts) // PATTERNS) or 1), statistics.kept
+    counts = statistics.counts[every].astype(np.float64) if statistics.totals is None else statistics.weights[every]
+    said = None if known is None else np.ascontiguousarray(known[:, every].T)
+    chosen = kept.take(every) if isinstance(kept, PackedVotes) else kept[every].copy()
+    return Sample(chosen, counts, said, statistics.rows, None if statistics.known is None else statistics.known[every])
 
 
 def _intervals(model: FittedLabelModel, sample: Sample) -> FloatArray:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from labeljob.label_model.statistics import packing
-from labeljob.label_model.statistics.packing import PackedVotes
+from labeljob.label_model.statistics import histograms
+from labeljob.label_model.statistics.packing import PackedVotes, sum_tables
 from labeljob.label_model.statistics.vote_codes import Layout
 from labeljob.label_model.statistics.vote_statistics import VoteStatistics, weighted_patterns
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes
@@ -66,7 +66,7 @@ class Observed:
     def log_sums(self, log_weights: FloatArray) -> FloatArray:
         """Sum of the log weights of each row's outcomes, float64 [n_states, n_patterns]; log_weights: float64 [n_functions, 1 + n_classes, n_states]."""
         if not self.seldom:
-            return packing.sum_tables(self.packed, log_weights)
+            return sum_tables(self.packed, log_weights)
         rows, places = self.cast
         silent = log_weights[:, 0, :]
         votes = (log_weights[:, 1:, :] - silent[:, None, :]).reshape(-1, log_weights.shape[2])
@@ -78,7 +78,7 @@ class Observed:
     def outcome_counts(self, row_weights: FloatArray) -> FloatArray:
         """Weighted numbers of every function's outcomes, float64 [n_functions, 1 + n_classes, n_states]; row_weights: float64 [n_states, n_patterns]."""
         if not self.seldom:
-            return packing.outcome_counts(self.packed, row_weights)
+            return histograms.outcome_counts(self.packed, row_weights)
         rows, places = self.cast
         functions = self.patterns.shape[1]
         counts = np.empty((functions, 1 + self.classes, len(row_weights)))

@@ -61,13 +61,17 @@ class PackedVotes:
         classes = self.outcomes - 1
         if classes > BYTES_OF_A_SUM or self.layout.columns >= BYTE:
             return sum_tables(self, one_each(self.layout.columns, classes))
-        bytes_ = np.zeros((self.layout.columns, self.outcomes, 1))  # class k counts in byte k of one sum: a whole number, exact below 2 ** 53
-        bytes_[:, 1:, 0] = float(BYTE) ** np.arange(classes)
-        tables = bin_tables(self, bytes_)
+        return self.tallies_in_one(BYTE).astype("<u8").view(np.uint8).reshape(-1, 8)[:, :classes].T.astype(np.float64, order="C")
+
+    def tallies_in_one(self, base: float) -> FloatArray:
+        """The tally of class k times base ** k, summed, float64 [n_rows]: whole numbers, exact below 2 ** 53."""
+        weights = np.zeros((self.layout.columns, self.outcomes, 1))
+        weights[:, 1:, 0] = float(base) ** np.arange(self.outcomes - 1)
+        tables = bin_tables(self, weights)
         sums = tables[0].take(self.bins[0])
         for bins, table in zip(self.bins[1:], tables[1:], strict=True):
             sums += table.take(bins)
-        return sums.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :classes].T.astype(np.float64, order="C")
+        return sums
 
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> "PackedVotes":
         """Some of the rows."""
@@ -86,8 +90,23 @@ class PackedVotes:
         """What is counted: the codes where `joint`, else the units; intp [n_rows] each."""
         if self.joint or not self.layout.paired:
             return [code.astype(np.intp) for code in self.codes]
-        units = [unit for code in self.codes for unit in (code & (BYTE - 1), code >> 8)]
-        return [unit.astype(np.intp) for unit in units[: self.layout.units]]
+        return [unit.astype(np.intp) for unit in self.units()]
+
+    @cached_property
+    def runs(self) -> npt.NDArray[np.intp] | None:
+        """Where the first of the `bins` changes, intp [n_runs], when it ascends, as in canonical order: sums over it need no histogram."""
+        if self.joint:
+            return None
+        first = self.bins[0]
+        steps = np.flatnonzero(first[1:] != first[:-1]) + 1
+        starts = np.concatenate([[0], steps]) if len(first) else steps
+        return starts if len(starts) <= self.bin_size and bool((first[starts[1:]] > first[starts[:-1]]).all()) else None
+
+    def units(self) -> list[Codes]:
+        """The number of each unit, uint16 [n_rows] each."""
+        if not self.layout.paired:
+            return list(self.codes)
+        return [unit for code in self.codes for unit in (code & (BYTE - 1), code >> 8)][: self.layout.units]
 
 
 def pack(votes: Votes, outcomes: int) -> PackedVotes:
@@ -229,65 +248,6 @@ def sum_tables(packed: PackedVotes, log_weights: FloatArray) -> FloatArray:
     states = log_weights.shape[2]
     sums = RowSums(packed.layout, states, packed.rows, joint=packed.joint and states < TOGETHER).load(log_weights).of(packed.codes)
     return sums if states < TOGETHER else np.ascontiguousarray(sums[0].T)
-
-
-def outcome_counts(packed: PackedVotes, row_weights: FloatArray) -> FloatArray:
-    """Weighted histogram of every function's outcomes.
-
-    Args:
-        packed: n_rows rows of n_functions functions.
-        row_weights: float64 [n_states, n_rows], expected rows of each state.
-    Returns:
-        float64 [n_functions, n_outcomes, n_states].
-    """
-    histograms = empty_histograms(packed, len(row_weights))
-    add_histograms(packed, slice(None), row_weights, histograms)
-    return by_function(packed, histograms)
-
-
-def empty_histograms(packed: PackedVotes, states: int) -> FloatArray:
-    """Zeros, float64 [n_bins, n_states, bin_size]."""
-    return np.zeros((len(packed.bins), states, packed.bin_size))
-
-
-def add_histograms(packed: PackedVotes, part: slice, weights: FloatArray, histograms: FloatArray) -> None:
-    """Add the weights of some rows, float64 [n_states, n_rows], to float64 [n_bins, n_states, bin_size]."""
-    for bins, of_bins in zip(packed.bins, histograms, strict=True):
-        for state, of_state in enumerate(weights):
-            of_bins[state] += np.bincount(bins[part], of_state, packed.bin_size)
-
-
-def outcome_counts_by_state(packed: PackedVotes, row_weights: FloatArray, states: npt.NDArray[np.intp], n_states: int) -> FloatArray:
-    """`outcome_counts` where each row has one state only: float64 [n_rows] and intp [n_rows]; in one pass."""
-    size = packed.bin_size
-    offsets = states * size
-    histograms = empty_histograms(packed, n_states)
-    for bins, of_bins in zip(packed.bins, histograms, strict=True):
-        of_bins.reshape(-1)[:] = np.bincount(bins + offsets, row_weights, size * n_states)
-    return by_function(packed, histograms)
-
-
-def by_function(packed: PackedVotes, histograms: FloatArray) -> FloatArray:
-    """float64 [n_functions, n_outcomes, n_states] from histograms, float64 [n_bins, n_states, bin_size]."""
-    layout, states = packed.layout, histograms.shape[1]
-    units = histograms
-    if packed.joint:
-        both = histograms.reshape(len(histograms), states, layout.size, BYTE)[..., : layout.size]
-        units = np.stack([both.sum(axis=2), both.sum(axis=3)], axis=1).reshape(-1, states, layout.size)[: layout.units]
-    return by_unit(layout, units)
-
-
-def by_unit(layout: Layout, units: FloatArray) -> FloatArray:
-    """float64 [n_functions, n_outcomes, n_states] from histograms of units, float64 [n_units, n_states, size]."""
-    states = units.shape[1]
-    if layout.size <= SMALL_UNIT:
-        split = (units @ design(layout)).reshape(layout.units, states, layout.width, layout.outcomes)
-        return split.transpose(0, 2, 3, 1).reshape(-1, layout.outcomes, states)[: layout.columns]
-    counts = np.empty((layout.units, layout.width, layout.outcomes, states))
-    for i in range(layout.width):
-        split = units.reshape(layout.units, states, layout.outcomes**i, layout.outcomes, -1)
-        counts[:, i] = split.sum(axis=(2, 4)).transpose(0, 2, 1)
-    return counts.reshape(-1, layout.outcomes, states)[: layout.columns]
 
 
 def one_each(functions: int, classes: int) -> FloatArray:

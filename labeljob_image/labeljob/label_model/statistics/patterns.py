@@ -1,20 +1,22 @@
 """Distinct rows of a label matrix in lexicographic order, with their weights."""
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from labeljob.label_model.statistics.hashing import scrambled
-from labeljob.label_model.statistics.vote_codes import WORD, Codes, Layout, number_chunks, packed_chunks
+from labeljob.label_model.statistics.packing import PackedVotes, pack
+from labeljob.label_model.statistics.unpacking import unpack
+from labeljob.label_model.statistics.vote_codes import Codes, Layout, number_chunks, packed_chunks
 from labeljob.votes import ABSTAIN, IntArray, Votes
 
 DENSE_CODES = 1 << 20  # up to this many possible patterns, count them in a table instead of sorting
 FEW_ROWS = 4  # times the rows of a matrix below the possible patterns, sorting is quicker than a table
 WHOLE_CODES = 1 << 32  # up to this many, a pattern is a number of four bytes
 BLOCK_ROWS = 1 << 17
+COUNTED_TOGETHER = 4  # chunks of numbers: a table of all possible ones is made for each block that is counted, which the cache should hold beside it
 MARK_BITS = 20
 MARKS = 1 << MARK_BITS
 LANES, FEW_CLASSES = 64, 8
@@ -34,29 +36,27 @@ def distinct(votes: Votes, outcomes: int, weights: IntArray | None = None) -> tu
         return votes, np.empty(0, dtype=np.int64)
     if _is_numbered(votes, layout, weights):
         numbers, counts = _count_numbers(votes, layout, weights)
-        return _votes_of(numbers, layout), counts
+        return unpack(PackedVotes(_codes_of(numbers, layout), layout)), counts
     order, starts = _sorted(sort_words(votes, layout))
     counts = np.diff(starts, append=len(order)) if weights is None else np.add.reduceat(weights[order], starts)
     return votes.take(order[starts], axis=0), counts
 
 
 class Distinct(NamedTuple):
-    """What `distinct` gives; codes: those of the patterns, as `packing.pack` makes them, where they were at hand."""
+    """What `distinct` gives; packed where that was at hand."""
 
-    patterns: Votes
+    patterns: Votes | PackedVotes
     counts: IntArray
-    codes: Codes | None = None
 
 
 def distinct_up_to(votes: Votes, outcomes: int, most: int) -> Distinct | None:
     """`distinct` rows of a matrix of any height; None when they are more than `most`, which is mostly seen at once."""
     layout = Layout(votes.shape[1], outcomes)
+    if not votes.shape[0]:
+        return Distinct(*distinct(votes, outcomes))
     if votes.shape[0] <= most or (outcomes**layout.columns <= DENSE_CODES and layout.in_words and votes.dtype == np.int8):
-        if not votes.shape[0] or not _is_numbered(votes, layout, None):
-            found = Distinct(*distinct(votes, outcomes))
-            return found if len(found.counts) <= most else None
-        numbers, counts = _count_numbers(votes, layout, None)
-        return Distinct(_votes_of(numbers, layout), counts, _codes_of(numbers, layout)) if len(counts) <= most else None
+        found = _distinct_packed(votes, layout) if votes.dtype == np.int8 else Distinct(*distinct(votes, outcomes))
+        return found if len(found.counts) <= most else None
     short = layout.in_words and votes.dtype == np.int8 and outcomes**layout.columns <= WHOLE_CODES and votes.shape[0] <= 2 * most
     if not short and _surely_more(votes[: 4 * most], layout, most):  # to sort few short numbers is not much dearer than to ask
         return None
@@ -67,6 +67,23 @@ def distinct_up_to(votes: Votes, outcomes: int, most: int) -> Distinct | None:
         block, times = distinct(votes[start : start + BLOCK_ROWS], outcomes)
         patterns, counts = distinct(np.concatenate([patterns, block]), outcomes, np.concatenate([counts, times]))
     return Distinct(patterns, counts) if len(counts) <= most else None
+
+
+def _distinct_packed(votes: Votes, layout: Layout) -> Distinct:
+    if _is_numbered(votes, layout, None) and not (_is_one_code(layout) and _are_sorted(votes, layout)):
+        numbers, counts = _count_numbers(votes, layout, None)
+        return Distinct(PackedVotes(_codes_of(numbers, layout), layout), counts)
+    codes = pack(votes, layout.outcomes).codes
+    if _is_one_code(layout):
+        ordered, counts = _sorted_numbers(codes[0].byteswap())  # the first unit of a code is its low byte
+        return Distinct(PackedVotes(ordered.byteswap()[None], layout), counts)
+    order, starts = _sorted(_words(codes, layout))
+    return Distinct(PackedVotes(codes.take(order[starts], axis=1), layout), np.diff(starts, append=len(order)))
+
+
+def _is_one_code(layout: Layout) -> bool:
+    """Whether a row is one code of two units."""
+    return layout.paired and layout.codes == 1
 
 
 def _surely_more(votes: Votes, layout: Layout, most: int) -> bool:
@@ -106,11 +123,14 @@ def votes_by_class(votes: Votes, classes: int) -> IntArray:
 
 def sort_words(votes: Votes, layout: Layout) -> npt.NDArray[np.uint64]:
     """uint64 [n_words, n_rows] that compare, first word first, as the rows do."""
-    words = -(-layout.codes // 4)
+    return _words(pack(votes, layout.outcomes).codes, layout)
+
+
+def _words(codes: Codes, layout: Layout) -> npt.NDArray[np.uint64]:
+    """As `sort_words`, of the codes of the rows."""
     # Two units of a byte each in the order of memory, or one unit of two bytes: either way the bytes of a row are in order of weight.
-    rows = np.zeros((votes.shape[0], 4 * words), dtype="<u2" if layout.paired else ">u2")
-    for start, codes in packed_chunks(votes, layout):
-        rows[start : start + codes.shape[1], : layout.codes] = codes.T
+    rows = np.zeros((codes.shape[1], -(-layout.codes // 4) * 4), dtype="<u2" if layout.paired else ">u2")
+    rows[:, : layout.codes] = codes.T
     return np.ascontiguousarray(rows.view(">u8").T).astype(np.uint64)
 
 
@@ -145,10 +165,15 @@ def _is_numbered(votes: Votes, layout: Layout, weights: IntArray | None) -> bool
 
 def _count_numbers(votes: Votes, layout: Layout, weights: IntArray | None) -> tuple[npt.NDArray[Any], IntArray]:
     """(numbers that occur, ascending; the sum of their weights)."""
-    possible = layout.outcomes**layout.columns
-    if possible > DENSE_CODES or (weights is None and len(votes) * FEW_ROWS < possible):
+    if weights is None and _are_sorted(votes, layout):
         return _sorted_numbers(dense_codes(votes, layout))
     return _counted(votes, layout, weights)
+
+
+def _are_sorted(votes: Votes, layout: Layout) -> bool:
+    """Whether numbers are sorted rather than counted in a table."""
+    possible = int(layout.outcomes**layout.columns)
+    return possible > DENSE_CODES or len(votes) * FEW_ROWS < possible
 
 
 def _codes_of(numbers: npt.NDArray[Any], layout: Layout) -> Codes:
@@ -168,24 +193,11 @@ def _codes_of(numbers: npt.NDArray[Any], layout: Layout) -> Codes:
     return codes
 
 
-def _votes_of(numbers: npt.NDArray[Any], layout: Layout) -> Votes:
-    """The rows that `dense_codes` reads as these numbers."""
-    widths = [min(WORD, layout.columns - start) for start in range(0, layout.columns, WORD)]
-    rows, stride = len(numbers), max(layout.columns, WORD)
-    votes, left = np.empty(rows * stride + WORD, dtype=np.int8), numbers.astype(np.uint32)
-    for place, width in reversed(list(enumerate(widths))):
-        rest = left // np.uint32(layout.outcomes**width)
-        words = np.ndarray((rows,), "<u4", votes, place * WORD, (stride,))  # four votes at once: what reaches into the next row is written over later
-        words[:] = _word_votes(layout.outcomes, width).view("<u4")[:, 0].take(left - rest * np.uint32(layout.outcomes**width))
-        left = rest
-    return np.ascontiguousarray(votes[: rows * stride].reshape(rows, stride)[:, : layout.columns])
-
-
 def _counted(votes: Votes, layout: Layout, weights: IntArray | None) -> tuple[npt.NDArray[np.intp], IntArray]:
     """As `_count_numbers`, in a table of all possible rows."""
     possible = layout.outcomes**layout.columns
     totals = np.zeros(possible, dtype=np.int64 if weights is None else np.float64)  # float64 is exact below 2 ** 53 rows
-    for start, numbers in number_chunks(votes, layout) if layout.numbers else _dense_blocks(votes, layout):
+    for start, numbers in number_chunks(votes, layout, COUNTED_TOGETHER) if layout.numbers else _dense_blocks(votes, layout):
         totals += np.bincount(numbers, None if weights is None else weights[start : start + len(numbers)], possible)
     present = np.flatnonzero(totals)
     return present, totals[present].astype(np.int64)
@@ -201,7 +213,10 @@ def _sorted_numbers(codes: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray
     """As `_count_numbers`, by sorting the numbers themselves."""
     ordered = np.sort(codes, kind="stable" if codes.itemsize == 2 else "quicksort")  # short numbers are then sorted by radix
     starts = np.flatnonzero(_changes(ordered))
-    return ordered[starts], np.diff(starts, append=len(ordered))
+    counts = np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=counts[:-1])
+    counts[-1:] = len(ordered) - starts[-1:]
+    return ordered[starts], counts
 
 
 def dense_codes(votes: Votes, layout: Layout) -> npt.NDArray[Any]:
@@ -226,13 +241,3 @@ def dense_codes(votes: Votes, layout: Layout) -> npt.NDArray[Any]:
 def _columns(layout: Layout, unit: int) -> int:
     """Columns of a unit without those beyond the last."""
     return min(layout.width, layout.columns - unit * layout.width)
-
-
-@lru_cache(maxsize=16)
-def _word_votes(outcomes: int, columns: int) -> npt.NDArray[np.int8]:
-    """The votes of each number of `columns` columns, int8 [n_numbers, WORD]; abstains beyond."""
-    numbers = np.arange(outcomes**columns)[:, None]
-    votes = np.full((len(numbers), WORD), ABSTAIN, dtype=np.int8)
-    votes[:, :columns] = numbers // outcomes ** np.arange(columns - 1, -1, -1) % outcomes + ABSTAIN
-    votes.setflags(write=False)
-    return votes

@@ -169,28 +169,32 @@ class _Words:
         return quads.reshape(rows, lanes)
 
 
-def number_chunks(votes: Votes, layout: Layout) -> Iterator[tuple[int, Numbers]]:
-    """(first row, intp [n_rows]) of chunks of rows, each read as a number in base n_outcomes below `layout.numbers`; the next chunk overwrites it.
+def number_chunks(votes: Votes, layout: Layout, together: int = 1) -> Iterator[tuple[int, Numbers]]:
+    """(first row, intp [n_rows]) of chunks of rows, each read as a number in base n_outcomes below `layout.numbers`; the next one overwrites it.
 
     Two digits in two bytes become a digit in base b * b, and one multiplication of an 8-byte word adds four of these up in its highest two bytes.
 
     Args:
         votes: int8 [n_rows, n_functions], as of `packed_chunks`.
+        together: how many chunks are handed out at once.
     """
     b, columns, most = layout.outcomes, layout.columns, min(NUMBER_ROWS, votes.shape[0])
-    digits, numbers, more = np.zeros(most * columns + SLACK, dtype=np.uint8), np.empty(most, dtype=np.intp), np.empty(most, dtype=np.intp)
+    digits, more = np.zeros(most * columns + SLACK, dtype=np.uint8), np.empty(most, dtype=np.intp)
+    numbers = np.empty(min(NUMBER_ROWS * together, votes.shape[0]), dtype=np.intp)
     for start in range(0, votes.shape[0], NUMBER_ROWS):
-        chunk = votes[start : start + NUMBER_ROWS]
+        chunk, place = votes[start : start + NUMBER_ROWS], start % len(numbers)
         np.add(chunk.reshape(-1).view(np.uint8), 1, out=digits[: chunk.size], dtype=np.uint8)  # -1 wraps to 0
         pairs = digits[: chunk.size].view("<u2")
         pairs *= np.uint16(1 + (b << 8))
         pairs >>= 8
+        read = numbers[place : place + chunk.shape[0]]
         for first in range(0, columns, 2 * WORD):
-            part = (more if first else numbers)[: chunk.shape[0]]
+            part = more[: chunk.shape[0]] if first else read
             _add_lanes(digits, first, layout, part)
             if first:
-                numbers[: chunk.shape[0]] += part
-        yield start, numbers[: chunk.shape[0]]
+                read += part
+        if place + len(read) == len(numbers) or start + len(read) == votes.shape[0]:
+            yield start - place, numbers[: place + len(read)]
 
 
 def _add_lanes(pairs: npt.NDArray[np.uint8], first: int, layout: Layout, out: Numbers) -> None:

@@ -14,17 +14,17 @@ sample once there is one (before, it changes nothing); and its statistics merge 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
 
 from labeljob.label_model.statistics.hashing import Keys
-from labeljob.label_model.statistics.packing import PackedVotes
+from labeljob.label_model.statistics.packing import PackedVotes, pack
 from labeljob.label_model.statistics.pair_counts import PairCounts, add_pairs, count_pairs
 from labeljob.label_model.statistics.patterns import distinct, distinct_up_to, votes_by_class
 from labeljob.label_model.statistics.sampling import Budget, Sample, bottom_rows, merge_samples, sample_of
-from labeljob.label_model.statistics.vote_codes import Codes, Layout
+from labeljob.label_model.statistics.unpacking import unpack
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes, weigh
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes, VotesError, validate_votes
 
@@ -50,22 +50,25 @@ class VoteStatistics:
     """Distinct vote patterns and their numbers of rows.
 
     Attributes:
-        patterns: int8 [n_patterns, n_functions] (int16 above 127 classes), lexicographically ascending, no duplicates; in the sample of a
-            bare matrix the rows as they come.
+        kept: the patterns, or packed ones, unpacked when `patterns` is first asked for.
         counts: int64 [n_patterns], each at least 1: rows, or rows of the sample.
         sample: the rows with the smallest keys; None without ids.
         totals: of all rows, when patterns and counts are those of the sample; else None.
         told: int64 [n_told], known class, or -1, of the rows of the last patterns, which are kept whole beside any sample; see `semi_supervised`.
     """
 
-    patterns: Votes
+    kept: Votes | PackedVotes
     counts: IntArray
     sample: Sample | None
     totals: Totals | None
     budget: Budget = DEFAULT_BUDGET
     told: IntArray | None = None
     _packed: dict[int, WeightedVotes] = field(default_factory=dict, repr=False)
-    _codes: dict[int, Codes] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def patterns(self) -> Votes:
+        """int8 [n_patterns, n_functions] (int16 above 127 classes), lexicographically ascending, no duplicates; in the sample of a bare matrix as they come."""
+        return unpack(self.kept) if isinstance(self.kept, PackedVotes) else self.kept
 
     @property
     def rows(self) -> int:
@@ -75,7 +78,12 @@ class VoteStatistics:
     @property
     def functions(self) -> int:
         """Number of labeling functions."""
-        return int(self.patterns.shape[1])
+        return self.kept.layout.columns if isinstance(self.kept, PackedVotes) else int(self.kept.shape[1])
+
+    @property
+    def classes(self) -> int:
+        """Classes up to the highest that is voted for."""
+        return self.kept.outcomes - 1 if isinstance(self.kept, PackedVotes) else int(self.kept.max(initial=ABSTAIN)) + 1
 
     @property
     def sampled(self) -> bool:
@@ -152,7 +160,7 @@ def reduce_votes(votes: Votes, ids: Keys | None = None, budget: Budget = DEFAULT
     classes = int(votes.max(initial=ABSTAIN)) + 1
     known = distinct_up_to(votes, 1 + classes, budget.patterns(functions, itemsize))
     if known and ids is None:
-        return VoteStatistics(known.patterns, known.counts, None, None, budget, _codes={} if known.codes is None else {1 + classes: known.codes})
+        return VoteStatistics(known.patterns, known.counts, None, None, budget)
     most = budget.rows(functions, itemsize)
     keys, rows = bottom_rows(len(votes), ids, budget.seed, most)
     if ids is None:
@@ -199,8 +207,7 @@ def totals_of(statistics: VoteStatistics) -> Totals:
     """What holds of all rows, from the patterns while they are all kept."""
     if statistics.totals is not None:
         return statistics.totals
-    patterns, counts = statistics.patterns, statistics.counts
-    classes = int(patterns.max(initial=ABSTAIN)) + 1
+    patterns, counts, classes = statistics.patterns, statistics.counts, statistics.classes
     return Totals(statistics.rows, vote_counts(statistics, classes), count_pairs(patterns, counts, classes, statistics.budget.pair_bytes))
 
 
@@ -213,9 +220,9 @@ def add_totals(a: Totals, b: Totals, budget: Budget) -> Totals:
 def weighted_patterns(statistics: VoteStatistics, outcomes: int) -> WeightedVotes:
     """Patterns and weights packed for `outcomes` outcomes; made once."""
     if outcomes not in statistics._packed:
-        codes = statistics._codes.get(outcomes)
-        packed = None if codes is None else PackedVotes(codes, Layout(statistics.functions, outcomes))
-        statistics._packed[outcomes] = weigh(statistics.patterns if packed is None else packed, statistics.weights, outcomes)
+        kept = statistics.kept
+        packed = kept if isinstance(kept, PackedVotes) and kept.outcomes == outcomes else pack(statistics.patterns, outcomes)
+        statistics._packed[outcomes] = weigh(packed, statistics.weights)
     return statistics._packed[outcomes]
 
 
@@ -226,7 +233,7 @@ def spaced(statistics: VoteStatistics, most: int) -> VoteStatistics:
         return statistics
     hits = np.diff(rows * most // rows[-1], prepend=0)
     chosen = hits > 0
-    votes = statistics.totals.votes if statistics.totals else vote_counts(statistics, int(statistics.patterns.max(initial=ABSTAIN)) + 1)
+    votes = statistics.totals.votes if statistics.totals else vote_counts(statistics, statistics.classes)
     return VoteStatistics(statistics.patterns[chosen], hits[chosen], None, Totals(statistics.rows, votes, None), statistics.budget)
 
 

@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from labeljob.label_model.statistics.packing import PackedVotes, outcome_counts, pack
+from labeljob.label_model.statistics.histograms import outcome_counts
+from labeljob.label_model.statistics.packing import PackedVotes, pack
 from labeljob.votes import FloatArray, Votes
 
 PART, MANY_PARTS = 2048, 8  # a part of the patterns has at least so many, and there is one where there are so many times as many
