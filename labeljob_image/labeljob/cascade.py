@@ -9,7 +9,6 @@ gold, and what an input's certainty is worth here is learned here. Its classes a
 columns as this set declares them, so that what is sensitive here is withheld from them, too. How often they fail is held against the limit of their own set.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -118,11 +117,11 @@ def check_input_errors(inputs: Sequence[InputModel], errors: InputErrors, rows: 
 
 def added_errors(parts: Iterable[InputErrors]) -> InputErrors:
     """Failures of input models' functions in all parts."""
-    totals: dict[str, Counter[int]] = {}
+    found: dict[str, list[list[int]]] = {}
     for one in parts:
         for path, errors in one.items():
-            totals.setdefault(path, Counter()).update(dict(enumerate(errors)))
-    return {path: [count for _, count in sorted(of.items())] for path, of in totals.items()}
+            found.setdefault(path, []).append(errors)
+    return {path: [sum(column) for column in zip(*lists, strict=True)] for path, lists in found.items()}
 
 
 def _check_errors(path: str, model: InputModel, errors: IntArray, rows: int, total: int) -> None:

@@ -56,8 +56,8 @@ class FunctionCounts:
             setattr(self, name, np.zeros(functions, dtype=np.int64))
         self.judged_weight, self.right_weight = np.zeros(functions), np.zeros(functions)
 
-    def add(self, batch: VoteBatch, gold: Matched) -> None:
-        """Count a batch and what is known of its rows."""
+    def add(self, batch: VoteBatch, gold: Matched | None) -> None:
+        """Count a batch, and where it is given what is known of its rows."""
         regular = self.voters.regular
         voted = batch.votes != ABSTAIN
         among = voted[:, regular]
@@ -72,11 +72,16 @@ class FunctionCounts:
             self.votes[:, k] += (batch.votes == k).sum(axis=0)
         partial = batch.votes == PARTIAL
         self.partial += partial.sum(axis=0)
-        known, weights = gold.known, gold.weights[gold.known]
-        classes = gold.classes[known]
-        right = (batch.votes[known] == classes[:, None]) | (partial[known] & self.voters.sets[:, classes].T)
-        self.judged += voted[known].sum(axis=0)
-        self.judged_weight += weights @ voted[known]
+        if gold is not None:
+            self.judge(batch, gold)
+
+    def judge(self, batch: VoteBatch, gold: Matched) -> None:
+        """Count how right functions are on the rows whose class is known."""
+        votes, classes, weights = batch.votes[gold.known], gold.classes[gold.known], gold.weights[gold.known]
+        voted = votes != ABSTAIN
+        right = (votes == classes[:, None]) | ((votes == PARTIAL) & self.voters.sets[:, classes].T)
+        self.judged += voted.sum(axis=0)
+        self.judged_weight += weights @ voted
         self.right_weight += weights @ right
 
     def data(self) -> dict[str, Any]:

@@ -2,19 +2,23 @@
 
 For a laptop, where one command runs several steps: loading is half of what a small one takes. It reads one JSON object a line from stdin,
 
-    {"start": KEY, "arguments": [...], "environment": {...}, "log": FILE}     as `python -m labeljob.run` with these would start
+    {"start": KEY, "arguments": [...], "environment": {...}, "log": FILE}     as `python -m labeljob.run` with these would start, but held
+    {"begin": KEY}                                                            let it go on
     {"end": KEY}                                                              SIGTERM, if it still runs
 
-and says on stdout {"started": KEY, "pid": N} and {"ended": KEY, "code": N}, negative for a signal. With the end of stdin it ends; steps go on.
+and says on stdout {"started": KEY, "pid": N} and {"ended": KEY, "code": N}, negative for a signal. With the end of stdin, or when nobody listens, it ends; steps
+that have begun go on, one that is held ends with it: whoever asked may be gone without having noted its pid.
 Linux alone: elsewhere a fork of a process that has loaded so much may crash.
 """
 
+import contextlib
 import gc
 import json
 import os
 import select
 import signal
 import sys
+import warnings
 from collections.abc import Mapping
 from types import FrameType
 from typing import Any, NoReturn
@@ -22,6 +26,7 @@ from typing import Any, NoReturn
 from labeljob import run
 
 READ = 1 << 16  # bytes at a time
+FORK_WARNING = r".*use of fork\(\) may lead to deadlocks"
 
 
 class Forks:
@@ -29,15 +34,16 @@ class Forks:
 
     def __init__(self, ours: tuple[int, ...] = ()) -> None:
         self._ours, self._running = ours, dict[int, str]()  # `ours`: open files that no step is to have
+        self._held = dict[str, int]()  # by key, the end of a pipe that the step reads from
 
     def obey(self, told: Mapping[str, Any]) -> None:
-        """Start a step, or end one."""
+        """Start a step, let it begin, or end one."""
         if "start" in told:
-            pid = os.fork()
-            if not pid:
-                _step(told, self._ours)
-            self._running[pid] = told["start"]
-            _say(started=told["start"], pid=pid)
+            self._fork(told)
+        if told.get("begin") in self._held:
+            with contextlib.suppress(BrokenPipeError):  # it has been killed
+                os.write(self._held[told["begin"]], b"\n")
+            os.close(self._held.pop(told["begin"]))
         for pid in [pid for pid, key in self._running.items() if key == told.get("end")]:
             os.kill(pid, signal.SIGTERM)  # it is not reaped yet, so the number is its own
 
@@ -46,11 +52,26 @@ class Forks:
         for pid in list(self._running):
             gone, status = os.waitpid(pid, os.WNOHANG)
             if gone:
-                _say(ended=self._running.pop(pid), code=os.waitstatus_to_exitcode(status))
+                key = self._running.pop(pid)
+                if key in self._held:
+                    os.close(self._held.pop(key))
+                _say(ended=key, code=os.waitstatus_to_exitcode(status))
+
+    def _fork(self, told: Mapping[str, Any]) -> None:
+        waits, lets_go = os.pipe()
+        pid = os.fork()
+        if not pid:
+            for file in (lets_go, *self._held.values()):
+                os.close(file)
+            _step(told, waits, self._ours)
+        os.close(waits)
+        self._held[told["start"]], self._running[pid] = lets_go, told["start"]
+        _say(started=told["start"], pid=pid)
 
 
 def main() -> None:
     """Until the end of stdin."""
+    allow_forks()
     _load()
     woken, wakes = os.pipe()
     os.set_blocking(wakes, False)
@@ -69,6 +90,11 @@ def main() -> None:
             *lines, unread = (unread + data).split(b"\n")
             for line in lines:
                 forks.obey(json.loads(line))
+
+
+def allow_forks() -> None:
+    """Python 3.12 and later warn of a fork beside threads. The allocators' are the only ones, and look after forks; a test says so."""
+    warnings.filterwarnings("ignore", FORK_WARNING, DeprecationWarning)
 
 
 def _only_wake(_number: int, _frame: FrameType | None) -> None:
@@ -93,9 +119,11 @@ def _load() -> None:
     gc.freeze()  # what is loaded stays; it need not be copied to be looked at
 
 
-def _step(told: Mapping[str, Any], ours: tuple[int, ...]) -> NoReturn:
-    """The forked process: as if it had been started anew, in a session of its own."""
+def _step(told: Mapping[str, Any], waits: int, ours: tuple[int, ...]) -> NoReturn:
+    """The forked process: once it is let go, as if it had been started anew, in a session of its own."""
     code = 1
+    if not os.read(waits, 1):
+        os._exit(code)
     try:
         os.setsid()
         signal.set_wakeup_fd(-1)
@@ -103,7 +131,7 @@ def _step(told: Mapping[str, Any], ours: tuple[int, ...]) -> NoReturn:
         nothing, log = os.open(os.devnull, os.O_RDONLY), os.open(told["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         for file, place in ((nothing, 0), (log, 1), (log, 2)):
             os.dup2(file, place)
-        for file in (nothing, log, *ours):
+        for file in (nothing, log, waits, *ours):
             os.close(file)
         os.environ.clear()
         os.environ.update(told["environment"])
@@ -122,6 +150,18 @@ def _say(**words: Any) -> None:
     print(json.dumps(words), flush=True)
 
 
+def _to_the_end() -> NoReturn:
+    """`main`, and nothing after it: libraries complain of what was frozen."""
+    code = 1
+    try:
+        with contextlib.suppress(BrokenPipeError):  # whoever asked is gone, as at the end of stdin
+            main()
+        code = 0
+    except BaseException:  # noqa: BLE001 what Python does with what nobody catches
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    main()
-    os._exit(0)  # nothing is left to do, and libraries complain of what was frozen
+    _to_the_end()

@@ -128,10 +128,11 @@ class ObjectPath:
                 if not missing_ok:
                     raise
 
-    def remove_below(self) -> None:
-        """Delete every key below this prefix."""
+    def remove_below(self, but: str | None = None) -> None:
+        """Delete every key below this prefix, but the one that `but` adds to it."""
         for entry in list(self._below()):
-            self._at(entry).unlink(missing_ok=True)
+            if entry["path"] != f"{self.key}/{but}":
+                self._at(entry).unlink(missing_ok=True)
 
     def _at(self, entry: dict[str, Any]) -> "ObjectPath":
         return ObjectPath(self.store, entry["path"], entry)

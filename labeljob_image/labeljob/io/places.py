@@ -5,12 +5,15 @@ rename) costs it nothing, or is not asked of it here.
 """
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+
+
+P = TypeVar("P")
 
 
 class Place(Protocol):
@@ -92,14 +95,29 @@ def state_of(place: Place) -> tuple[int, int]:
     return about.st_size, about.st_mtime_ns
 
 
-def remove_folder(place: Place) -> None:
-    """Remove all that is below; nothing where nothing is. OSError, JobError: some of it cannot be removed."""
+def remove_folder(place: Place, but: str | None = None) -> None:
+    """Remove all that is below, but the file of that name; nothing where nothing is. OSError, JobError: some of it cannot be removed."""
     from labeljob.io.object_path import ObjectPath
 
     if isinstance(place, ObjectPath):
-        place.remove_below()
-    elif place.is_dir():
+        place.remove_below(but)
+    elif but is None and place.is_dir():
         shutil.rmtree(str(place))
+    elif place.is_dir():
+        for path in [one for one in place.iterdir() if one.name != but]:
+            remove_folder(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def remove_each(found: Iterable[P], remove: Callable[[P], None]) -> None:
+    """Remove one after the other; one that cannot be removed keeps no other. OSError: of the first. JobError: of an object store, which would refuse all, and ends it."""
+    first: OSError | None = None
+    for one in list(found):
+        try:
+            remove(one)
+        except OSError as error:
+            first = first or error
+    if first is not None:
+        raise first
 
 
 def refusal(place: Place, error: BaseException) -> BaseException | None:

@@ -9,7 +9,8 @@ another attempt puts the same rows in the same place.
 """
 
 from labeljob.io.delta_commits import QUARANTINE, quarantines
-from labeljob.io.places import Place, remove_folder
+from labeljob.io.left_behind import places_until
+from labeljob.io.places import Place, remove_each, remove_folder
 
 KEPT_RUNS = 10  # as many as status.runs has
 REPEATED = "repeated"
@@ -23,9 +24,6 @@ def tidy(output: Place, app_id: str, sequence: int) -> None:
         return
     folders = {folder.name: folder for folder in place.glob("*-*")}
     named = [name for name in dict.fromkeys(quarantines(output, app_id)) if name in folders]  # a rollback names a folder again, or one that is gone
-    for name, folder in folders.items():
-        number = name.partition("-")[0]
-        if number.isdecimal() and int(number) <= sequence and name not in named[:KEPT_RUNS]:
-            remove_folder(folder)
-        for left in list(folder.glob(f"{WORK}*")):
-            remove_folder(left)
+    gone = [folder for folder in places_until(output, sequence, QUARANTINE) if folder.name not in named[:KEPT_RUNS]]
+    work = [left for folder in folders.values() if folder not in gone for left in folder.glob(f"{WORK}*")]
+    remove_each([*gone, *work], remove_folder)

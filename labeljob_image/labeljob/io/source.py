@@ -9,7 +9,7 @@ import pyarrow as pa
 from labeljob.contract.columns import ColumnType
 from labeljob.resources import BATCH_BYTES, BATCH_ROWS
 
-__all__ = ["BATCH_BYTES", "BATCH_ROWS", "NAMES", "ROUNDED_UP", "ReadType", "Rows", "Source", "rebatch"]
+__all__ = ["BATCH_BYTES", "BATCH_ROWS", "NAMES", "ROUNDED_UP", "ReadType", "Rows", "Source", "one_batch", "rebatch"]
 
 NAMES: Final = "names"  # a list of text, or texts in one
 ROUNDED_UP: Final = "rounded-up"  # a timestamp, the next microsecond where it has digits below one
@@ -53,13 +53,13 @@ def rebatch(batches: Iterable[pa.RecordBatch], rows: int, most_bytes: int | None
         count += batch.num_rows
         while count >= rows:
             table = pa.Table.from_batches(held)
-            yield _one(table.slice(0, rows))
+            yield one_batch(table.slice(0, rows))
             held, count = table.slice(rows).to_batches(), count - rows
         if count and most_bytes is not None and sum(one.nbytes for one in held) >= most_bytes:
-            yield _one(pa.Table.from_batches(held))
+            yield one_batch(pa.Table.from_batches(held))
             held, count = [], 0
     if count:
-        yield _one(pa.Table.from_batches(held))
+        yield one_batch(pa.Table.from_batches(held))
 
 
 def _cut(batches: Iterable[pa.RecordBatch], most_bytes: int) -> Iterator[pa.RecordBatch]:
@@ -69,5 +69,6 @@ def _cut(batches: Iterable[pa.RecordBatch], most_bytes: int) -> Iterator[pa.Reco
         yield from (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
 
 
-def _one(table: pa.Table) -> pa.RecordBatch:
+def one_batch(table: pa.Table) -> pa.RecordBatch:
+    """All rows of a table that has some; they are copied only where they lie in several pieces."""
     return table.combine_chunks().to_batches()[0]

@@ -286,7 +286,7 @@ def statistics_of(given: Evidence, cardinality: int, gold: Any = None) -> VoteSt
         return part_known(votes, validate_gold(gold, len(votes), cardinality))
     if compact.is_needed(votes.shape[1], cardinality):
         return VoteStatistics(votes, np.ones(len(votes), dtype=np.int64), None, Totals(len(votes), votes_by_class(votes, cardinality), None))
-    return reduce_votes(votes)
+    return reduce_votes(votes, cardinality=0 if given.outcomes.shape[1] else cardinality)
 
 
 def balance_of(Y: Any, cardinality: int) -> FloatArray:

@@ -109,7 +109,7 @@ class CompiledFunctions:
         self._limits = limits
         self._classes, self._multi_label = list(function_set.classes), function_set.is_multi_label
         self._soft = {i: one.votes.probabilities for i, one in enumerate(functions) if one.votes is not None and one.votes.probabilities is not None}
-        self._levels = sum(len(given) if self._multi_label else 1 for given in self._soft.values())
+        self._levels = sum(soft_column.level_columns(function_set))
         self._max_error_rate = function_set.max_error_rate
         self.python = python_functions(function_set, python, threads)
 

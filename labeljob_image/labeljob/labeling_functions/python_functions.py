@@ -5,7 +5,6 @@ smaller pieces, down to the one that ends it, which alone is an error. One that 
 it abstains with an error on all rows that are left. The error rate decides what that means for the run, as it does for any function.
 """
 
-import time
 from collections import Counter
 from typing import Any
 
@@ -72,12 +71,12 @@ class PythonFunctions:
         """
         self._rows += rows.num_rows
         for position, function in self._functions.items():
-            start, began = 0, time.perf_counter()
+            start, began = 0, self._runtime.clock()
             for batch in rows.select(function.columns).to_batches(max_chunksize=CALL_ROWS):
                 line = raw[position, start : start + batch.num_rows]
                 line[:] = self._votes(position, batch, max(0, allowance - int((raw[position, :start] == ERROR_VOTE).sum())))
                 start += batch.num_rows
-            self._seconds[position] = self._seconds.get(position, 0.0) + time.perf_counter() - began
+            self._seconds[position] = self._seconds.get(position, 0.0) + self._runtime.clock() - began
 
     def seconds(self, rows: int) -> dict[str, float]:
         """What each function has taken so far, its failures and the way to its process included, for so many rows."""

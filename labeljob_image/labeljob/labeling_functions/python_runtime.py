@@ -1,6 +1,7 @@
 """Where `python` functions come from and what they may use; apart from what runs them, so that a step that runs none loads no Arrow."""
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -23,12 +24,14 @@ class PythonRuntime:
         memory_bytes: what functions and their libraries may take, beyond the process that calls them.
         most_ends: how often a function may end its process before it is called no more.
         tell: called with an event and its fields; none holds content of rows.
+        clock: seconds, from any moment on; how long each function takes is taken from it.
     """
 
     folders: tuple[str, ...] = (DEFAULT_FOLDER,)
     memory_bytes: int = 512 << 20
     most_ends: int = MOST_ENDS
     tell: Callable[..., None] = quiet
+    clock: Callable[[], float] = time.perf_counter
 
 
 DEFAULT_RUNTIME = PythonRuntime()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from labeljob.contract.function_set import FunctionSet
 from labeljob.labeling_functions.problem import Problem
 from labeljob.labeling_functions.scope import Scope
 from labeljob.votes import ABSTAIN, PARTIAL, BoolArray, FloatArray
@@ -28,6 +29,12 @@ def problems(probabilities: Mapping[str, str], path: str, scope: Scope) -> Itera
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if repeated:
         yield Problem(path, f"reads column {repeated[0]!r} for two classes: give each class its own")
+
+
+def level_columns(function_set: FunctionSet) -> tuple[int, ...]:
+    """How many columns of levels each enabled function has: none unless its votes are soft, then one, in a multi-label set one for each class that it names."""
+    given = [None if one.votes is None else one.votes.probabilities for one in function_set.enabled_functions]
+    return tuple(0 if one is None else len(one) if function_set.is_multi_label else 1 for one in given)
 
 
 def vectors(probabilities: Mapping[str, str], classes: list[str], rows: Any) -> tuple[FloatArray, BoolArray]:

@@ -71,46 +71,52 @@ class AnswerCounts:
         self.yes, self.no = np.zeros((functions, classes), dtype=np.int64), np.zeros((functions, classes), dtype=np.int64)
         self.judged_weight, self.right_weight = np.zeros(functions), np.zeros(functions)
 
-    def add(self, batch: VoteBatch, gold: MatchedSets) -> None:
-        """Count a batch and what is known of its rows."""
+    def add(self, batch: VoteBatch, gold: MatchedSets | None) -> None:
+        """Count a batch, and where it is given what is known of its rows."""
         voted = batch.votes != ABSTAIN
         self.rows += len(voted)
         self.covered += int(voted[:, self.voters.regular].any(axis=1).sum())
         self.errors += batch.errors.sum(axis=0)
         self.cast += voted.sum(axis=0)
-        overlapping, conflicting, judged = (np.zeros(voted.shape, dtype=bool) for _ in range(3))
+        overlapping, conflicting = (np.zeros(voted.shape, dtype=bool) for _ in range(2))
         for k, task in enumerate(self.tasks):
             answers = answers_of(task, batch.votes, batch.levels)
             answered = answers != ABSTAIN
             overlapping[:, task.functions] |= answered & (answered.sum(axis=1, keepdims=True) > 1)
             conflicting[:, task.functions] |= answered & in_conflict(answers)[:, None]
-            judged[:, task.functions] |= answered & gold.known[:, None]
             self._count(k, task.functions, answers)
-            self._judge(k, task.functions, answers, gold)
         for column in np.flatnonzero(self.voters.fallback):
-            self._add_fallback(int(column), batch.votes[:, column], gold)
+            self._count_fallback(int(column), batch.votes[:, column])
         self.overlaps += overlapping.sum(axis=0)
         self.conflicts += conflicting.sum(axis=0)
-        self.judged += judged.sum(axis=0)
         self.conflicting += int(conflicting.any(axis=1).sum())
+        if gold is not None:
+            self.judge(batch, gold)
 
     def _count(self, k: int, functions: IntArray, answers: Votes) -> None:
         self.yes[functions, k] += (answers == YES).sum(axis=0)
         self.no[functions, k] += (answers == NO).sum(axis=0)
 
-    def _judge(self, k: int, functions: IntArray, answers: Votes, gold: MatchedSets) -> None:
-        answered = (answers != ABSTAIN) & gold.known[:, None]
-        right = answered & ((answers == YES) == gold.labels[:, [k]])
-        self.judged_weight[functions] += gold.weights @ answered
-        self.right_weight[functions] += gold.weights @ right
+    def _count_fallback(self, column: int, votes: Votes) -> None:
+        self.yes[column] += np.bincount(votes[votes >= 0], minlength=len(self.tasks))
 
-    def _add_fallback(self, column: int, votes: Votes, gold: MatchedSets) -> None:
-        named = votes >= 0
-        self.yes[column] += np.bincount(votes[named], minlength=len(self.tasks))
-        known = named & gold.known
-        self.judged[column] += int(known.sum())
-        self.judged_weight[column] += gold.weights[known].sum()
-        self.right_weight[column] += gold.weights[known] @ gold.labels[known, votes[known]]
+    def judge(self, batch: VoteBatch, gold: MatchedSets) -> None:
+        """Count how right answers are on the rows whose classes are known."""
+        known = np.flatnonzero(gold.known)
+        votes, levels, labels, weights = batch.votes[known], None if batch.levels is None else batch.levels[known], gold.labels[known], gold.weights[known]
+        judged = np.zeros(votes.shape, dtype=bool)
+        for k, task in enumerate(self.tasks):
+            answers = answers_of(task, votes, levels)
+            answered = answers != ABSTAIN
+            judged[:, task.functions] |= answered
+            self.judged_weight[task.functions] += weights @ answered
+            self.right_weight[task.functions] += weights @ (answered & ((answers == YES) == labels[:, [k]]))
+        for column in np.flatnonzero(self.voters.fallback):
+            named = votes[:, column] >= 0
+            judged[:, column] |= named
+            self.judged_weight[column] += weights[named].sum()
+            self.right_weight[column] += weights[named] @ labels[named, votes[named, column]]
+        self.judged += judged.sum(axis=0)
 
     def check_errors(self, function_set: FunctionSet, total: int) -> None:
         """Raises JobError FUNCTIONS_FAILING once a function has failed on more of `total` rows than limits.maxErrorRate allows (X9)."""

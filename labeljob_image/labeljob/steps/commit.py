@@ -5,7 +5,7 @@
 
 The merge finds the digest of the content and the scores against gold, which need rows in order of id; it holds a few rows of each shard at a time. It
 reads what the shards wrote and writes nothing, unless rows of two shards share their id and may be set apart: then the files that hold them are written anew
-without them. What is refused here is removed; what only failed is left for the next attempt.
+without them. What is refused here is removed, and why is left in its place; what only failed is left for the next attempt.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +17,7 @@ import pyarrow as pa
 from labeljob.cascade import added_errors, check_input_errors
 from labeljob.content_digest import LEFT_OUT, ContentDigest
 from labeljob.contract.config import CommitTask, LabelTask
+from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import LabelResult
 from labeljob.errors import JobError
 from labeljob.io.data_files import DataFile
@@ -26,7 +27,7 @@ from labeljob.io.preflight import require_conditional_put
 from labeljob.io.quarantine_files import REPEATED
 from labeljob.io.repeated_ids import OnceOnly, Repeated
 from labeljob.io.shard_files import ShardFiles, ShardSummary
-from labeljob.io.shard_place import all_of, may_go_on
+from labeljob.io.shard_place import DECIDED
 from labeljob.io.sorted_merge import chains_of, merged
 from labeljob.quarantined_rows import repeated_rows, schema_apart
 from labeljob.schema import Held, require
@@ -38,21 +39,28 @@ from labeljob.steps.piecewise import KEPT as KEPT_VOTES
 from labeljob.steps.setting_apart import quarantine_of, require_few, too_many
 from labeljob.vote_cache.manifest import PartVotes, together
 from labeljob.vote_cache.places import VotesPlaces
+from labeljob.vote_cache.shared_ids import counted_out
+
+SAID_BY_THE_TABLE = (JobReason.SUPERSEDED, JobReason.OUTPUT_CONFLICT)  # to whoever asks again: nothing of ours stays there
 
 
 def run_commit(task: CommitTask, context: StepContext) -> LabelResult:
     """Commit once; where this run's transaction stands already, give its record again.
 
     Raises:
-        JobError: as the label step; INTERNAL_ERROR while a shard has not finished, which another attempt may find otherwise.
+        JobError: as the label step; INTERNAL_ERROR while a shard has not finished, which another attempt may find otherwise. Where these shards
+            were refused already, that again.
     """
     files = ShardFiles(context.locations.path(task.label.output), task.label, task.shards)
     try:
         result = _committed(task, files, context)
     except JobError as error:
-        if not may_go_on(error):
+        if error.reason in SAID_BY_THE_TABLE:
             with told(context.log):
                 files.discard()
+        elif error.reason in DECIDED:
+            with told(context.log):
+                files.refuse(error)
         raise
     clean_up(task.label, context)
     return result
@@ -63,7 +71,7 @@ def _committed(task: CommitTask, files: ShardFiles, context: StepContext) -> Lab
     if (record := standing(label, context)) is not None:
         return result_of(label, record)
     require_conditional_put(files.folder, label.output)
-    summaries = all_of(files.summaries())
+    summaries = files.summaries()
     check_all_read(label.data, (one.split for one in summaries), (file for one in summaries for file in one.read))
     labelling, digest = labelling_of(label, context), ContentDigest()
     held = _require_contract(label, summaries, files, labelling, context)
@@ -84,8 +92,9 @@ def _committed(task: CommitTask, files: ShardFiles, context: StepContext) -> Lab
         data = _set_apart(task, data, merge.shared, files, labelling)
     writer = DeltaWriter(files.folder, label.output, label.app_id, label.sequence, (files.attempt, data), label.partition_by)
     apart = quarantine_of(held, merge.sharing, labelling.declared, files.quarantine_uri)
-    kept = together(parts) if parts else None
-    votes = VotesPlaces(files.folder, label, task.shards).write(kept) if kept else None
+    places = VotesPlaces(files.folder, label, task.shards)
+    kept = counted_out(together(parts), merge.shared, places, context.batch_rows) if parts else None
+    votes = places.write(kept) if kept else None
     commit = commit_of(label, labelling, digest.hexdigest(), started, context, apart, kept, votes)
     return result_of(label, writer.commit(commit, labelling.columns(), labelling.schema))
 

@@ -141,7 +141,7 @@ def votes_of(task: FitTask, prepared: Prepared) -> FitVotes[FunctionCounts]:
         voting=prepared.voting,
         voters=voters,
         gold=prepared.gold,
-        new_counts=lambda: FunctionCounts(voters, len(task.function_set.classes)),
+        counts=FunctionCounts(voters, len(task.function_set.classes)),
         reducer=reducer_of(voters),
         row_of=lambda batch: reduced_rows(voters, batch.votes, batch.levels),
         levels=sum(column.soft for column in voters.side),
@@ -152,9 +152,8 @@ def votes_of(task: FitTask, prepared: Prepared) -> FitVotes[FunctionCounts]:
 def _evaluate(task: FitTask, prepared: Prepared, context: StepContext) -> Evaluated:
     """Contract check, then votes; raises before anything is written."""
     votes = votes_of(task, prepared)
-    read(votes, task, context)
-    ids, said, levels = votes.known()
-    return Evaluated(votes.voters, votes.counts, votes.statistics(), GoldVotes(ids, said, levels, prepared.gold.match(ids)), votes.looks)
+    known, gold = read(votes, task, context)
+    return Evaluated(votes.voters, votes.counts, votes.statistics(), GoldVotes(*known, gold), votes.looks)
 
 
 def _learns(task: FitTask) -> bool:

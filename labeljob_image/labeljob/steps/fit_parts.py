@@ -4,7 +4,7 @@
                                PinBroken                SchemaBroken     repeated ids    FunctionsFailing, NoCoverage
 
 The merge finds what no shard knows, in memory that does not grow with rows: an id that two parts have is in neither twice. What is refused here is
-removed; what only failed is left for the next attempt.
+removed, and why is left in its place; what only failed is left for the next attempt.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,25 +17,25 @@ from labeljob.errors import JobError
 from labeljob.io.fit_files import FitFiles, FitSummary, discard_fits_until
 from labeljob.io.parted import check_all_read
 from labeljob.io.repeated_ids import Repeated
-from labeljob.io.shard_place import all_of, may_go_on
+from labeljob.io.shard_place import DECIDED
 from labeljob.label_model import from_bytes
 from labeljob.schema import Held, require
 from labeljob.steps.clean_up import told
 from labeljob.steps.context import StepContext
-from labeljob.steps.fit_votes import FitVotes, read_rows, require_rows
+from labeljob.steps.fit_votes import FitVotes, KnownRows, read_rows, require_rows
 from labeljob.steps.label_record import ID, VOTES
 
 
-def read(votes: FitVotes[Any], task: FitTask, context: StepContext) -> None:
-    """All rows' votes.
+def read(votes: FitVotes[Any], task: FitTask, context: StepContext) -> tuple[KnownRows, Any]:
+    """All rows' votes; those whose class is known in order of id, and what is known of them.
 
     Raises:
-        JobError: SCHEMA_BROKEN, EMPTY_DATASET, FUNCTIONS_FAILING, NO_COVERAGE, PIN_BROKEN; INTERNAL_ERROR while a shard has not finished.
+        JobError: SCHEMA_BROKEN, EMPTY_DATASET, FUNCTIONS_FAILING, NO_COVERAGE, PIN_BROKEN; INTERNAL_ERROR while a shard has not finished. Where
+            these shards were refused already, that again.
     """
     if task.parts == 1:
-        read_rows(votes, task, context)
-    else:
-        _merge_shards(votes, task, FitFiles(context.locations.path(task.artifacts), task), context)
+        return read_rows(votes, task, context)
+    return _merge_shards(votes, task, FitFiles(context.locations.path(task.artifacts), task), context)
 
 
 def leaving_no_shards(task: FitTask, context: StepContext, fit: Callable[[], FitResult]) -> FitResult:
@@ -44,18 +44,19 @@ def leaving_no_shards(task: FitTask, context: StepContext, fit: Callable[[], Fit
     try:
         result = fit()
     except JobError as error:
-        if task.parts > 1 and not may_go_on(error):
+        if task.parts > 1 and error.reason in DECIDED:
             with told(context.log):
-                FitFiles(folder, task).discard()
+                FitFiles(folder, task).refuse(error)
         raise
     with told(context.log):
         FitFiles(folder, task).discard()  # of a version that was found, which may have an earlier number
+    with told(context.log):
         discard_fits_until(folder, result.version.version)
     return result
 
 
-def _merge_shards(votes: FitVotes[Any], task: FitTask, files: FitFiles, context: StepContext) -> None:
-    summaries = all_of(files.summaries())
+def _merge_shards(votes: FitVotes[Any], task: FitTask, files: FitFiles, context: StepContext) -> tuple[KnownRows, Any]:
+    summaries = files.summaries()
     check_all_read(task.data, (one.split for one in summaries), (file for one in summaries for file in one.read))
     rows = _require_contract(task, summaries, files, context)
     require_rows(rows, task)
@@ -65,7 +66,7 @@ def _merge_shards(votes: FitVotes[Any], task: FitTask, files: FitFiles, context:
             votes.add_gold_rows(batch)
     votes.check_errors(rows)
     check_input_errors(votes.voting.inputs, added_errors(one.input_errors for one in summaries), rows)
-    votes.settle()
+    return votes.settle()
 
 
 def _require_contract(task: FitTask, summaries: Sequence[FitSummary], files: FitFiles, context: StepContext) -> int:

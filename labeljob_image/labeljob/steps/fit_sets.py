@@ -93,7 +93,7 @@ def votes_of_sets(task: FitTask, voting: VotingSet, gold: SetGold) -> FitVotes[A
         voting=voting,
         voters=voters,
         gold=gold,
-        new_counts=lambda: AnswerCounts(voters, tasks),
+        counts=AnswerCounts(voters, tasks),
         reducer=VoteReducer(*width(voters, _levels(task), classes)),
         row_of=lambda batch: row_of(batch, voters, classes),
         levels=_levels(task),
@@ -103,10 +103,9 @@ def votes_of_sets(task: FitTask, voting: VotingSet, gold: SetGold) -> FitVotes[A
 def _evaluate(task: FitTask, voting: VotingSet, gold: SetGold, context: StepContext) -> Evaluated:
     """Contract check, then votes; raises before anything is written."""
     votes = votes_of_sets(task, voting, gold)
-    read(votes, task, context)
-    ids, said, levels = votes.known()
+    known, matched = read(votes, task, context)
     rows = reduced(votes.statistics(), votes.voters, len(task.function_set.classes))
-    return Evaluated(votes.voters, votes.counts.tasks, votes.counts, rows, (ids, said, levels, gold.match(ids)), votes.looks)
+    return Evaluated(votes.voters, votes.counts.tasks, votes.counts, rows, (*known, matched), votes.looks)
 
 
 def _levels(task: FitTask) -> int:

@@ -1,7 +1,7 @@
 """The fit-shard step: one part of a pinned dataset becomes statistics, and no version (C3, C5, DESIGN §4.9).
 
-    its part -> contract check -> votes -> statistics, counts, rows with gold -> summary
-                counted; ids      FunctionsFailing, on the rows of the whole table
+    its part -> contract check -> votes -> ids, statistics, counts, rows with gold -> summary
+                counted           FunctionsFailing, on the rows of the whole table
 
 What a limit or the contract says of the whole table is decided by whoever has all summaries: the fit. Where a part breaks the contract no function runs on it.
 """
@@ -52,12 +52,12 @@ def _reduce_part(task: FitTask, index: int, files: FitFiles, context: StepContex
     votes.looks.expect(part.rows)
     with files.attempt_at(index) as work, Spool(context.resources) as spool:
         held = _hold(task, part, votes, spool, context)
-        ids = files.write_rows(work, index, "ids", spool.ordered(id_column, context.batch_rows), _id_schema(task))
         votes.looks.peek(part.source, task.parts)
         errors = {} if held.is_broken else _vote(votes, part, context, timed=index == 0)
+        ids = files.write_rows(work, index, "ids", spool.ordered(id_column, context.batch_rows), _id_schema(task))  # after what may refuse the part
         gold = votes.gold_rows()
         summary = FitSummary(
-            fit_digest=task.fit_digest,
+            digest=task.fit_digest,
             shards=task.parts,
             shard=index,
             split=part.split,

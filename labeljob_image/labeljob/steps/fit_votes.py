@@ -32,7 +32,6 @@ from labeljob.steps.evaluate import checked_rows, vote_batches
 from labeljob.steps.label_record import ID, VOTES, set_aside, unpacked
 from labeljob.votes import IntArray, VoteBatch, Votes
 
-JUDGED = ("judged", "judged_weight", "right_weight")
 KnownRows = tuple[pa.Array, Votes, Levels | None]  # ids, int8 [n_gold, n_functions], int16 [n_gold, n_soft]
 
 
@@ -43,6 +42,8 @@ class Counts(Protocol):
     def cast(self) -> IntArray: ...
 
     def add(self, batch: VoteBatch, gold: Any) -> None: ...
+
+    def judge(self, batch: VoteBatch, gold: Any) -> None: ...
 
     def check_errors(self, function_set: FunctionSet, total: int) -> None: ...
 
@@ -75,24 +76,22 @@ class FitVotes(Generic[C]):
     voting: VotingSet
     voters: Voters
     gold: KnownClasses
-    new_counts: Callable[[], C]
+    counts: C
     reducer: VoteReducer
     row_of: Callable[[VoteBatch], Votes]
     levels: int
     learns: bool = False
-    counts: C = field(init=False)
     looks: Looks = field(init=False)
     _merged: VoteStatistics | None = None
     _known: list[KnownRows] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.counts, self.looks = self.new_counts(), Looks(self.voting.function_set)
+        self.looks = Looks(self.voting.function_set)
 
     def add(self, ids: pa.Array, batch: VoteBatch) -> None:
-        """Rows of one batch."""
-        matched = self.gold.match(ids)
-        self.counts.add(batch, matched)
-        chosen = matched.known
+        """Rows of one batch; how right functions are is counted by `settle`."""
+        self.counts.add(batch, None)
+        chosen = self.gold.match(ids).known
         if len(self.voters.regular):
             others = ~chosen if self.learns else np.ones(len(ids), dtype=bool)
             self.reducer.add(self.row_of(batch)[others], hashed_ids(ids)[others])
@@ -120,8 +119,7 @@ class FitVotes(Generic[C]):
 
     def gold_rows(self) -> pa.RecordBatch:
         """`known` for another process; `add_gold_rows` reads it."""
-        ids, votes, levels = self.known()
-        return set_aside(ids, VoteBatch(votes, np.zeros(votes.shape, dtype=bool), levels))
+        return set_aside(*_as_batch(self.known()))
 
     def add_gold_rows(self, rows: pa.RecordBatch) -> None:
         """Rows whose class is known, of another part."""
@@ -137,29 +135,34 @@ class FitVotes(Generic[C]):
         self.looks.add_data(self.voting.function_set, tally)
         self._merged = statistics if self._merged is None else merge(self._merged, statistics)
 
-    def settle(self) -> None:
-        """After the last row: how right functions are is counted anew, over rows in order of id; weights of gold rows need not be whole numbers.
+    def settle(self) -> tuple[KnownRows, Any]:
+        """After the last row: count how right functions are, over rows in order of id, since weights of gold rows need not be whole numbers. These rows, and what is known of them.
 
         Raises:
             JobError: NO_COVERAGE.
         """
         require_coverage(self.counts.cast[self.voters.regular])
-        ids, votes, levels = self.known()
-        judging = self.new_counts()
-        judging.add(VoteBatch(votes, np.zeros(votes.shape, dtype=bool), levels), self.gold.match(ids))
-        for name in JUDGED:
-            setattr(self.counts, name, getattr(judging, name))
+        known = self.known()
+        ids, batch = _as_batch(known)
+        matched = self.gold.match(ids)
+        self.counts.judge(batch, matched)
+        return known, matched
 
 
-def read_rows(votes: FitVotes[Any], task: FitTask, context: StepContext) -> None:
-    """The whole dataset, in one pod: contract check, then votes; raises before anything is written."""
+def _as_batch(known: KnownRows) -> tuple[pa.Array, VoteBatch]:
+    ids, votes, levels = known
+    return ids, VoteBatch(votes, np.zeros(votes.shape, dtype=bool), levels)
+
+
+def read_rows(votes: FitVotes[Any], task: FitTask, context: StepContext) -> tuple[KnownRows, Any]:
+    """The whole dataset, in one pod: contract check, then votes; raises before anything is written. See `settle`."""
     function_set, source = task.function_set, open_pinned(task.data, context.locations)
     rows = checked_rows(source, function_set, key_of(task), votes.looks, context)
     require_rows(rows, task)
     for ids, batch in vote_batches(source, rows, votes.voting, context, context.log.progress("vote", rows)):
         votes.add(ids, batch)
         votes.check_errors(rows)
-    votes.settle()
+    return votes.settle()
 
 
 def require_rows(rows: int, task: FitTask) -> None:

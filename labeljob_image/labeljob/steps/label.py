@@ -7,7 +7,8 @@ Only the artifact says which functions vote and what they are worth; the live se
 and `commit`.
 """
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 
 import pyarrow as pa
@@ -16,9 +17,10 @@ from labeljob.content_digest import ContentDigest
 from labeljob.contract.config import LabelTask
 from labeljob.contract.quarantine import Quarantine
 from labeljob.contract.result import LabelResult
+from labeljob.errors import JobError
 from labeljob.io.datasets import open_pinned
 from labeljob.io.delta_writer import DeltaWriter
-from labeljob.io.parted import check_all_read, open_whole
+from labeljob.io.parted import Part, check_all_read, open_whole
 from labeljob.io.preflight import require_conditional_put
 from labeljob.io.quarantine_files import REPEATED
 from labeljob.io.repeated_ids import OnceOnly
@@ -33,6 +35,7 @@ from labeljob.steps.labelling import Labelling, labelling_of, output_of, settled
 from labeljob.steps.piecewise import piecewise_of, with_kept_votes
 from labeljob.steps.setting_apart import Accepted, accept, quarantine_of
 from labeljob.vote_cache.places import VotesPlaces
+from labeljob.vote_cache.shared_ids import counted_out
 
 
 def run_label(task: LabelTask, context: StepContext) -> LabelResult:
@@ -55,14 +58,13 @@ def _labelled(task: LabelTask, started: datetime, context: StepContext, *, reuse
     writer, digest, shared = DeltaWriter(output, task.output, task.app_id, task.sequence, partition_by=task.partition_by), ContentDigest(), list[pa.Array]()
     part = open_whole(task.data, context.locations) if task.history_limit else None
     with (piecewise_of(task, labelling, part, source, context, reuse=reuse) or nullcontext()) as pieces, Spool(context.resources) as spool:
-        accepted = accept(source, task, labelling, context, pieces)
-        labelling.looks.peek(source)
-        if pieces is None:
-            vote(labelling, accepted.source, accepted.rows, spool, context)
-        else:
-            pieces.vote(accepted.rows, spool)
-        if pieces is not None and part is not None:
-            check_all_read(task.data, (), part.source.read())
+        with _as_pinned(task, part if pieces else None):
+            accepted = accept(source, task, labelling, context, pieces)
+            labelling.looks.peek(source)
+            if pieces is None:
+                vote(labelling, accepted.source, accepted.rows, spool, context)
+            else:
+                pieces.vote(accepted.rows, spool)
         rows = spool.ordered(ID, context.batch_rows)
         once = OnceOnly(rows, lambda some: shared.append(some.column(ID))) if accepted.sharing else rows
         labelled = output_of(labelling, once, pieces.runs if pieces else ())
@@ -70,9 +72,25 @@ def _labelled(task: LabelTask, started: datetime, context: StepContext, *, reuse
         kept = pieces.finish() if pieces else None
         broken = pieces.broken(source) if pieces else source
     apart = _set_apart(task, labelling, broken, accepted, shared, context)
-    votes = VotesPlaces(output, task, 1).write(kept) if kept else None
+    places = VotesPlaces(output, task, 1)
+    kept = counted_out(kept, shared, places, context.batch_rows) if kept else None
+    votes = places.write(kept) if kept else None
     commit = commit_of(task, labelling, digest.hexdigest(), started, context, apart, kept, votes)
     return result_of(task, writer.commit(commit, labelling.columns(), labelling.schema))
+
+
+@contextmanager
+def _as_pinned(task: LabelTask, part: Part | None) -> Iterator[None]:
+    """What is read of the part is held against the pin in the end, and before anything else is said against it: whoever wrote it anew is told so. Without a part
+    whatever is read holds itself against it. JobError PIN_BROKEN."""
+    try:
+        yield
+    except JobError:
+        if part is not None:
+            check_all_read(task.data, (), part.source.read())
+        raise
+    if part is not None:
+        check_all_read(task.data, (), part.source.read())
 
 
 def _set_apart(task: LabelTask, labelling: Labelling, source: Source, accepted: Accepted, shared: list[pa.Array], context: StepContext) -> Quarantine | None:

@@ -77,8 +77,8 @@ def commit_of(
     if task.quarantine is not None:
         metrics = metrics | {"quarantinedRows": float(apart.rows if apart else 0)}
     if kept is not None:
-        share = round(min(1.0, kept.reused_votes / (rows * outcome.functions)), 4) if rows else None
-        metrics = metrics | {"reusedRows": float(kept.reused_rows), "reusedVotes": share}
+        reused_rows, reused_votes = kept.reused(outcome.functions)
+        metrics = metrics | {"reusedRows": float(reused_rows), "reusedVotes": round(reused_votes / (rows * outcome.functions), 4) if rows else None}
     timing = {"latencySeconds": seconds, "rowsPerSecond": round(rows / seconds, 1) if seconds > 0 and rows else None}
     return Commit(
         sequence=task.sequence,

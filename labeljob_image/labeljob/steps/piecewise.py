@@ -23,6 +23,7 @@ from labeljob.io.parted import Part
 from labeljob.io.source import Source
 from labeljob.io.spool import Spool
 from labeljob.labeling_functions.fallback import mask_fallbacks
+from labeljob.labeling_functions.soft_column import level_columns
 from labeljob.looks import Looks
 from labeljob.quarantined_rows import GoodRows
 from labeljob.schema import Held, hold
@@ -31,14 +32,14 @@ from labeljob.steps.evaluate import Voting, open_voting
 from labeljob.steps.label_record import set_aside
 from labeljob.steps.labelling import Labelling
 from labeljob.vote_cache.alignment import aligned
-from labeljob.vote_cache.gathering import Gathered, Parts, Together, part_of, together
-from labeljob.vote_cache.keys import contract_key, function_keys, levels_of_each, only
+from labeljob.vote_cache.gathering import Gathered, Gatherer, Parts, Voted, gathered_votes, part_of
+from labeljob.vote_cache.keys import contract_key, function_keys, only
 from labeljob.vote_cache.looks_file import read_looks
 from labeljob.vote_cache.manifest import Found, KeptUnit, PartVotes, best_of
 from labeljob.vote_cache.outcome import outcome_of
 from labeljob.vote_cache.places import Kept, VotesPlaces
 from labeljob.vote_cache.sinks import PartSinks
-from labeljob.vote_cache.units import Chained, Planned, one_unit, plan_digest, planned, row_groups, too_small, units_of
+from labeljob.vote_cache.units import Chained, Planned, one_unit, planned, row_groups, too_small, units_of
 from labeljob.vote_cache.votes_file import ID, Columns, UnusableVotesError, VotesReader
 from labeljob.votes import IntArray, VoteBatch
 
@@ -92,7 +93,7 @@ class Piecewise:
         """As `schema.hold` of all rows, of which those of kept units are known to be good; `source` says names and types of the columns."""
         declared, hasher, rows_at_once = self._in.labelling.declared, self._in.labelling.hasher, self._in.context.batch_rows
         report, held = self._in.context.log.progress("check", None), hold(Chained(source), declared, hasher, lambda _: None, rows_at_once)
-        ids = None if take_ids is None else Together(take_ids, rows_at_once)
+        ids = None if take_ids is None else Gatherer(take_ids, rows_at_once)
         for number, one in enumerate(self._plan):
             if one.found is not None:
                 self._take_ids(one.found, ids)
@@ -111,7 +112,7 @@ class Piecewise:
         self._see_kept()
         return held
 
-    def _take_ids(self, found: Found, ids: Together | None) -> None:
+    def _take_ids(self, found: Found, ids: Gatherer | None) -> None:
         if ids is not None:
             for batch in self._kept(found, ()):
                 ids.add(batch.rename_columns([self._in.labelling.declared.id_column]))
@@ -133,7 +134,7 @@ class Piecewise:
         """As `labelling.vote`, of the rows that no value breaks."""
         labelling, report = self._in.labelling, self._in.context.log.progress("vote", total)
         check_code(labelling.voting, self._in.context.python)
-        for ids, said, parts in together(self._votes(total, timed), self._in.context.batch_rows):
+        for ids, said, parts in gathered_votes(self._votes(total, timed), self._in.context.batch_rows):
             batch = VoteBatch(mask_fallbacks(said.votes, self._fallback), said.errors, said.levels)
             labelling.count(ids, batch)
             labelling.check_errors(total)
@@ -147,7 +148,7 @@ class Piecewise:
             return None
         return np.repeat([self.runs.index(self._run_of[number]) for number, _ in parts], [rows for _, rows in parts])
 
-    def _votes(self, total: int, timed: bool) -> Iterator[tuple[pa.Array, VoteBatch, Parts]]:
+    def _votes(self, total: int, timed: bool) -> Iterator[Voted]:
         """(ids, votes of all functions, fallbacks not masked, which units they are of); what may be kept is."""
         with ExitStack() as stack:
             chosen = {one.missing for one in self._plan if one.missing}
@@ -176,7 +177,7 @@ class Piecewise:
         voting = self._in.labelling.voting if whole else only(self._in.labelling.voting, places)
         return open_voting(voting, total, self._in.context, timed=timed and whole, masked=False)
 
-    def _found_anew(self, numbers: list[int], voting: Voting) -> Iterator[tuple[pa.Array, VoteBatch, Parts]]:
+    def _found_anew(self, numbers: list[int], voting: Voting) -> Iterator[Voted]:
         """Of units of which nothing is kept, several at a time where they are small."""
         declared, unit = self._in.labelling.declared, {number: self._plan[number].unit.source for number in numbers}
         gathered = Gathered(unit[numbers[0]], [(number, GoodRows(unit[number], declared) if self._broken.get(number) else unit[number]) for number in numbers])
@@ -243,7 +244,7 @@ def piecewise_of(
     if not task.history_limit or labelling.voting.inputs:
         return None
     places = VotesPlaces(context.locations.path(task.output), task, shards)
-    columns = Columns(function_keys(labelling.voting), levels_of_each(labelling.declared))
+    columns = Columns(function_keys(labelling.voting), level_columns(labelling.declared))
     contract = contract_key(labelling.declared, source.types(), labelling.voting.key_id, (context.build, task.image))
     kept = places.kept()
     counted: dict[str | None, int] = {key: count for one in kept.manifests for key, count in one.counted.items()}
@@ -254,12 +255,12 @@ def piecewise_of(
     rows = 0 if part is None else int(part.rows * (1 - (task.quarantine or 0)))  # at least so many are looked at
     here = {unit.key for unit in units}
     files = {found.file for one in kept.manifests for found in one.found(here)}
-    usable = {file: reuse and file.expected <= rows and places.usable(file) for file in files}
-    plan = planned(units, best_of(kept.manifests, here, usable, frozenset(columns.keys)), columns.keys)
-    digest, partly = plan_digest(plan, columns.keys), sum(one.found is not None and bool(one.missing) for one in plan)
+    usable = {file: reuse and places.usable(file) for file in files}
+    plan = planned(units, best_of(kept.manifests, here, usable, frozenset(columns.keys), rows), columns.keys)
+    partly = sum(one.found is not None and bool(one.missing) for one in plan)
     anew = sum(one.found is None for one in plan)
     context.log.info("kept votes", whole=len(plan) - partly - anew, partly=partly, anew=anew)
-    sinks = PartSinks(places, task.output, places.name(shard, digest), columns, labelling.schema.field(0).type, rows // SLACK)
+    sinks = PartSinks(places, task.output, places.new_name(shard), columns, labelling.schema.field(0).type, rows // SLACK)
     return Piecewise(Setting(task, labelling, columns, places, sinks, rows // SLACK, context), plan, known, kept)
 
 

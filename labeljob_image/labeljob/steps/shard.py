@@ -65,7 +65,7 @@ def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetim
         labelling.looks.peek(part.source, task.shards)
         with files.attempt_at(index) as work, Spool(context.resources) as spool:
             if held.structure or (held.is_broken if share is None else too_many(share, held.broken, part.rows)):
-                ids = files.write_ids(work, index, _ids(source, labelling, spool, context), labelling.schema)
+                ids = files.write_rows(work, index, "ids", _ids(source, labelling, spool, context), pa.schema([labelling.schema.field(0)]))
             else:
                 if pieces is None:
                     errors = vote(labelling, source, part.rows - held.broken, spool, context, timed=index == 0)
@@ -78,7 +78,7 @@ def _label_part(task: ShardTask, index: int, files: ShardFiles, started: datetim
                     rows = broken_rows(pieces.broken(source) if pieces else part.source, declared, labelling.hasher, label.run, context.batch_rows)
                     apart = files.write_apart(work, f"{index:04d}", rows, schema_apart(declared))
             summary = ShardSummary(
-                run_digest=label.run_digest,
+                digest=label.run_digest,
                 shards=task.shards,
                 shard=index,
                 split=part.split,

@@ -2,14 +2,37 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, Source
+from labeljob.io.source import BATCH_BYTES, BATCH_ROWS, ReadType, Rows, Source, one_batch
 from labeljob.votes import VoteBatch
 
 Parts = list[tuple[int, int]]  # (number of a unit, rows of it) in the order of a batch
+Voted = tuple[pa.Array, VoteBatch, Parts]  # ids, their votes, which units they are of
+Some = TypeVar("Some")
+
+
+class Pile(Generic[Some]):
+    """Things with rows, held until one more would be above `rows`, or above `size` in bytes."""
+
+    def __init__(self, rows: int, size: int = BATCH_BYTES) -> None:
+        self._most, self._held, self._rows, self._size = (rows, size), list[Some](), 0, 0
+
+    def add(self, one: Some, rows: int, size: int = 0) -> list[Some]:
+        """Hold this, too; what was held before where both would be too much, in the order in which it came."""
+        most_rows, most_size = self._most
+        before = self.rest() if self._rows + rows > most_rows or self._size + size > most_size else []
+        self._held.append(one)
+        self._rows, self._size = self._rows + rows, self._size + size
+        return before
+
+    def rest(self) -> list[Some]:
+        """What is held, which is held no longer."""
+        held, self._held, self._rows, self._size = self._held, [], 0, 0
+        return held
 
 
 class Gathered:
@@ -24,57 +47,42 @@ class Gathered:
 
     def batches(self, columns: Mapping[str, ReadType], batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
         """Values that are not of their type are null, and not marked."""
-        held, parts, rows, size = list[pa.RecordBatch](), Parts(), 0, 0
-        for number, batch in self._read(columns, batch_rows):
-            if held and (rows + batch.num_rows > batch_rows or size + batch.nbytes > BATCH_BYTES):
-                self.parts.append(parts)
-                yield Rows(_one(held))
-                held, parts, rows, size = [], [], 0, 0
-            held.append(batch)
-            parts.append((number, batch.num_rows))
-            rows, size = rows + batch.num_rows, size + batch.nbytes
-        if held:
-            self.parts.append(parts)
-            yield Rows(_one(held))
-
-    def _read(self, columns: Mapping[str, ReadType], batch_rows: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+        pile = Pile[tuple[int, pa.RecordBatch]](batch_rows)
         for number, source in self._units:
             for part in source.batches(columns, batch_rows):
-                if part.batch.num_rows:
-                    yield number, part.batch
+                yield from self._given(pile.add((number, part.batch), part.batch.num_rows, part.batch.nbytes))
+        yield from self._given(pile.rest())
+
+    def _given(self, held: list[tuple[int, pa.RecordBatch]]) -> Iterator[Rows]:
+        if parts := [(number, batch.num_rows) for number, batch in held if batch.num_rows]:
+            self.parts.append(parts)
+            yield Rows(one_batch(pa.Table.from_batches([batch for _, batch in held])))
 
 
-class Together:
+class Gatherer:
     """Hands batches on, several at once."""
 
     def __init__(self, take: Callable[[pa.RecordBatch], None], rows: int) -> None:
-        self._take, self._most = take, rows
-        self._held, self._rows = list[pa.RecordBatch](), 0
+        self._take, self._pile = take, Pile[pa.RecordBatch](rows)
 
     def add(self, batch: pa.RecordBatch) -> None:
-        self._held.append(batch)
-        self._rows += batch.num_rows
-        if self._rows >= self._most:
-            self.flush()
+        self._hand_on(self._pile.add(batch, batch.num_rows))
 
     def flush(self) -> None:
         """What is held is handed on."""
-        if self._rows:
-            self._take(_one(self._held))
-        self._held, self._rows = [], 0
+        self._hand_on(self._pile.rest())
+
+    def _hand_on(self, held: list[pa.RecordBatch]) -> None:
+        if any(batch.num_rows for batch in held):
+            self._take(one_batch(pa.Table.from_batches(held)))
 
 
-def together(votes: Iterable[tuple[pa.Array, VoteBatch, Parts]], rows: int) -> Iterator[tuple[pa.Array, VoteBatch, Parts]]:
-    """(ids, votes, parts) of about so many rows at a time."""
-    held, count = list[tuple[pa.Array, VoteBatch, Parts]](), 0
+def gathered_votes(votes: Iterable[Voted], rows: int) -> Iterator[Voted]:
+    """The same votes, at most so many rows at a time unless they came so."""
+    pile = Pile[Voted](rows)
     for one in votes:
-        held.append(one)
-        count += len(one[0])
-        if count >= rows:
-            yield _joined(held)
-            held, count = [], 0
-    if held:
-        yield _joined(held)
+        yield from _joined(pile.add(one, len(one[0])))
+    yield from _joined(pile.rest())
 
 
 def part_of(said: VoteBatch, start: int, rows: int) -> VoteBatch:
@@ -83,15 +91,13 @@ def part_of(said: VoteBatch, start: int, rows: int) -> VoteBatch:
     return VoteBatch(said.votes[chosen], said.errors[chosen], None if said.levels is None else said.levels[chosen])
 
 
-def _joined(held: list[tuple[pa.Array, VoteBatch, Parts]]) -> tuple[pa.Array, VoteBatch, Parts]:
-    if len(held) == 1:
-        return held[0]
+def _joined(held: list[Voted]) -> Iterator[Voted]:
+    """All as one, none of nothing."""
+    if len(held) < 2:
+        yield from held
+        return
     levels = [said.levels for _, said, _ in held if said.levels is not None]
     votes = VoteBatch(
         np.concatenate([said.votes for _, said, _ in held]), np.concatenate([said.errors for _, said, _ in held]), np.concatenate(levels) if levels else None
     )
-    return pa.concat_arrays([ids for ids, _, _ in held]), votes, [part for _, _, parts in held for part in parts]
-
-
-def _one(held: list[pa.RecordBatch]) -> pa.RecordBatch:
-    return held[0] if len(held) == 1 else pa.Table.from_batches(held).combine_chunks().to_batches()[0]
+    yield pa.concat_arrays([ids for ids, _, _ in held]), votes, [part for _, _, parts in held for part in parts]

@@ -52,14 +52,6 @@ def unit_key(contract: str, identity: object) -> str:
     return digest_of([contract, identity])[:CHARACTERS]
 
 
-def levels_of_each(declared: FunctionSet) -> tuple[int, ...]:
-    """How many columns of levels each enabled function's soft votes have; 0 where it has none."""
-    return tuple(
-        0 if one.votes is None or one.votes.probabilities is None else len(one.votes.probabilities) if declared.is_multi_label else 1
-        for one in declared.enabled_functions
-    )
-
-
 def only(voting: VotingSet, places: Sequence[int]) -> VotingSet:
     """The set with these of its enabled functions alone. What a fallback says is not masked then, so none is one."""
     enabled = voting.function_set.enabled_functions

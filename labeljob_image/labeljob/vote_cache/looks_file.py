@@ -21,14 +21,14 @@ class LooksSink:
     """Writes a file, unit after unit."""
 
     def __init__(self, place: Place) -> None:
-        self._sink, self.rows = ParquetSink(place, SCHEMA, write_page_checksum=True, use_dictionary=False, write_statistics=False), 0
+        self._sink, self._groups = ParquetSink(place, SCHEMA, write_page_checksum=True, use_dictionary=False, write_statistics=False), 0
 
     def write(self, looks: Looks) -> int:
-        """Its row."""
+        """Its row, which is a row group."""
         sample, scan = looks.to_bytes()
         self._sink.write(pa.RecordBatch.from_arrays([pa.array([sample], pa.binary()), pa.array([scan], pa.binary())], schema=SCHEMA))
-        self.rows += 1
-        return self.rows - 1
+        self._groups += 1
+        return self._groups - 1
 
     def finish(self) -> int:
         """Size of the file in bytes."""

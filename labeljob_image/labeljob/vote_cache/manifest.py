@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import model_validator
 
@@ -28,7 +29,7 @@ class KeptUnit(Wire):
         file: its place among the files beside. groups: first row group, and how many.
         looks: its row in the file of looks.
         lacks: places of functions whose column is not kept here.
-        run: name of the run that labelled its rows, in the version that this manifest goes with.
+        run: name of the run that labelled its rows, in the version that this manifest goes with; empty where some of them share their id and are not in it.
     """
 
     key: str
@@ -49,15 +50,18 @@ class PartVotes(Wire):
     """What a part of a run, or all of it, keeps and has taken again.
 
     Attributes:
+        taken: of each unit, rows that are labelled, and how many votes of each were kept.
         counted: key of a file -> its row groups, where that is not asked of the file each time.
-        reused_rows: rows all of whose votes were kept. reused_votes: votes that were.
     """
 
     files: tuple[VotesFile, ...] = ()
     units: tuple[KeptUnit, ...] = ()
+    taken: tuple[tuple[int, int], ...] = ()
     counted: dict[str, int] = {}
-    reused_rows: int = 0
-    reused_votes: int = 0
+
+    def reused(self, functions: int) -> tuple[int, int]:
+        """(rows all of whose votes were kept, votes that were), where so many functions vote on each."""
+        return sum(rows for rows, votes in self.taken if votes == functions), sum(rows * votes for rows, votes in self.taken)
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Found:
 class Manifest(Wire):
     """All units of a committed run that have votes kept, and the model version that labelled them."""
 
-    format_version: int = 1
+    format_version: Literal[1] = 1
     model_sha256: str
     files: tuple[VotesFile, ...] = ()
     units: tuple[KeptUnit, ...] = ()
@@ -103,9 +107,8 @@ def together(parts: Sequence[PartVotes]) -> PartVotes:
     return PartVotes(
         files=tuple(places),
         units=tuple(units),
+        taken=tuple(one for part in parts for one in part.taken),
         counted={key: count for part in parts for key, count in part.counted.items()},
-        reused_rows=sum(part.reused_rows for part in parts),
-        reused_votes=sum(part.reused_votes for part in parts),
     )
 
 
@@ -117,13 +120,17 @@ def manifest_of(whole: PartVotes, model_sha256: str) -> Manifest:
     return Manifest(model_sha256=model_sha256, files=tuple(whole.files[place] for place in used), units=units, counted=whole.counted)
 
 
-def best_of(manifests: Iterable[Manifest], keys: Collection[str], usable: Mapping[VotesFile, bool], wanted: frozenset[str]) -> dict[str, Found]:
-    """For each of these units the manifest that has most of the wanted functions, the newest of those that have as many; manifests come newest first."""
+def best_of(manifests: Iterable[Manifest], keys: Collection[str], usable: Mapping[VotesFile, bool], wanted: frozenset[str], rows: int) -> dict[str, Found]:
+    """For each of these units the manifest that has most of the wanted functions, the newest of those that have as many; manifests come newest first.
+
+    Args:
+        rows: that are looked at at least; what was seen of a unit must be enough for them.
+    """
     best: dict[str, Found] = {}
     for manifest in manifests:
         for found in manifest.found(keys):
             held = best.get(found.unit.key)
             more = len(found.functions & wanted) > (0 if held is None else len(held.functions & wanted))
-            if more and usable[found.file]:
+            if more and usable[found.file] and found.file.expected <= rows:
                 best[found.unit.key] = found
     return best

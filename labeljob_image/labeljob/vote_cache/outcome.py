@@ -15,15 +15,12 @@ def outcome_of(
     """
     files = [] if written is None else [written]
     files += list(dict.fromkeys(one.found.file for one in plan if one.found is not None and not one.missing))
-    places, kept, reused = {file: number for number, file in enumerate(files)}, list[KeptUnit](), [one for one in plan if one.found is not None]
+    places, kept, taken = {file: number for number, file in enumerate(files)}, list[KeptUnit](), list[tuple[int, int]]()
     for number, (one, run) in enumerate(zip(plan, run_of, strict=True)):
         if number in units and written is not None:
             kept.append(units[number].model_copy(update={"file": places[written], "run": run}))
+            taken.append((units[number].rows, functions - len(one.missing)))
         elif one.found is not None and not one.missing:
             kept.append(one.found.unit.model_copy(update={"file": places[one.found.file], "run": run}))
-    return PartVotes(
-        files=tuple(files),
-        units=tuple(kept),
-        reused_rows=sum(one.found.unit.rows for one in reused if one.found and not one.missing),
-        reused_votes=sum(one.found.unit.rows * (functions - len(one.missing)) for one in reused if one.found),
-    )
+            taken.append((one.found.unit.rows, functions))
+    return PartVotes(files=tuple(files), units=tuple(kept), taken=tuple(taken))

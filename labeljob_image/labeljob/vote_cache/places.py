@@ -2,11 +2,12 @@
 
     output/_labelplane/votes/
       <sequence>-<attempt>-<digest>.json                  the manifest of a run, which its commit names; with the digest of its content
-      <sequence>-<attempt>-<shard>-<plan>.parquet         votes, and with -looks at its end what was seen of the rows (`looks`)
+      <sequence>-<attempt>-<shard>-<random>.parquet       votes, and with -looks at its end what was seen of the rows (`looks`)
       <file>.work-<random>                                a file at work, of an attempt that runs or was killed
 
-<plan> is a digest of what is evaluated and what is taken from where: attempts that differ in it write different files. Nothing counts that the manifest of a
-commit does not name. What is not there, has another size or cannot be read is not kept, and its rows are evaluated.
+Each attempt writes files of its own, so that one that is finished stays as it is: what a function fails on, and so what is kept, may differ where a call takes too
+long in one of them. Nothing counts that the manifest of a commit does not name. What is not there, has another size or cannot be read is not kept, and its rows are
+evaluated.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from deltalake.exceptions import DeltaError
@@ -42,10 +44,10 @@ class Kept:
     current: Manifest | None = None
 
     def runs(self, model_sha256: str) -> dict[str, str]:
-        """Name of the run that labelled the rows of each unit that stands in the output, labelled by this model version and by all its functions."""
+        """Name of the run that labelled the rows of each unit, where all of them stand in the output, labelled by this model version and by all its functions."""
         if self.current is None or self.current.model_sha256 != model_sha256:
             return {}
-        return {unit.key: unit.run for unit in self.current.units if not unit.lacks}
+        return {unit.key: unit.run for unit in self.current.units if unit.run and not unit.lacks}
 
 
 class VotesPlaces:
@@ -56,9 +58,9 @@ class VotesPlaces:
         self._prefix = f"{task.sequence:08d}-{digest_of([task.run_digest, task.sequence, shards])[:ATTEMPT_CHARACTERS]}"
         self.folder = output / RUNS / FOLDER
 
-    def name(self, shard: int, plan: str) -> str:
-        """Of the files of a shard, without their ends."""
-        return f"{self._prefix}-{shard:04d}-{plan}"
+    def new_name(self, shard: int) -> str:
+        """Of files of a shard that nobody else has written, without their ends."""
+        return f"{self._prefix}-{shard:04d}-{uuid.uuid4().hex}"
 
     def votes(self, name: str) -> Place:
         return self.folder / f"{name}.parquet"
@@ -129,19 +131,14 @@ class VotesPlaces:
                 self.folder.parent.rmdir()
 
     def _named(self) -> tuple[str | None, list[str]]:
-        """(manifest of the last commit, those of the newest commits, each once): as many as are kept."""
+        """(manifest of the last commit, those that the last `historyLimit` commits name, newest first and each once); no more of the log is read."""
         if not self._task.history_limit:
             return None, []
-        current, names = None, dict[str, None]()
         try:
-            for number, name in enumerate(votes_named(self._output, self._task.app_id)):
-                current = name if number == 0 else current
-                names |= {} if name is None else {name: None}
-                if len(names) == self._task.history_limit:
-                    break
+            names = list(islice(votes_named(self._output, self._task.app_id), self._task.history_limit))
         except DeltaError:  # there is no version yet
             return None, []
-        return current, list(names)
+        return next(iter(names), None), [name for name in dict.fromkeys(names) if name is not None]
 
     def _read(self, name: str) -> Manifest | None:
         try:

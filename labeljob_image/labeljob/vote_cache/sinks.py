@@ -15,7 +15,7 @@ from labeljob.vote_cache.votes_file import Columns, VotesSink
 
 
 class PartSinks:
-    """Votes and looks of the units that are kept; a failure leaves nothing."""
+    """Votes and looks of the units that are kept; a failure leaves nothing at work."""
 
     def __init__(self, places: VotesPlaces, uri: str, name: str, columns: Columns, id_type: pa.DataType, expected: int) -> None:
         self._places, self._uri, self._name, self._columns, self._id_type, self._expected = places, uri, name, columns, id_type, expected
@@ -48,8 +48,8 @@ class PartSinks:
             file = VotesFile(
                 name=self._name, size=votes.finish(), looks_size=looks.finish(), functions=self._columns.distinct, expected=self._expected
             )
-            self._votes = self._looks = None
             self._places.put([(looks_at_work, self._places.looks(self._name)), (at_work, self._places.votes(self._name))])
+        self._votes = self._looks = None
         return file
 
     def abandon(self) -> None:

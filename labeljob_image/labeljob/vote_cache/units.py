@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from labeljob.contract.datasets import DatasetPin
-from labeljob.contract.digests import digest_of
 from labeljob.io.parted import Part
 from labeljob.io.parts import WHOLE, Piece
 from labeljob.io.source import BATCH_ROWS, ReadType, Rows, Source
@@ -14,7 +13,6 @@ from labeljob.vote_cache.keys import unit_key
 from labeljob.vote_cache.manifest import Found
 
 FEW, LEAST_ROWS = 64, 4096
-PLAN_CHARACTERS = 16
 
 
 @dataclass(frozen=True)
@@ -94,9 +92,3 @@ def planned(units: Sequence[Unit], best: Mapping[str, Found], keys: Sequence[str
         else:
             plan.append(Planned(unit, None, every))
     return plan
-
-
-def plan_digest(plan: Sequence[Planned], keys: Sequence[str]) -> str:
-    """Equal for attempts that write the same files."""
-    said = [[one.unit.key, None if one.found is None else [one.found.file.name, *one.found.unit.groups], one.missing] for one in plan]
-    return digest_of([said, list(keys)])[:PLAN_CHARACTERS]

@@ -217,7 +217,8 @@ class JobPins(Wire):
 
     request: Annotated[str, Field(description="Digest of what was asked; the pins hold as long as it does.")]
     scope: Annotated[
-        str | None, Field(description="Digest of what was asked but for the model's version, shards, maxParallelism and the schedule: while it holds, a run under way goes on.")
+        str | None,
+        Field(description="Digest of what was asked but for the model's version, shards, maxParallelism, historyLimit and the schedule: while it holds, a run under way goes on."),
     ] = None
     input: DatasetPin
     gold_data: DatasetPin | None = None
@@ -242,7 +243,7 @@ class LabelJobStatus(Wire):
 
     observed_generation: int = -1
     last_handled_reconcile_at: str | None = None
-    next_schedule_time: Annotated[str | None, Field(description="When a scheduled job looks at its data again.")] = None
+    next_schedule_time: Annotated[str | None, Field(description="When a scheduled job looks at its data again; absent where no tick follows.")] = None
     pins: JobPins | None = None
     run: Run | None = None
     metrics: Metrics | None = None

@@ -2,19 +2,18 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from labeljob.contract.base import Wire
+from labelplane.api.quantities import QUANTITY_CHARACTERS, QUANTITY_PATTERN, known_quantity
 
 ENV_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 Quantity = Annotated[
     str | int,
+    BeforeValidator(known_quantity),
     Field(
         description="A Kubernetes quantity such as 500m or 2Gi.",
-        json_schema_extra={
-            "x-kubernetes-int-or-string": True,
-            "pattern": r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$",
-        },
+        json_schema_extra={"x-kubernetes-int-or-string": True, "pattern": QUANTITY_PATTERN, "maxLength": QUANTITY_CHARACTERS},
     ),
 ]
 

@@ -25,6 +25,7 @@ from labelplane.cli.verdicts import show_verdicts
 from labelplane.cli.versions import diff as diff_versions
 from labelplane.cli.versions import rollback as restore_version
 from labelplane.cli.workspace import claims, in_order, state_folder
+from labelplane.cluster.local_starts import StartError
 from labelplane.cluster.local_store import LocalStore
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Weak supervision, versioned: the manifests of a cluster on your laptop.")
@@ -177,10 +178,10 @@ def _is_json(output: str, other: str = "table") -> bool:
 
 
 def main() -> None:
-    """Entry point: an error of the user's ends with one line and exit code 2."""
+    """Entry point: an error of the user's, or of the machine, ends with one line and exit code 2."""
     try:
         app()
-    except ManifestError as error:
+    except (ManifestError, StartError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:  # a file or folder of the user's that cannot be read or written

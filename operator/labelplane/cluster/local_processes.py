@@ -2,8 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +12,8 @@ from typing import Any
 from labeljob.contract.config import FUNCTIONS_VARIABLE, INDEX_VARIABLE, SHARERS_VARIABLE
 from labeljob.contract.reasons import ExitCode
 from labeljob.contract.result import JobResult
-from labelplane.cluster.local_starts import Child, Preloaded, started_alone
+from labelplane.cluster.local_orphans import birth_of, code_of_orphan
+from labelplane.cluster.local_starts import LOST, Child, Preloaded, started_alone
 
 ATTEMPTS = 4
 FINAL = (0, ExitCode.BAD_SPEC, ExitCode.BAD_DATA, ExitCode.NO_ROOM)
@@ -41,7 +40,9 @@ class Processes:
         if record["exit"] is not None:
             return record
         child = self.children.get(name)
-        code = child.poll() if child is not None else _code_of_orphan(self.root / name, record)
+        code = child.poll() if child is not None else LOST
+        if code == LOST:
+            code = code_of_orphan(self.root / name, record)
         if code is None:
             return record
         if child is not None:  # how long one of an earlier command line ran, nobody knows
@@ -60,9 +61,9 @@ class Processes:
     def end(self, name: str) -> None:
         """End the child, if it runs, and forget it."""
         child = self.children.pop(name, None)
-        if child is not None and child.poll() is None:
+        if child is not None:
             child.terminate()
-            child.wait()
+            self._wait(name, child)
 
     def running(self) -> frozenset[str]:
         """Names of the children that run."""
@@ -71,12 +72,15 @@ class Processes:
     def stop(self) -> None:
         """End all of them."""
         for child in self.children.values():
-            if child.poll() is None:
-                child.terminate()
-        for child in self.children.values():
-            child.wait()
+            child.terminate()
+        for name, child in self.children.items():
+            self._wait(name, child)
         if self.preloaded is not None:
             self.preloaded.close()
+
+    def _wait(self, name: str, child: Child) -> None:
+        if child.wait() == LOST:
+            code_of_orphan(self.root / name, read_record(self.root / name))
 
     def _launch(self, name: str, record: Record) -> None:
         folder = self.root / name
@@ -88,9 +92,10 @@ class Processes:
         (folder / "log").touch()
         start = started_alone if self.preloaded is None else self.preloaded.start
         child = start(arguments, environment, folder / "log")
-        self.children[name] = child
-        started = {"pid": child.pid, "birth": _birth(child.pid), "launched": now(), "attempts": record["attempts"] + 1, "exit": None}
+        started = {"pid": child.pid, "birth": birth_of(child.pid), "launched": now(), "attempts": record["attempts"] + 1, "exit": None}
         write_record(folder, record | started)
+        self.children[name] = child
+        child.begin()
 
 
 def environment_of(functions: Path | None) -> dict[str, str]:
@@ -117,30 +122,3 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> None:
 def now() -> str:
     """The time, as records hold it."""
     return datetime.now(UTC).isoformat()
-
-
-def _birth(pid: int) -> str | None:
-    """When the process began, as the system tells it; None when there is no such process. A pid alone may be another's by now."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except FileNotFoundError:
-        if Path("/proc/self/stat").exists():
-            return None
-    said = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout.strip()
-    return said or None
-
-
-def _code_of_orphan(folder: Path, record: Mapping[str, Any]) -> int | None:
-    """A job whose command line is gone: what it reported, else ended as by a kill."""
-    result = folder / "result.json"
-    if result.exists() and result.stat().st_size:
-        failure = JobResult.model_validate_json(result.read_text()).failure
-        return 0 if failure is None else int(ExitCode.TRANSIENT)
-    pid = int(record["pid"])
-    if record.get("birth") is None or _birth(pid) != record["birth"]:
-        return -signal.SIGKILL  # it is gone, and its number may be another's
-    try:
-        os.kill(pid, signal.SIGTERM)
-    except ProcessLookupError:
-        return -signal.SIGKILL
-    return -signal.SIGTERM

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 READ = 1 << 16
+LOST = 256  # in place of an exit code: nobody can tell any more how it ended, nor whether
+
+
+class StartError(Exception):
+    """A step cannot be started; what to do is said."""
 
 
 class Child(Protocol):
@@ -19,21 +23,31 @@ class Child(Protocol):
 
     pid: int
 
+    def begin(self) -> None:
+        """Let it do its work: its pid is noted, so that whoever comes later finds it."""
+
     def poll(self) -> int | None:
-        """Its exit code when it has ended, negative for a signal."""
+        """Its exit code when it has ended, negative for a signal, or LOST."""
 
     def terminate(self) -> None:
         """SIGTERM."""
 
     def wait(self) -> int:
-        """The exit code, once it has ended."""
+        """The exit code, once it has ended, or LOST."""
+
+
+class _Alone(subprocess.Popen[bytes]):
+    """A step in a process that nothing holds: it has begun already."""
+
+    def begin(self) -> None:
+        """Nothing."""
 
 
 def started_alone(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Child:
     """A step in a process that loads everything itself."""
     command = [sys.executable, "-m", "labeljob.run", *arguments]
     with log.open("ab") as file:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True, env=dict(environment))
+        return _Alone(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True, env=dict(environment))
 
 
 class _Server:
@@ -77,7 +91,11 @@ class Preloaded:
         self._started = 0
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Child:
-        """Fork a step. ChildProcessError: the process that forks cannot be started."""
+        """Fork a step, and hold it until it is let begin; where this process ends before, the step does nothing.
+
+        Raises:
+            StartError: the process that forks has ended.
+        """
         if self._server is not None and self._server.process.poll() is not None:
             self.close()
         server = self._server = self._server or _Server()
@@ -87,7 +105,7 @@ class Preloaded:
             server.tell({"start": key, "arguments": list(arguments), "environment": dict(environment), "log": str(log.absolute())})
         while key not in server.pids:
             if not server.listen(wait=True):
-                raise ChildProcessError("the process that a job's steps are forked from has ended: what it said stands above; run the command again")
+                raise StartError("the process that a job's steps are forked from has ended: what it said stands above; run the command again")
         return _Forked(server, key, server.pids[key])
 
     def close(self) -> None:
@@ -99,18 +117,20 @@ class Preloaded:
 
 @dataclass
 class _Forked:
-    """A step of a server; when that is gone, nobody can tell how it ended, and it counts as killed."""
+    """A step of a server; when that is gone, the step is lost, though it may go on."""
 
     _server: _Server
     _key: str
     pid: int
 
+    def begin(self) -> None:
+        self._tell("begin")
+
     def poll(self) -> int | None:
         return self._ended(wait=False)
 
     def terminate(self) -> None:
-        with contextlib.suppress(BrokenPipeError, ValueError):  # it is gone, or closed
-            self._server.tell({"end": self._key})
+        self._tell("end")
 
     def wait(self) -> int:
         code = None
@@ -118,8 +138,12 @@ class _Forked:
             code = self._ended(wait=True)
         return code
 
+    def _tell(self, word: str) -> None:
+        with contextlib.suppress(BrokenPipeError, ValueError):  # it is gone, or closed
+            self._server.tell({word: self._key})
+
     def _ended(self, *, wait: bool) -> int | None:
         codes = self._server.codes
         if self._key not in codes and (self._server.process.stdout is None or self._server.process.stdout.closed or not self._server.listen(wait=wait)):
-            return codes.get(self._key, -signal.SIGKILL)
+            return codes.get(self._key, LOST)
         return codes.get(self._key)

@@ -14,7 +14,7 @@ from labelplane.plan.drift import drifted
 from labelplane.plan.job_context import JobContext, job_context, without_progress
 from labelplane.plan.job_intents import label_intent, resolve_intent, run_job_names, shards_intent
 from labelplane.plan.job_pins import job_pins
-from labelplane.plan.job_progress import Progress, progress
+from labelplane.plan.job_progress import Progress, progress, under_way
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
 from labelplane.plan.objectives import missed_objectives
 from labelplane.plan.observed import Observed
@@ -62,11 +62,8 @@ def _refuse(resource: LabelJob, settings: Settings) -> None:
 
 def _finishes_first(context: JobContext, pins: JobPins) -> bool:
     """A run under way finishes on its pins when only the model, a tick, or what changes no label (`WITHOUT_EFFECT`) is another."""
-    if pins.scope != context.scope:
-        return False
-    jobs = [job for name in run_job_names(context, pins) if (job := context.observed.job(name)) is not None]
     recorded = context.status.run is not None and context.status.run.sequence == pins.sequence
-    return bool(jobs) and not recorded and all(job.state != "failed" for job in jobs)
+    return pins.scope == context.scope and not recorded and under_way(context.observed, run_job_names(context, pins))
 
 
 def _resolve(context: JobContext) -> Plan:
@@ -88,11 +85,11 @@ def _label(context: JobContext, pins: JobPins) -> Plan:
     status = context.status
     if status.run is not None and (status.run.sequence, status.run.digest) == (pins.sequence, pins.run_digest):
         return Plan(_ready(context, status), status)
-    alone = pins.shards == 1
-    step = progress(context.observed, label_intent(context, pins), ControlReason.LABELING, now=context.now) if alone else sharded(context, pins)
+    shards = shards_intent(context, pins) if pins.shards > 1 else None
+    step = progress(context.observed, label_intent(context, pins), ControlReason.LABELING, now=context.now) if shards is None else sharded(context, pins, shards)
     if step.result is None or step.result.label is None:
         plan = _pending(context, step)
-        return plan if alone else with_progress(plan, context.observed, shards_intent(context, pins), context.resource.status.progress, now=context.now)
+        return plan if shards is None else with_progress(plan, context.observed, shards, context.resource.status.progress, now=context.now)
     spent = pod_seconds(context.observed, run_job_names(context, pins))
     status = with_commit(context.resource, pins, step.result.label.commit, spent)
     return Plan(_ready(context, status), status, requeue_after=0)

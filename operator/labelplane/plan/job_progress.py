@@ -1,5 +1,6 @@
 """How far a Job is that must exist: make it, wait for it, or read what came of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -58,6 +59,12 @@ def progress(observed: Observed, intent: JobIntent, reason: ControlReason, *, no
     if job.state == "succeeded":
         return _succeeded(job, reason) if job.indexes is None else _all_done(job, job.indexes, reason)
     return _without_pod(job, reason, now) if job.without_pod else _under_work(observed, job, reason, now)
+
+
+def under_way(observed: Observed, names: Iterable[str]) -> bool:
+    """Whether work of these Jobs goes on: some of them is there, and none has failed or lost a part."""
+    jobs = [job for name in names if (job := observed.job(name)) is not None]
+    return bool(jobs) and not any(job.state == "failed" or _has_lost_a_part(job) for job in jobs)
 
 
 def _under_work(observed: Observed, job: ObservedJob, reason: ControlReason, now: datetime) -> Progress:

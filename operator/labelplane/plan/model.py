@@ -13,12 +13,12 @@ from labeljob.contract.result import JobResult, ModelVersion, ResolveResult, Sta
 from labelplane.api.label_model import LabelModel, LabelModelStatus, ModelPins
 from labelplane.api.reasons import ControlReason
 from labelplane.errors import Stalled
-from labelplane.plan.actions import Outcome, Plan, soonest
+from labelplane.plan.actions import JobIntent, Outcome, Plan, soonest
 from labelplane.plan.dependence import repeating
 from labelplane.plan.fit_notes import adversarial, remarks
 from labelplane.plan.function_set import functions_of
 from labelplane.plan.inputs import refuse_cycle
-from labelplane.plan.job_progress import Progress, progress
+from labelplane.plan.job_progress import Progress, progress, under_way
 from labelplane.plan.lifetimes import DEFAULT_SECONDS, expired
 from labelplane.plan.model_context import ModelContext, model_context
 from labelplane.plan.model_intents import fit_intent, fit_job_names, parameters_of, resolve_intent, shards_intent
@@ -54,10 +54,7 @@ def plan_label_model(resource: LabelModel, observed: Observed, *, now: datetime,
 
 def _finishes_first(context: ModelContext, pins: ModelPins) -> bool:
     """A fit under way finishes on its pins when nothing but the number of pods has changed."""
-    if pins.scope != context.scope or _is_recorded(context.status, pins):
-        return False
-    jobs = [job for name in fit_job_names(context, pins) if (job := context.observed.job(name)) is not None]
-    return bool(jobs) and all(job.state != "failed" for job in jobs)
+    return pins.scope == context.scope and not _is_recorded(context.status, pins) and under_way(context.observed, fit_job_names(context, pins))
 
 
 def _is_recorded(status: LabelModelStatus, pins: ModelPins) -> bool:
@@ -146,10 +143,11 @@ def _fit(context: ModelContext, pins: ModelPins) -> Plan:
     if _is_recorded(status, pins):
         suspended = "spec.refit.suspend: no new version is fitted" if context.resource.spec.refit_suspended else None
         return Plan(replace(_ready(status), suspended=suspended), status)
-    step = _fitted(context, pins)
+    shards = shards_intent(context, pins) if pins.shards > 1 else None
+    step = _fitted(context, fit_intent(context, pins), shards)
     if step.result is None or step.result.fit is None:
         plan = _pending(context, step)
-        return plan if pins.shards == 1 else with_progress(plan, context.observed, shards_intent(context, pins), context.resource.status.progress, now=context.now)
+        return plan if shards is None else with_progress(plan, context.observed, shards, context.resource.status.progress, now=context.now)
     version = step.result.fit.version
     lines = [VersionLine(version=entry.version, fit_digest=entry.digest, fitted_at=entry.fitted_at) for entry in status.versions]
     made = VersionLine(version=version.version, fit_digest=version.fit_digest, fitted_at=version.fitted_at)
@@ -161,12 +159,11 @@ def _fit(context: ModelContext, pins: ModelPins) -> Plan:
     return Plan(_ready(serving), serving, requeue_after=None if pins.request == context.request else 0)
 
 
-def _fitted(context: ModelContext, pins: ModelPins) -> Progress:
+def _fitted(context: ModelContext, fit: JobIntent, shards: JobIntent | None) -> Progress:
     """Where the fit stands; its result is the version."""
-    fit = fit_intent(context, pins)
-    if pins.shards == 1:
+    if shards is None:
         return progress(context.observed, fit, ControlReason.FITTING, now=context.now)
-    return in_shards(context.observed, shards_intent(context, pins), ControlReason.FITTING, fit, ControlReason.FITTING, now=context.now)
+    return in_shards(context.observed, shards, ControlReason.FITTING, fit, ControlReason.FITTING, now=context.now)
 
 
 def _pending(context: ModelContext, step: Progress) -> Plan:

@@ -1,6 +1,7 @@
 """The plan of any resource: dispatch by kind, and one place where an error becomes an outcome."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from labeljob.contract.base import Wire
@@ -40,7 +41,7 @@ def _on_schedule(plan: Plan, observed: Observed, now: datetime) -> Plan:
     try:
         return at_next_tick(plan, parse_label_job(observed.resource), now)
     except Stalled:  # a spec that cannot be read has no schedule
-        return plan
+        return replace(plan, status=plan.status.model_copy(update={"next_schedule_time": None}))
 
 
 def _planner(observed: Observed, now: datetime, settings: Settings) -> Callable[[], Plan]:

@@ -38,12 +38,11 @@ def on_schedule(plan: Plan, resource: LabelJob, now: datetime) -> Plan:
 
 
 def at_next_tick(plan: Plan, resource: LabelJob, now: datetime) -> Plan:
-    """The plan, with the next tick to look again at, whatever holds the job up until then."""
+    """The plan, with the next tick to look again at, whatever holds the job up until then; without one where no tick follows."""
     following = _following(resource, now)
-    if following is None:
-        return plan
-    status = plan.status.model_copy(update={"next_schedule_time": _text(following)})
-    return replace(plan, status=status, requeue_after=soonest(plan.requeue_after, (following - now).total_seconds()))
+    status = plan.status.model_copy(update={"next_schedule_time": None if following is None else _text(following)})
+    due = None if following is None else (following - now).total_seconds()
+    return replace(plan, status=status, requeue_after=soonest(plan.requeue_after, due))
 
 
 def _following(resource: LabelJob, now: datetime) -> datetime | None:

@@ -12,16 +12,15 @@ from labelplane.api.reasons import ControlReason
 from labelplane.api.sharding import RunProgress
 from labelplane.plan.actions import JobIntent, Plan, soonest
 from labelplane.plan.job_context import JobContext
-from labelplane.plan.job_intents import commit_intent, shards_intent
+from labelplane.plan.job_intents import commit_intent
 from labelplane.plan.job_progress import Progress, progress
 from labelplane.plan.observed import Observed, ObservedJob
 
 WRITE_SECONDS = 5.0  # between two writes of a run's progress: a thousand shards that end in a minute are a dozen writes
 
 
-def sharded(context: JobContext, pins: JobPins) -> Progress:
+def sharded(context: JobContext, pins: JobPins, shards: JobIntent) -> Progress:
     """Where a run stands; its result is the commit's."""
-    shards = shards_intent(context, pins)
     commit = commit_intent(context, pins, spent_seconds=_spent(context.observed.job(shards.name)))
     return in_shards(context.observed, shards, ControlReason.LABELING, commit, ControlReason.COMMITTING, now=context.now)
 

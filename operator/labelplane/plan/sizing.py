@@ -10,11 +10,9 @@ Measured with twelve functions (ADR 0029): sixteen times the data take about twi
 Votes take room, too: above twelve functions the bytes count as many times more as there are functions.
 """
 
-from collections.abc import Mapping
-
 from labeljob.contract.function_set import FunctionSet
 from labelplane.api.quantities import amount
-from labelplane.api.runtime import Quantity, Resources, Runtime
+from labelplane.api.runtime import Resources, Runtime
 
 FUNCTIONS = 12  # that were measured
 MOST_BYTES = (1 << 20, 16 << 20, 256 << 20)  # of each step but the last
@@ -40,18 +38,16 @@ def sized(stored: int | None, pods: int, functions: FunctionSet | None) -> Resou
 
 
 def with_resources(runtime: Runtime, wanted: Resources | None) -> Runtime:
-    """The runtime with `wanted` where it says nothing. What it says stands, and moves the rest: no request is above its limit."""
+    """The runtime with `wanted` where it says nothing. What it says stands, and moves the rest: no request of ours is above a limit that was set, nor a limit of ours
+    below a request that was set. Where both were set, the API server says what is wrong with them.
+    """
     given, ours = runtime.resources or Resources(), wanted or UNKNOWN
-    requests, limits = (ours.requests or {}) | (given.requests or {}), (ours.limits or {}) | (given.limits or {})
-    for name in requests.keys() & limits.keys():
+    asked, most = given.requests or {}, given.limits or {}
+    requests, limits = (ours.requests or {}) | asked, (ours.limits or {}) | most
+    for name in (requests.keys() & limits.keys()) - (asked.keys() & most.keys()):
         if amount(requests[name]) > amount(limits[name]):
-            _give_way(name, given.requests or {}, requests, limits)
+            if name in asked:
+                limits[name] = requests[name]
+            else:
+                requests[name] = limits[name]
     return runtime.model_copy(update={"resources": Resources(requests=requests, limits=limits)})
-
-
-def _give_way(name: str, asked: Mapping[str, Quantity], requests: dict[str, Quantity], limits: dict[str, Quantity]) -> None:
-    """A request of ours sinks to a limit that was set; a limit of ours rises to a request that was set. Where both were set, the API server says it."""
-    if name not in asked:
-        requests[name] = limits[name]
-    else:
-        limits[name] = requests[name]

@@ -85,16 +85,22 @@ def test_an_output_in_a_bucket_is_partitioned(lake: Lake, tmp_path: Path) -> Non
 
 
 def test_a_fit_in_shards_whose_versions_are_in_a_bucket(lake: Lake, tmp_path: Path) -> None:
-    """X8, G9: its parts, too, and the version is the one that one pod makes on a volume."""
+    """X8, G9, F3: its parts, too, and the version is the one that one pod makes on a volume; of a fit that is refused the reason stays, and nothing else."""
     rows = table()
     task = fit_task(tmp_path, one_label(), in_one_file(tmp_path, rows), gold(tmp_path, rows))
     expected = merge(task, context(tmp_path))
     in_bucket = task.model_copy(update={"artifacts": lake.uri("models/one"), "shards": 3})
-    places = surroundings(lake, tmp_path, in_bucket.artifacts)
+    places = surroundings(lake, tmp_path, in_bucket.artifacts, lake.uri("models/two"))
     run_fit_shard(in_bucket, 1, places)
     assert {name.rpartition("/")[2] for name in lake.names("models/one")} >= {"0001.json", "0001-votes.safetensors", "0001-ids-00000.parquet", "0001-gold-00000.parquet"}
     assert fit_in_shards(in_bucket, 3, places).sha256 == expected.sha256
     assert [name for name in lake.names("models/one") if name.startswith("_labelplane/")] == []
+    shared = parquet(tmp_path, "shared.parquet", pa.concat_tables([rows, rows.slice(7, 1)]))
+    refused = fit_task(tmp_path, one_label(), shared).model_copy(update={"artifacts": lake.uri("models/two"), "shards": 2})
+    for attempt in (lambda: fit_in_shards(refused, 2, places), lambda: merge(refused, places)):
+        with fails(JobReason.SCHEMA_BROKEN, "1 duplicate ids"):
+            attempt()
+        assert {name.rpartition("/")[2] for name in lake.names("models/two")} == {"refused.json", "_labelplane_probe"}
 
 
 def test_data_that_changes_between_shards_breaks_the_pin(lake: Lake, tmp_path: Path) -> None:

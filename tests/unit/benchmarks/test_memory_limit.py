@@ -9,6 +9,14 @@ LIMIT, ROWS, FILLER = 384 << 20, 170_000, 140
 TIMES = 2  # the data in memory, of the limit
 
 
+def test_a_folder_that_is_no_cgroup_limits_nothing(tmp_path: Path) -> None:
+    """Where the controllers are mounted elsewhere, root may make folders all the same; none is left, and nobody says that the kernel limits anything."""
+    (tmp_path / "memory").mkdir()
+    with limited(LIMIT, ((tmp_path / "memory", "memory.limit_in_bytes"), (tmp_path, "memory.max"), (tmp_path / "absent", "memory.max"))) as group:
+        assert group is None
+    assert [path.name for path in tmp_path.rglob("*")] == ["memory"]
+
+
 def test_a_run_above_its_memory_limit(tmp_path: Path) -> None:
     """C1, X8: no step holds its table; `make bench` shows it at 50 times the limit."""
     data = generate(tmp_path, ROWS, FILLER, groups=2)

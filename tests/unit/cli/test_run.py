@@ -14,6 +14,7 @@ import pytest
 import yaml
 from deltalake import DeltaTable, write_deltalake
 
+from labelplane.cli.main import main
 from tests.e2e import rollouts
 
 
@@ -229,6 +230,18 @@ def test_what_the_system_refuses_is_one_line(folder: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(f"error: {folder}/taken")
     assert "Traceback" not in done.stderr
+
+
+def test_steps_that_cannot_be_started_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """And not an error of a file."""
+    write(tmp_path, rollouts.function_set("default"))
+    (tmp_path / "sitecustomize.py").write_text("import os, sys\nif 'labeljob.preloaded' in sys.orig_argv: os._exit(3)\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, sys.path)]))
+    monkeypatch.setattr(sys, "argv", ["labelplane", "run", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capfd.readouterr().err.splitlines()[-1].startswith("error: the process that a job's steps are forked from has ended")
 
 
 def test_crds_for_people_and_programs() -> None:

@@ -21,6 +21,7 @@ LOOKUP = {
 }  # fmt: skip
 FALLBACK = {"name": "else", "label": "normal", "sql": "true", "fallback": True}
 FUNCTIONS = [*BY_MAP, WORD, LOOKUP, FALLBACK]
+PLAIN = FUNCTIONS[:4]  # without a table, without a fallback
 REUSE = {"reusedRows", "reusedVotes"}
 
 
@@ -60,11 +61,16 @@ def without_run(folder: Path, output: str) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name != "run"} for row in visible(folder, output)]
 
 
-def alike(lake: Lake, found: LabelResult, output: str, full: tuple[LabelResult, list[dict[str, Any]]]) -> None:
-    """Raises AssertionError unless a run that took votes again found what a full run finds, and left what it says beside the output."""
+def without_reuse(found: LabelResult) -> LabelResult:
+    """What a run found, but what it took from others; raises AssertionError where it does not say that."""
     metrics = {name: value for name, value in found.commit.metrics.items() if name not in REUSE}
     assert found.commit.metrics.keys() - metrics.keys() == REUSE
-    same_but_time(found.model_copy(update={"commit": found.commit.model_copy(update={"metrics": metrics})}), full[0])
+    return found.model_copy(update={"commit": found.commit.model_copy(update={"metrics": metrics})})
+
+
+def alike(lake: Lake, found: LabelResult, output: str, full: tuple[LabelResult, list[dict[str, Any]]]) -> None:
+    """Raises AssertionError unless a run that took votes again found what a full run finds, and left what it says beside the output."""
+    same_but_time(without_reuse(found), full[0])
     assert without_run(lake.folder, output) == full[1]
     kept = (path.name for place in ("_labelplane/votes", "_quarantine") for path in (lake.folder / output / place).rglob("*.*"))
     assert left(lake.folder, output) == sorted(kept)

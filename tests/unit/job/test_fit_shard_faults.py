@@ -3,16 +3,20 @@
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from labeljob.artifacts import ArtifactHome
 from labeljob.contract.config import FitTask
-from tests.unit.job.builders import context
+from labeljob.contract.reasons import JobReason
+from labeljob.io.pins import pin
+from tests.unit.job.builders import context, fails, locations
 from tests.unit.job.kills import FitPart, killed, overtaken, step
 from tests.unit.job.runs import fit_in_shards, fit_task, merge, parquet
 from tests.unit.job.test_shards import gold, one_label, table
 
 TOUCHES_OF_A_SHARD = (2, 6, 9, 12)
+FIRST_CHANGE_OF_A_REFUSAL, FILES_OF_TWO_SHARDS = 6, 10
 FIRST_CHANGE = 11  # that a fit makes: before it, it reads
 
 
@@ -83,6 +87,32 @@ def test_a_fit_that_is_killed_anywhere(fresh: tuple[Path, FitTask, str]) -> None
         number += 2 if number >= FIRST_CHANGE + 15 else 5  # the files of a version are alike
     assert counted[0] >= 3
     assert counted[1] >= 4
+
+
+def test_a_refused_fit_that_is_killed_anywhere(lake: tuple[Path, FitTask, str]) -> None:
+    """C5, F3: whatever was removed already, another attempt gives the same reason, and so does the Job that is made for one that was deleted; of ids nothing stays."""
+    folder, good, _ = lake
+    rows = table(90)
+    ids = rows["id"].to_pylist()
+    ids[3] = ids[80]
+    data = pin(parquet(folder, "shared.parquet", rows.set_column(0, "id", pa.array(ids)), groups=2), locations(folder))
+    task = good.model_copy(update={"data": data})
+    shutil.rmtree(folder / "model", ignore_errors=True)
+    for index in (0, 1):
+        step(folder, FitPart(task), index)
+    keep(folder)
+    number, removed = FIRST_CHANGE_OF_A_REFUSAL, 0
+    while killed(folder, task, number):
+        removed += len(list((folder / "model").rglob("*.*"))) < FILES_OF_TWO_SHARDS
+        for _ in range(2):
+            with fails(JobReason.SCHEMA_BROKEN, r"spec.schema.columns\[id\]: 1 duplicate ids"):
+                step(folder, task)
+            assert [path.name for path in (folder / "model").rglob("*") if path.is_file()] == ["refused.json"]
+        back(folder)
+        number += 3
+    assert removed >= 2
+    merge(good.model_copy(update={"shards": None}), context(folder))
+    assert sorted(path.name for path in (folder / "model").iterdir()) == ["index.json", "v1"]
 
 
 @pytest.mark.parametrize("shards_again", [False, True])

@@ -21,6 +21,7 @@ from labeljob.drift.sample import RowSample
 from labeljob.hashing import Hasher
 from labeljob.io.locations import Locations
 from labeljob.io.shard_files import ShardFiles
+from labeljob.labeling_functions.python_runtime import PythonRuntime
 from labeljob.row_ids import keys_of
 from labeljob.steps.commit import run_commit
 from labeljob.steps.context import StepContext
@@ -31,6 +32,7 @@ from labeljob.steps.resolve import run_resolve
 from labeljob.steps.shard import run_shard
 from tests.unit.job import runs
 from tests.unit.job.builders import context, delta, fails, function_set, text
+from tests.unit.job.lake import without_reuse, without_run
 
 ROWS = 200
 KEY, OTHER = b"k" * 32, b"o" * 32
@@ -40,6 +42,12 @@ SIGNALS = [{"name": f"s{j}", "type": "int64"} for j in range(3)]
 HASH = {"sensitive": "hash"}
 TABLE = {"uri": "pvc://lake/places.csv", "format": "csv"}
 KNOWN = {"name": "known", "lookup": {"column": "place", "table": TABLE, "keyColumn": "place", "labelColumn": "verdict"}}
+MINE = """
+import pyarrow as pa
+
+def vote(batch):
+    return pa.array(["normal", "risky"]).take(batch.column("s0"))
+"""
 VOTES = [{"name": f"v{j}", "votes": {"column": f"s{j}", "map": {"0": "normal", "1": "risky"}}} for j in range(3)]
 
 
@@ -68,7 +76,7 @@ def key(folder: Path, content: bytes) -> None:
 
 def surroundings(folder: Path) -> StepContext:
     mounts = [Mount(prefix="pvc://lake", path=str(folder)), Mount(prefix="secret://s", path=str(folder / "secret"))]
-    return context(folder, locations=Locations(mounts), batch_rows=70)
+    return context(folder, locations=Locations(mounts), batch_rows=70, python=PythonRuntime((str(folder / "modules"),)))
 
 
 def fit(folder: Path, name: str, functions: FunctionSet, data: Dataset, *inputs: str, **parameters: Any) -> ModelVersion:
@@ -186,7 +194,11 @@ def test_shards_of_a_fit_leave_hashes(tmp_path: Path, data: Dataset) -> None:
     hashes = Hasher(KEY).hashed(pa.array([f"r{i}" for i in range(ROWS)])).to_pylist()
     assert sorted(one for ids in written["ids"] for one in ids) == sorted(hashes)
     assert sorted(one for ids in written["gold"] for one in ids) == sorted(hashes[::4])
-    assert runs.merge(parts, surroundings(tmp_path)).sha256 == whole.sha256
+    (tmp_path / "secret/k").unlink()
+    with fails(JobReason.HASH_KEY_INVALID, ""):
+        runs.merge(parts, surroundings(tmp_path))
+    key(tmp_path, KEY)
+    assert runs.merge(parts, surroundings(tmp_path)).sha256 == whole.sha256  # what can be mended takes no work from the shards
 
 
 def test_rows_that_a_shard_keeps_a_look_at_are_chosen_by_hashes(tmp_path: Path, data: Dataset) -> None:
@@ -224,22 +236,28 @@ def test_ids_that_shards_tell_one_another_are_hashes(tmp_path: Path, data: Datas
 
 @pytest.mark.parametrize("several", [False, True])
 def test_rows_set_apart_show_hashes_at_most(tmp_path: Path, data: Dataset, several: bool) -> None:
-    """F3, F5, X16: in one pod and in shards, of one label a row and of several: the id as its hash, no other sensitive column, and bounds held against values."""
+    """F3, F5, X16: in one pod and in shards, of one label a row and of several: the id as its hash, no other sensitive column, and bounds held against values.
+    Guarantee 2: also where the votes on the other row of an id are kept, and those of a function in Python."""
     found = DeltaTable(tmp_path / "data").to_pyarrow_table()
     ids, places = found["id"].to_pylist(), found["place"].to_pylist()
     ids[3], ids[4], places[100] = ids[150], None, 987654321
     rows = found.set_column(0, "id", pa.array(ids)).set_column(1, "place", pa.array(places))
-    version = fit(tmp_path, "model", declared(HASH, HASH | {"maximum": 1000}, **({"multiLabel": True} if several else {})), data)
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules/mine.py").write_text(MINE)
+    more = {"multiLabel": True} if several else {"functions": [KNOWN, *VOTES, {"name": "mine", "python": {"entrypoint": "mine:vote", "columns": ["s0"]}}]}
+    version = fit(tmp_path, "model", declared(HASH, HASH | {"maximum": 1000}, **more), data)
     broken = runs.parquet(tmp_path, "broken.parquet", rows, groups=6)
-    outcomes, hashed = [], Hasher(KEY).hashed(pa.array(["r150", "r100"])).to_pylist()
-    for shards in (1, 3):
-        task = runs.label_task(tmp_path, broken, version, output=f"labels-{shards}", quarantine=0.05)
-        outcomes.append(runs.label(tmp_path, task, shards, surroundings(tmp_path)))
+    outcomes, labelled, hashed = [], [], Hasher(KEY).hashed(pa.array(["r150", "r100"])).to_pylist()
+    for sequence, shards, reused in ((1, 1, 0), (2, 3, ROWS - 2 * 34 - 1)):  # the rows of the first and of the third row group were broken, and one that is kept shares its id
+        task = runs.label_task(tmp_path, broken, version, sequence=sequence, quarantine=0.05, history_limit=2)
+        found = runs.label(tmp_path, task, shards, surroundings(tmp_path))
+        assert (found.commit.metrics["rows"], found.commit.metrics["reusedRows"]) == (ROWS - 4, reused)
+        outcomes.append(without_reuse(found))
         runs.same_but_time(outcomes[-1], outcomes[0])
-        assert outcomes[-1].commit.metrics["rows"] == ROWS - 4
-        apart = [row for path in (tmp_path / f"labels-{shards}/_quarantine").rglob("*.parquet") for row in pq.read_table(path).to_pylist()]
+        labelled.append(without_run(tmp_path, "labels"))
+        apart = [row for path in (tmp_path / "labels/_quarantine").rglob(f"{sequence:08d}-*/*.parquet") for row in pq.read_table(path).to_pylist()]
         said = sorted(((row["row"]["id"], row["reason"]) for row in apart), key=str)
         assert said == sorted([(hashed[0], "id: duplicate id")] * 2 + [(hashed[1], "place: above maximum 1000"), (None, "id: null id")], key=str)
         assert {name for row in apart for name in row["row"]} == {"id", "s0", "s1", "s2"}
         assert "987654321" not in str(apart)
-    assert runs.visible(tmp_path, "labels-1") == runs.visible(tmp_path, "labels-3")
+    assert labelled[0] == labelled[1]

@@ -203,7 +203,7 @@ def flip(path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "damage"),
     [
-        ("*-0000-*.parquet", Path.unlink), ("*-0000-" + "?" * 16 + ".parquet", flip), ("*-looks.parquet", flip), ("*-looks.parquet", cut),
+        ("*-0000-*.parquet", Path.unlink), ("*-0000-" + "?" * 32 + ".parquet", flip), ("*-looks.parquet", flip), ("*-looks.parquet", cut),
         ("*.json", recount), ("*.json", Path.unlink),
     ],
 )  # fmt: skip

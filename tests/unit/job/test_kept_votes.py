@@ -1,8 +1,6 @@
 """Kept votes beside what else a run may meet: functions that fail, rows that are set apart, data of one part, several labels, input models, and kills."""
 
 import json
-import shutil
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +13,16 @@ from deltalake import DeltaTable
 
 from labeljob.contract.config import CommitTask, LabelTask, ShardTask
 from labeljob.contract.datasets import Dataset
-from labeljob.model_artifact import VotingSet
-from labeljob.vote_cache.alignment import aligned
-from labeljob.vote_cache.keys import contract_key, function_keys
-from labeljob.vote_cache.manifest import Found, KeptUnit, VotesFile
-from labeljob.vote_cache.units import Chained, Unit, planned, too_small
-from labeljob.vote_cache.votes_file import ID, UnusableVotesError
+from labeljob.vote_cache.units import too_small
 from tests.unit.job.builders import delta, jsonl
-from tests.unit.job.kills import Task, killed, overtaken, step
-from tests.unit.job.lake import FILE, FUNCTIONS, OTHER, ROWS, SAME, Lake, alike, declared, rows_of, without_run
+from tests.unit.job.kills import killed_everywhere, overtaken, put_back, step
+from tests.unit.job.lake import FILE, OTHER, PLAIN, ROWS, SAME, Lake, alike, declared, rows_of, without_run
 from tests.unit.job.runs import fit, label, label_task, left, parquet, visible
 from tests.unit.job.test_shards import SETS, table
 from tests.unit.multi_label import tags
 
 KILL_FILE, EVERY = 30, 9  # rows of a file; touches from one kill to the next
 OVERTAKEN = (2, 7, 12, 20)  # touches of a shard: before it looks for votes, while it reads and writes them, while it writes its rows
-PLAIN = FUNCTIONS[:4]
 CHANGED = [*PLAIN[:3], PLAIN[3] | {"keywords": {"column": "note", "any": ["12"]}}]
 
 
@@ -57,7 +49,8 @@ def test_a_function_that_fails_is_asked_again(tmp_path: Path) -> None:
 
 
 def test_rows_that_are_set_apart(tmp_path: Path) -> None:
-    """F3: files with a row that breaks the contract are read and checked in every run, the others are not; rows that share their id are told over all."""
+    """F3: files with a row that breaks the contract are read and checked in every run, the others are not; rows that share their id are told over all, and
+    where one is labelled because the other is gone, it says which run did so."""
     rows, functions = rows_of(), declared(PLAIN, bounds={"maximum": 1.0})
     ids, p = rows["id"].to_pylist(), rows["p"].to_pylist()
     ids[5], p[70] = ids[400], 1.5
@@ -71,17 +64,32 @@ def test_rows_that_are_set_apart(tmp_path: Path) -> None:
         assert found.commit.quarantine is not None
         assert full[0].commit.quarantine is not None
         assert (found.commit.quarantine.rows, found.commit.quarantine.breaches) == (3, full[0].commit.quarantine.breaches)
-        assert found.commit.metrics["reusedRows"] == (0 if sequence == 1 else ROWS - FILE)
+        assert found.commit.metrics["reusedRows"] == (0 if sequence == 1 else ROWS - FILE - 2)
+        assert found.commit.metrics["reusedVotes"] == (0 if sequence == 1 else round((ROWS - FILE - 2) / (ROWS - 3), 4))
+    (tmp_path / f"data/part-{400 // FILE:03d}.parquet").unlink()
+    full, file_of = lake.full_run("first", "data", kind="parquet", quarantine=0.1), dict(zip(ids, range(ROWS), strict=True)) | {ids[5]: 5}
+    found = lake.run("first", "data", "out", 1, 4, kind="parquet", quarantine=0.1)
+    alike(lake, found, "out", full)
+    assert found.commit.metrics["reusedRows"] == ROWS - 2 * FILE
+    assert {(row["run"], file_of[row["id"]] // FILE < 2) for row in visible(tmp_path, "out")} == {(SAME, False), ("job-dddddddddd-4", True)}
+    for number in range(2, 6):  # what was seen of rows is no longer enough
+        (tmp_path / f"data/part-{number:03d}.parquet").unlink()
+    assert lake.run("first", "data", "out", 1, 5, kind="parquet", quarantine=0.1).commit.metrics["reusedRows"] == 0
 
 
-@pytest.mark.parametrize("stored", ["data.csv", "data.jsonl"])
+@pytest.mark.parametrize("stored", ["data.csv", "data.jsonl", "data.delta"])
 def test_data_that_is_one_part(tmp_path: Path, stored: str) -> None:
-    """Item 3: it is kept as a whole, for another model version and for another function."""
+    """Item 3: it is kept as a whole, for another model version and for another function; not for that where the rows of a table come in no known order."""
     rows, lake = rows_of(200).select(["id", "s0", "s1", "s2", "s3", "note", "p"]), Lake(tmp_path)
     for name, functions in (("first", PLAIN), ("changed", CHANGED)):
         lake.versions[name] = fit(tmp_path, declared(functions), parquet(tmp_path, "fit.parquet", rows), name=name)
     if stored == "data.jsonl":
         jsonl(tmp_path, stored, rows.to_pylist())
+    elif stored == "data.delta":
+        for start in (0, 100):
+            delta(tmp_path, stored, rows.slice(start, 100), mode="append")
+        log = tmp_path / stored / "_delta_log/00000000000000000000.json"
+        log.write_text(log.read_text().replace('"minReaderVersion":1', '"minReaderVersion":2'))  # its columns may be mapped: the engine alone reads it
     else:
         arrow_csv.write_csv(rows, tmp_path / stored)
     kind, shares = Path(stored).suffix[1:], []
@@ -89,49 +97,7 @@ def test_data_that_is_one_part(tmp_path: Path, stored: str) -> None:
         found = lake.run(name, stored, "out", 1, sequence, kind=kind)
         shares.append(found.commit.metrics["reusedVotes"])
         alike(lake, found, "out", lake.full_run(name, stored, kind=kind))
-    assert shares == [0, 1, 0.75]
-
-
-def test_rows_in_no_known_order_are_all_evaluated_or_none() -> None:
-    """Item 3: what the Delta engine reads comes in any order, so that votes could not be put beside others."""
-    source = Chained(None, [])  # type: ignore[arg-type] never read
-    file = VotesFile(name="f", size=1, looks_size=1, functions=("a", "b"), expected=0)
-    best = {key: Found(KeptUnit(key=key, rows=1, file=0, groups=(0, 1), looks=0, run="r", lacks=lacks), file) for key, lacks in (("whole", ()), ("some", (1,)), ("any", (1,)))}
-    units = [Unit("whole", source, in_order=False), Unit("some", source), Unit("any", source, in_order=False), Unit("new", source)]
-    plan = planned(units, best, ("a", "b"))
-    assert [(one.found is not None, one.missing) for one in plan] == [(True, ()), (True, (1,)), (False, (0, 1)), (False, (0, 1))]
-    assert [one.missing for one in planned(units[:1], best, ("b",))] == [()]
-
-
-def test_what_a_function_is_known_by() -> None:
-    """Item 3: its code, but not the time that it is given; and the build, the image and the key beside the contract."""
-    python = {"name": "mine", "python": {"entrypoint": "mine:vote", "columns": ["note"]}}
-    keys = [
-        function_keys(VotingSet(declared([one]), {}, code={one["name"]: code}))[0]
-        for one, code in ((python, "1"), (python, "2"), (python | {"name": "other", "python": python["python"] | {"timeoutSeconds": 5}}, "1"))
-    ]
-    assert keys[0] == keys[2] != keys[1]
-    first = contract_key(declared(), {}, None, ["build", "image"])
-    others = [contract_key(declared(), {}, None, ["build", "other"]), contract_key(declared(), {}, "key", ["build", "image"])]
-    assert len({first, *others, contract_key(declared(), {"note": pa.string()}, None, ["build", "image"])}) == 4
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_kept_votes_and_rows_that_are_read_again_in_step(seed: int) -> None:
-    """Guarantee 2: whatever batches either comes in, and only while both are the same rows."""
-    random, ids = np.random.default_rng(seed), [f"r{i}" for i in range(200)]
-
-    def batches(rows: list[str], name: str) -> list[pa.RecordBatch]:
-        ends = [0, *sorted(random.integers(0, len(rows) + 1, 7).tolist()), len(rows)]
-        return [pa.RecordBatch.from_pydict({ID: rows[a:b], name: rows[a:b]}, schema=pa.schema([(ID, pa.string()), (name, pa.string())])) for a, b in pairwise(ends)]
-
-    pairs = list(aligned(batches(ids, "kept"), batches(ids, "read")))
-    assert [one for kept, _ in pairs for one in kept.column("kept").to_pylist()] == ids
-    assert all(kept.column("kept").equals(read.column("read")) for kept, read in pairs)
-    for other in (ids[:-1], [*ids, "more"], [*ids[:50], "x", *ids[51:]]):
-        for one, two in ((ids, other), (other, ids)):
-            with pytest.raises(UnusableVotesError):
-                list(aligned(batches(one, "kept"), batches(two, "read")))
+    assert shares == [0, 1, 0 if stored == "data.delta" else 0.75]
 
 
 @pytest.fixture(scope="module")
@@ -151,43 +117,43 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, LabelTask]:
 def test_killed_anywhere_it_ends_with_each_row_once(begun: tuple[Path, LabelTask], of: str) -> None:
     """C5, guarantee 3: before some touches of the output; votes of the old rows are taken or not, rows and who labelled them are the same, and nothing is left."""
     folder, task = begun
-    shard, commit = ShardTask(label=task, shards=2), CommitTask(label=task, shards=2)
-    before: list[tuple[Task, int]] = {"one pod": [], "a shard": [(shard, 0)], "the commit": [(shard, 0), (shard, 1)]}[of]
-    after: list[tuple[Task, int]] = {"one pod": [(task, 0)], "a shard": [(shard, 1), (commit, 0)], "the commit": [(commit, 0)]}[of]
-    shutil.copytree(folder / "labels", folder / "first")
-    for one, index in before:
-        step(folder, one, index)
-    shutil.copytree(folder / "labels", folder / "kept")
-    outcomes, number = set(), EVERY - 1
-    while killed(folder, after[0][0], number, after[0][1]):
+
+    def between() -> None:
         assert len(visible(folder)) in (2 * KILL_FILE, 4 * KILL_FILE)
-        for one, index in after:
-            step(folder, one, index)
-        outcomes.add(is_right(folder))
-        shutil.rmtree(folder / "labels")
-        shutil.copytree(folder / "kept", folder / "labels")
-        number += EVERY
-    assert number > 2 * EVERY
-    assert len(outcomes) == 1
-    shutil.rmtree(folder / "labels")
-    shutil.rmtree(folder / "kept")
-    (folder / "first").rename(folder / "labels")
+
+    outcomes = killed_everywhere(folder, task, of, EVERY, between, lambda: is_right(folder))
+    assert len(outcomes) > 1
+    assert len(set(outcomes)) == 1
 
 
 def test_a_pod_that_was_thought_dead_goes_on(begun: tuple[Path, LabelTask]) -> None:
     """C5, guarantee 3: while the run was committed and old votes were removed: what it finds then is of no consequence, and bytes of finished files stay."""
     folder, task = begun
     shard, commit = ShardTask(label=task, shards=2), CommitTask(label=task, shards=2)
-    shutil.copytree(folder / "labels", folder / "first")
     for number in OVERTAKEN:
-        step(folder, shard, 0)
-        overtaken(folder, shard, number, 1, [(shard, 1), (commit, 0)])
+        with put_back(folder):
+            step(folder, shard, 0)
+            overtaken(folder, shard, number, 1, [(shard, 1), (commit, 0)])
+            step(folder, shard, 1)
+            step(folder, commit)
+            is_right(folder)
+
+
+def test_another_attempt_writes_other_files(begun: tuple[Path, LabelTask]) -> None:
+    """Guarantee 3: a function may fail in one attempt and not in the other, and what one says of its file must not be said of the other's."""
+    folder, task = begun
+    shard, votes = ShardTask(label=task, shards=2), folder / "labels/_labelplane/votes"
+    with put_back(folder):
         step(folder, shard, 1)
-        step(folder, commit)
+        written = {path: path.stat() for path in votes.glob("00000002-*-0001-*.parquet")}
+        (summary,) = (folder / "labels/_labelplane").glob("00000002-*/0001.json")
+        summary.unlink()
+        step(folder, shard, 1)
+        assert len(written) == 2
+        assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in written} == {path: (one.st_ino, one.st_mtime_ns) for path, one in written.items()}
+        step(folder, shard, 0)
+        step(folder, CommitTask(label=task, shards=2))
         is_right(folder)
-        shutil.rmtree(folder / "labels")
-        shutil.copytree(folder / "first", folder / "labels")
-    shutil.rmtree(folder / "first")
 
 
 def is_right(folder: Path) -> tuple[str, float]:
@@ -225,13 +191,16 @@ def test_soft_votes_and_several_labels(tmp_path: Path) -> None:
 
 
 def test_very_small_pieces_keep_nothing(tmp_path: Path) -> None:
-    """Item 3: what would cost more to keep than to find again; and of no rows there is nothing to keep."""
+    """Item 3: what would cost more to keep than to find again, and runs that keep nothing count among those of which votes are kept; of no rows there is nothing to keep."""
     rows = rows_of(130)
     data = parquet(tmp_path, "data.parquet", rows, groups=65)
     version = fit(tmp_path, declared(PLAIN), data)
     found = label(tmp_path, label_task(tmp_path, data, version, history_limit=2), 1)
     assert (found.commit.votes, left(tmp_path), "reusedRows" in found.commit.metrics) == (None, [], False)
     assert label(tmp_path, label_task(tmp_path, data, version, history_limit=2, sequence=2), 2).commit.votes is not None
+    for sequence, files in ((3, 5), (4, 0)):  # a manifest, and two files of each shard
+        label(tmp_path, label_task(tmp_path, data, version, history_limit=2, sequence=sequence), 1)
+        assert len(left(tmp_path)) == files
     empty = label_task(tmp_path, parquet(tmp_path, "empty", rows.slice(0, 0), files=2), version, output="none", history_limit=2)
     for sequence, shards in ((1, 1), (2, 2)):
         nothing = label(tmp_path, empty.model_copy(update={"sequence": sequence}), shards)

@@ -1,7 +1,6 @@
 """spec.output.partitionBy: the same labels, in files that are kept apart by label or by covered (I3, C5)."""
 
 import resource
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from labeljob.reading.explain import explain
 from labeljob.versions.diff import diff
 from labeljob.versions.rollback import rollback
 from tests.unit.job.builders import RESOURCES, fails, function_set, locations
-from tests.unit.job.kills import Task, killed, step
+from tests.unit.job.kills import killed_everywhere, step
 from tests.unit.job.runs import fit, label, label_task, left, parquet, same_but_time, visible
 from tests.unit.job.test_quarantine import good, planted
 from tests.unit.job.test_shards import BY_MAP, SIGNALS, one_label, table
@@ -174,23 +173,12 @@ def test_killed_anywhere_it_ends_with_each_row_once(tmp_path: Path, of: str) -> 
     rows = table(300)
     version = fit(tmp_path, one_label(BY_MAP), parquet(tmp_path, "rows.parquet", rows))
     task = label_task(tmp_path, Dataset(uri="pvc://lake/rows.parquet", format="parquet"), version, partition_by="label")
-    shard, commit = ShardTask(label=task, shards=2), CommitTask(label=task, shards=2)
-    before: list[tuple[Task, int]] = {"one pod": [], "a shard": [(shard, 0)], "the commit": [(shard, 0), (shard, 1)]}[of]
-    after: list[tuple[Task, int]] = {"one pod": [(task, 0)], "a shard": [(shard, 1), (commit, 0)], "the commit": [(commit, 0)]}[of]
-    (tmp_path / "labels").mkdir()
-    for one, index in before:
-        step(tmp_path, one, index)
-    shutil.copytree(tmp_path / "labels", tmp_path / "kept")
-    number = EVERY - 1
-    while killed(tmp_path, after[0][0], number, after[0][1]):
-        for one, index in after:
-            step(tmp_path, one, index)
+
+    def after() -> None:
         assert [row["id"] for row in visible(tmp_path)] == sorted(rows["id"].to_pylist())
         assert left(tmp_path) == []
-        shutil.rmtree(tmp_path / "labels")
-        shutil.copytree(tmp_path / "kept", tmp_path / "labels")
-        number += EVERY
-    assert number > EVERY
+
+    assert killed_everywhere(tmp_path, task, of, EVERY, lambda: None, after)
 
 
 def test_a_temporary_folder_that_is_full_is_named(tmp_path: Path) -> None:

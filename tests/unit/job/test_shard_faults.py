@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
 from labeljob.contract.config import CommitTask, LabelTask, ShardTask
 from labeljob.contract.reasons import JobReason
-from tests.unit.job.builders import fails
+from labeljob.io.pins import pin
+from tests.unit.job.builders import fails, locations
 from tests.unit.job.kills import killed, overtaken, step
 from tests.unit.job.runs import fit, label, label_task, left, parquet, visible
 from tests.unit.job.test_shards import one_label, table
 
 ROWS = 90
+FIRST_CHANGE_OF_A_REFUSAL, FILES_OF_TWO_SHARDS = 8, 6
 TOUCHES_OF_A_SHARD = (1, 4, 7, 10, 11)  # before it begins, before its file is in place, before its tally is, before and after its summary is
 
 
@@ -106,6 +109,31 @@ def test_a_commit_that_is_killed_anywhere(fresh: tuple[Path, LabelTask]) -> None
     assert after >= 2
 
 
+def test_a_refused_commit_that_is_killed_anywhere(fresh: tuple[Path, LabelTask]) -> None:
+    """C5, F3: whatever was removed already, another attempt gives the same reason, and so does the Job that is made for one that was deleted; no row stays."""
+    folder, good = fresh
+    rows = table(ROWS)
+    ids = rows["id"].to_pylist()
+    ids[3] = ids[80]
+    data = pin(parquet(folder, "shared.parquet", rows.set_column(0, "id", pa.array(ids)), groups=2), locations(folder))
+    shard, commit = steps_of(good.model_copy(update={"data": data}))
+    keep_done(folder, shard, 0, 1)
+    number, removed = FIRST_CHANGE_OF_A_REFUSAL, 0
+    while killed(folder, commit, number):
+        removed += len(left(folder)) < FILES_OF_TWO_SHARDS
+        for _ in range(2):
+            with fails(JobReason.SCHEMA_BROKEN, r"spec.schema.columns\[id\]: 1 duplicate ids"):
+                step(folder, commit)
+            assert left(folder) == ["refused.json"]
+        back(folder)
+        number += 2
+    assert removed >= 2
+    with fails(JobReason.SCHEMA_BROKEN, "1 duplicate ids"):
+        step(folder, commit)
+    label(folder, good.model_copy(update={"sequence": 3}), 1)
+    assert (left(folder), len(visible(folder))) == ([], ROWS)
+
+
 @pytest.mark.parametrize("shards_again", [False, True])
 def test_a_pod_that_was_thought_dead_goes_on(fresh: tuple[Path, LabelTask], shards_again: bool) -> None:
     """C5: wherever it stood while another attempt at its shard finished, or the whole run: the table is right, and it stays so."""
@@ -140,7 +168,8 @@ def test_a_late_commit_takes_nothing_away(fresh: tuple[Path, LabelTask]) -> None
 
 
 def test_a_summary_whose_files_are_gone_does_not_count(fresh: tuple[Path, LabelTask]) -> None:
-    """C5: a shard that says it is done is done again where what it wrote is not there, or is another; what it counted is beside its summary, which is small."""
+    """C5: a shard that says it is done is done again where what it wrote is not there, or is another, or in another build's format; its counts are beside its
+    summary, which is small."""
     folder, task = fresh
     shard, commit = steps_of(task)
     for index in (0, 1):
@@ -148,7 +177,9 @@ def test_a_summary_whose_files_are_gone_does_not_count(fresh: tuple[Path, LabelT
     (written,) = (folder / "labels").glob("labels-00000002-*-0001-*.parquet")
     (tally,) = (folder / "labels/_labelplane").glob("00000002-*/0001-tally.json")
     assert tally.with_name("0001.json").stat().st_size < 1500 < tally.stat().st_size
-    for damage in (written.unlink, partial(tally.write_bytes, b"{}")):
+    summary = tally.with_name("0001.json")
+    other = json.dumps(json.loads(summary.read_bytes()) | {"formatVersion": 9})
+    for damage in (written.unlink, partial(tally.write_bytes, b"{}"), partial(summary.write_text, other)):
         damage()
         with fails(JobReason.INTERNAL_ERROR, "shards 1 of 2 have not finished, or their files are gone"):
             step(folder, commit)

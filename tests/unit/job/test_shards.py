@@ -178,7 +178,7 @@ def test_what_breaks_the_contract_is_said_of_all_rows(tmp_path: Path, also_null:
     ids[6] = ids[7]
     broken = rows.set_column(0, "id", pa.array([None if also_null and i in (50, 900) else one for i, one in enumerate(ids)]))
     one, many = refusals(tmp_path, parquet(tmp_path, "broken.parquet", broken), version)
-    assert list((tmp_path / "refused-3").rglob("*.*")) == []
+    assert [path.name for path in (tmp_path / "refused-3").rglob("*.*")] == ["refused.json"]
     assert (many.reason, many.message) == (one.reason, one.message)
     assert "spec.schema.columns[id]: 2 duplicate ids" in many.message
     assert ("spec.schema.columns[id]: 2 null ids" in many.message) == also_null
@@ -250,7 +250,23 @@ def test_data_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
     run_shard(ShardTask(label=task, shards=3), 2, context(tmp_path))
     with fails(JobReason.PIN_BROKEN, "its files changed after they were pinned"):
         run_commit(CommitTask(label=task, shards=3), context(tmp_path))
-    assert list((tmp_path / "labels").rglob("*.*")) == []
+    assert [path.name for path in (tmp_path / "labels").rglob("*.*")] == ["refused.json"]
+
+
+def test_a_table_of_others_keeps_nothing_of_a_run(tmp_path: Path) -> None:
+    """C5: one that was made while the shards worked; asked again, the commit says so again."""
+    data = parquet(tmp_path, "data.parquet", table(90))
+    task = label_task(tmp_path, data, fit(tmp_path, one_label(), data))
+    for index in (0, 1):
+        run_shard(ShardTask(label=task, shards=2), index, context(tmp_path))
+    (tmp_path / "labels").rename(tmp_path / "ours")
+    delta(tmp_path, "labels", table(9))
+    for place in (tmp_path / "ours").iterdir():
+        place.rename(tmp_path / "labels" / place.name)
+    for _ in range(2):
+        with fails(JobReason.OUTPUT_CONFLICT, "a Delta table that no LabelJob wrote"):
+            run_commit(CommitTask(label=task, shards=2), context(tmp_path))
+        assert left(tmp_path) == []
 
 
 def test_one_file_that_two_shards_read_in_two_states_is_refused(tmp_path: Path) -> None:
@@ -266,6 +282,21 @@ def test_one_file_that_two_shards_read_in_two_states_is_refused(tmp_path: Path) 
         run_commit(CommitTask(label=task, shards=2), context(tmp_path))
     label(tmp_path, task, 2)
     assert len(visible(tmp_path)) == ROWS
+
+
+@pytest.mark.parametrize("history_limit", [0, 2])
+def test_data_that_was_written_anew_is_refused_as_such(tmp_path: Path, history_limit: int) -> None:
+    """C1, X16: whatever else may be said of rows that were not pinned; in one pod and in shards, read piece by piece or not."""
+    rows = table()
+    data = parquet(tmp_path, "data.parquet", rows)
+    task = label_task(tmp_path, data, fit(tmp_path, one_label(), data), history_limit=history_limit)
+    ids = [None if i == 50 else one for i, one in enumerate(rows["id"].to_pylist())]
+    for broken in (rows.set_column(0, "id", pa.array(ids)), failing(rows, "s0", slice(None, None, 80))):
+        parquet(tmp_path, "data.parquet", broken)
+        for shards in (1, 2):
+            with fails(JobReason.PIN_BROKEN, "after (it was|they were) pinned: restore it, or set the annotation"):
+                label(tmp_path, task, shards)
+            assert list((tmp_path / "labels").rglob("labels-*")) == []
 
 
 class Counted(Locations):

@@ -1,5 +1,6 @@
 """python: functions of a user's own, in a process apart. What one of them does is on its own rows, and on nobody else's."""
 
+import itertools
 import json
 import os
 import random
@@ -51,7 +52,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Here, Compi
     """All functions that leave their process alone, in one."""
     os.environ["PLANTED_SECRET"] = "planted-value"
     found = Here(tmp_path_factory.mktemp("modules"))
-    with found.compiled(*ANSWERS, *(python(name) for name in (*FAILING, *QUIET)), risky(sql="count > 3")) as functions:
+    ticks = itertools.count()
+    with found.compiled(*ANSWERS, *(python(name) for name in (*FAILING, *QUIET)), risky(sql="count > 3"), clock=lambda: next(ticks) ** 2.0) as functions:
         del os.environ["PLANTED_SECRET"]
         yield found, functions
 
@@ -95,13 +97,15 @@ def test_a_failure_is_of_its_own_rows(many: tuple[Here, CompiledFunctions]) -> N
 
 
 def test_they_are_timed_when_they_are_called(many: tuple[Here, CompiledFunctions]) -> None:
-    """C2: beside the one in SQL; one that prints megabytes at each call is dearer than one that does nothing."""
+    """C2: beside the one in SQL, and each around its own call: the clock goes faster with each reading, by as much from one function to the next."""
     _, functions = many
     batch = rows(message=["x"] * 10, count=[1] * 10)
     functions.apply(batch)
     found = functions.cost(batch).functions
     assert set(found) == set(functions.names)
-    assert found[functions.names[len(ANSWERS) + len(FAILING)]] > found[functions.names[len(ANSWERS) - 1]] > 0
+    more = np.diff([found[name] for name in functions.names[:-1]])
+    assert more == pytest.approx(np.full(len(more), more[0]))
+    assert more[0] > 0
     assert functions.python.seconds(20) == {name: pytest.approx(2 * found[name]) for name in functions.python.seconds(10)}
 
 

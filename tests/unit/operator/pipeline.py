@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from labeljob.contract.calibration import CalibrationRecord, Interval
-from labeljob.contract.config import CommitTask, JobConfig, LabelTask, ResolveTask
+from labeljob.contract.config import JobConfig, LabelTask, ResolveTask
 from labeljob.contract.datasets import DatasetPin
 from labeljob.contract.digests import digest_of
 from labeljob.contract.drift import Shift
@@ -17,6 +17,7 @@ from labeljob.contract.privacy import HashKeyPin, PrivacyFinding
 from labeljob.contract.quarantine import Quarantine
 from labeljob.contract.reasons import JobReason
 from labeljob.contract.result import CheckResult, Commit, DependentPair, Failure, FitResult, FunctionColumns, JobResult, LabelResult, ModelVersion, ResolveResult, VersionLine
+from labeljob.io.shard_place import DECIDED
 from labelplane.api.groups import Key
 from labelplane.api.parse import key_of
 from labelplane.plan.actions import Action, CreateJob, Event
@@ -26,6 +27,7 @@ from labelplane.settings import Settings
 from labelplane.status.checker import violations
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+EARLIER = ("check", "resolve", "fit-shard", "fit", "shard")  # steps that end before another begins
 SETTINGS = Settings(job_image="registry.example/labeljob:1")
 
 
@@ -53,6 +55,7 @@ class World:
     parts: dict[tuple[str, int], set[int]] = field(default_factory=dict)  # (run or fit, shards) -> those that are done
     labelled_parts: int = 0  # times that a part was labelled
     reduced_parts: int = 0  # times that a part was reduced for a fit
+    refused: dict[tuple[str, int], JobReason] = field(default_factory=dict)  # (run or fit, shards) -> what its parts went for
     events: list[tuple[str, Event]] = field(default_factory=list)
     writes: int = 0
 
@@ -142,30 +145,26 @@ class World:
 
     def _result(self, config: JobConfig) -> JobResult:
         if config.step in self.failing:
-            reason = self.failing[config.step]
-            return JobResult(build=self.build, failure=Failure(reason=reason, message=f"{reason}: column restarts: 3 values below minimum 0"))
+            return self._failed(config, self.failing[config.step])
         if config.check is not None:
             digest = self._digest(config.check.function_set)
             return JobResult(build=self.build, check=CheckResult(function_set_digest=digest, function_count=len(config.check.function_set.functions), tests_passed=1))
         if config.resolve is not None:
             return JobResult(build=self.build, resolve=self._resolve(config.resolve))
+        if _merges(config) and self.parts.get(_work_of(config)) != set(range(_work_of(config)[1])):
+            return self._failed(config, self.refused.get(_work_of(config), JobReason.INTERNAL_ERROR))
         if config.fit is not None:
-            if config.fit.parts > 1 and self.parts.get(_work_of(config)) != set(range(config.fit.parts)):
-                return self._parts_are_missing()
             return JobResult(build=self.build, fit=self._fit(config))
-        if config.commit is not None:
-            return self._commit(config.commit)
-        assert config.label is not None
-        return JobResult(build=self.build, label=self._label(config.label))
+        label = config.commit.label if config.commit is not None else config.label
+        assert label is not None
+        return JobResult(build=self.build, label=self._label(label))
 
-    def _commit(self, task: CommitTask) -> JobResult:
-        """A commit finds every part of its own run, or makes nothing visible."""
-        if self.parts.get((task.label.run, task.shards)) != set(range(task.shards)):
-            return self._parts_are_missing()
-        return JobResult(build=self.build, label=self._label(task.label))
-
-    def _parts_are_missing(self) -> JobResult:
-        return JobResult(build=self.build, failure=Failure(reason=JobReason.INTERNAL_ERROR, message="parts are missing"))
+    def _failed(self, config: JobConfig, reason: JobReason) -> JobResult:
+        """A step that merges parts and comes to an end that the pins decide leaves its reason in their place."""
+        if _merges(config) and reason in DECIDED:
+            self.parts.pop(_work_of(config), None)
+            self.refused[_work_of(config)] = reason
+        return JobResult(build=self.build, failure=Failure(reason=reason, message=f"{reason}: column restarts: 3 values below minimum 0"))
 
     def _resolve(self, task: ResolveTask) -> ResolveResult:
         version = self.data_version if task.data.version in (None, "latest") else int(task.data.version)
@@ -236,11 +235,16 @@ class World:
 
 def _work_of(config: JobConfig) -> tuple[str, int]:
     """What the parts of an Indexed Job are for: a run, or a fit."""
-    if config.shard is not None:
-        return config.shard.label.run, config.shard.shards
-    task = config.fit_shard or config.fit
-    assert task is not None
-    return task.fit_digest, task.parts
+    if (task := config.shard or config.commit) is not None:
+        return task.label.run, task.shards
+    fit = config.fit_shard or config.fit
+    assert fit is not None
+    return fit.fit_digest, fit.parts
+
+
+def _merges(config: JobConfig) -> bool:
+    """Whether the step makes something of what parts left."""
+    return config.commit is not None or (config.fit is not None and config.fit.parts > 1)
 
 
 class Adapter:
@@ -266,6 +270,19 @@ async def settle(world: World, *, rounds: int = 60) -> None:
         if not await once(world) and not world.finish():
             return
     raise AssertionError("it does not come to rest")
+
+
+async def until(world: World, step: str, *, rounds: int = 60) -> ObservedJob:
+    """Go on until a Job of this step runs, and let those before it end."""
+    for _ in range(rounds):
+        await once(world)
+        job = world.job_of(step)
+        if job is not None and not job.finished:
+            return job
+        for earlier in EARLIER:
+            if earlier != step:
+                world.finish(earlier)
+    raise AssertionError(f"no {step} Job")
 
 
 def condition(resource: Mapping[str, Any], kind: str = "Ready") -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """Fits in shards, decided in a cluster in memory: the parts, then one fit that merges them, whatever happens in between."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from labeljob.contract.reasons import JobReason
-from labelplane.plan.observed import ObservedJob
+from labelplane.plan.observed import Indexes, ObservedJob
 from tests.manifests import changed, function_set, label_model
-from tests.unit.operator.pipeline import World, condition, once, settle
+from tests.unit.operator.pipeline import World, condition, once, settle, until
 
 
 def sharded(shards: int | str = 3, **spec: Any) -> dict[str, Any]:
@@ -26,19 +27,6 @@ def world() -> World:
 
 def status_of(world: World) -> dict[str, Any]:
     return world.get("LabelModel")["status"]
-
-
-async def until(world: World, step: str) -> ObservedJob:
-    """Go on until a Job of this step runs."""
-    for _ in range(40):
-        await once(world)
-        job = world.job_of(step)
-        if job is not None and not job.finished:
-            return job
-        for earlier in ("check", "resolve", "fit-shard"):
-            if earlier != step:
-                world.finish(earlier)
-    raise AssertionError(f"no {step} Job")
 
 
 async def test_parts_first_then_one_fit(world: World) -> None:
@@ -114,7 +102,7 @@ async def until_another(world: World, step: str) -> ObservedJob:
 
 @pytest.mark.parametrize("failing", ["fit-shard", "fit"])
 async def test_a_failure_names_the_shard_and_stays_in_view(world: World, failing: str) -> None:
-    """F3: Stalled with the reason of the part that failed; no version; asked again, what is done is found done."""
+    """F3: Stalled with the reason of the part that failed, also once the Job is made for one that was deleted; no version; asked again, what still stands is not done again."""
     world.failing = {failing: JobReason.SCHEMA_BROKEN}
     await settle(world)
     found = condition(world.get("LabelModel"))
@@ -125,6 +113,40 @@ async def test_a_failure_names_the_shard_and_stays_in_view(world: World, failing
     world.pass_time(400 * 3600)
     await settle(world)
     assert condition(world.get("LabelModel"))["reason"] == "SchemaBroken"
+    job = world.job_of(failing)
+    assert job is not None
+    del world.jobs[job.name]
+    if failing == "fit":
+        world.failing = {}
+    await settle(world)
+    assert condition(world.get("LabelModel"))["reason"] == "SchemaBroken"
+    world.failing = {}
+    world.annotate("LabelModel", reconcile_at="now")
+    await settle(world)
+    assert (len(world.index), world.reduced_parts) == (1, 6 if failing == "fit" else 3)  # a fit that is refused takes what its shards left with it
+
+
+async def test_a_fit_that_lost_a_part_is_not_waited_for(world: World) -> None:
+    """F3: it is Stalled while its other pods run; more shards are what may help, and are asked for at once."""
+    job = await until(world, "fit-shard")
+    owner, action, _ = world.jobs[job.name]
+    world.failing = {"fit-shard": JobReason.VOLUME_FULL}
+    world.jobs[job.name] = (owner, action, replace(job, indexes=Indexes(3, 1, (2,)), index=2, result=world._result(action.intent.config)))
+    await once(world)
+    assert condition(world.get("LabelModel"), "Stalled")["reason"] == "VolumeFull"
+    world.failing = {}
+    world.apply(sharded(8))
+    await once(world)
+    assert job.name not in world.jobs
+    await settle(world)
+    assert (status_of(world)["pins"]["shards"], len(world.index)) == (8, 1)
+
+
+async def test_what_can_be_mended_keeps_the_parts(world: World) -> None:
+    """X21: without room there is no version, and with it the shards need not work again."""
+    world.failing = {"fit": JobReason.VOLUME_FULL}
+    await settle(world)
+    assert condition(world.get("LabelModel"))["reason"] == "VolumeFull"
     world.failing = {}
     world.annotate("LabelModel", reconcile_at="now")
     await settle(world)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from labeljob.contract.result import JobResult
 from labelplane.cluster.local_jobs import LocalJobs
+from labelplane.cluster.local_orphans import birth_of, code_of_orphan
 from tests.patience import HANG_SECONDS
 
 
@@ -51,3 +53,16 @@ def test_an_orphan_is_ended_and_tried_again(tmp_path: Path, stranger: subprocess
     assert jobs.observed("o")[0].attempts == 2
     jobs.stop()
     assert stranger.wait(HANG_SECONDS) == -15
+
+
+def test_one_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    """As in a pod, when its time is up; what it had reported stands."""
+    deaf = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", deaf], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        record = {"pid": process.pid, "birth": birth_of(process.pid)}
+        assert code_of_orphan(tmp_path, record, grace=0) == -9
+        assert process.wait() == -9
+    (tmp_path / "result.json").write_text(JobResult(build="b").model_dump_json())
+    assert code_of_orphan(tmp_path, record) == 0

@@ -180,6 +180,17 @@ async def test_what_is_said_of_the_labels_that_stand_outlives_a_failed_run(world
     assert [event.reason for _, event in world.events].count("Drifted") == told == 1
 
 
+@pytest.mark.parametrize("manifest", [label_job(), scheduled(timeZone="Nowhere")], ids=["once", "unreadable"])
+async def test_without_a_schedule_there_is_no_next_tick(world: World, manifest: dict[str, Any]) -> None:
+    """A job that runs once from now on, or whose schedule cannot be read, waits for none."""
+    await settle(world)
+    assert "nextScheduleTime" in status(world)
+    world.apply(manifest)
+    await settle(world)
+    assert "nextScheduleTime" not in status(world)
+    assert len(world.commits) == 1
+
+
 async def test_suspended_ticks_pass(world: World) -> None:
     await settle(world)
     world.apply(scheduled(suspend=True))

@@ -14,7 +14,7 @@ from labelplane.plan.observed import Indexes, ObservedJob
 from labelplane.plan.shards import WRITE_SECONDS, run_progress
 from labelplane.reconcile import reconcile
 from tests.manifests import changed, function_set, label_job, label_model
-from tests.unit.operator.pipeline import SETTINGS, START, Adapter, World, condition, once, settle
+from tests.unit.operator.pipeline import SETTINGS, START, Adapter, World, condition, once, settle, until
 
 
 def sharded(shards: int | str = 3, **spec: Any) -> dict[str, Any]:
@@ -33,19 +33,6 @@ def world() -> World:
 
 def status_of(world: World) -> dict[str, Any]:
     return world.get("LabelJob")["status"]
-
-
-async def until(world: World, step: str) -> ObservedJob:
-    """Go on until a Job of this step of a LabelJob runs."""
-    for _ in range(60):
-        await once(world)
-        job = world.job_of(step)
-        if job is not None and not job.finished:
-            return job
-        for earlier in ("check", "resolve", "fit-shard", "fit", "shard"):
-            if earlier != step:
-                world.finish(earlier)
-    raise AssertionError(f"no {step} Job")
 
 
 async def test_parts_first_then_one_commit(world: World) -> None:
@@ -192,7 +179,7 @@ async def test_a_failure_names_the_shard_and_stays_in_view(world: World, failing
 
 
 async def test_a_part_given_up_is_told_before_the_job_gives_up(world: World) -> None:
-    """Judged by the indexes: the Job's own verdict waits for its other pods."""
+    """Judged by the indexes: the Job's own verdict waits for its other pods, and another number of shards is not kept waiting for them."""
     job = await until(world, "shard")
     owner, action, _ = world.jobs[job.name]
     world.failing = {"shard": JobReason.VOLUME_FULL}
@@ -202,6 +189,12 @@ async def test_a_part_given_up_is_told_before_the_job_gives_up(world: World) -> 
     found = condition(world.get("LabelJob"))
     assert (found["reason"], found["message"][:15]) == ("VolumeFull", "shard 2 of 3: V")
     assert condition(world.get("LabelJob"), "Stalled")["status"] == "True"
+    world.apply(sharded(8))
+    await once(world)
+    assert job.name not in world.jobs
+    world.finish("resolve")
+    await once(world)
+    assert status_of(world)["pins"]["shards"] == 8
 
 
 @pytest.mark.parametrize("left", [Indexes(2, 2), Indexes(3, 2)], ids=["lowered", "and-raised-again"])

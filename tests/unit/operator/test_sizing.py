@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from labelplane.api.quantities import amount
 from labelplane.api.runtime import Resources, Runtime
@@ -93,9 +94,10 @@ OURS = Resources(requests={"cpu": "500m", "memory": "512Mi"}, limits={"memory": 
         ({"limits": {"cpu": "0.25"}}, {"cpu": "0.25", "memory": "512Mi"}, {"cpu": "0.25", "memory": "1Gi"}),
         ({"requests": {"memory": "1.5Gi"}}, {"cpu": "500m", "memory": "1.5Gi"}, {"memory": "1.5Gi"}),
         ({"requests": {"nvidia.com/gpu": 1}}, {"cpu": "500m", "memory": "512Mi", "nvidia.com/gpu": 1}, {"memory": "1Gi"}),
-        ({"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}, {"cpu": "500m", "memory": "2Gi"}, {"memory": "2Gi"}),
+        ({"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}, {"cpu": "500m", "memory": "2Gi"}, {"memory": "1Gi"}),
+        ({"requests": {"nvidia.com/gpu": 2}, "limits": {"nvidia.com/gpu": 1}}, {"cpu": "500m", "memory": "512Mi", "nvidia.com/gpu": 2}, {"memory": "1Gi", "nvidia.com/gpu": 1}),
     ],
-    ids=["nothing", "cpu", "more", "less", "cpu-limit", "request", "another", "both"],
+    ids=["nothing", "cpu", "more", "less", "cpu-limit", "request", "another", "both", "both-of-another"],
 )
 def test_what_a_user_sets_stands_field_by_field(given: dict[str, Any] | None, requests: dict[str, Any], limits: dict[str, Any]) -> None:
     """What we say gives way, so that the API server takes the pod."""
@@ -109,10 +111,20 @@ def test_quantities(text: str | int, expected: float) -> None:
     assert float(amount(text)) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("text", ["", "Gi", "1 Gi", "1GiB", "much"])
-def test_what_is_no_quantity(text: str) -> None:
-    with pytest.raises(ValueError, match="is no quantity"):
-        amount(text)
+@pytest.mark.parametrize("text", ["", "Gi", "1 Gi", "1GiB", "much", "1e1.5", "1e.5", "1e5.", "1e9999", "1e99999999999999999999", "1Ki3", "1\n", "٣", "1" * 65, True, 0.5, None])
+def test_what_is_no_quantity(text: Any) -> None:
+    """It is refused where a resource is read; no decision meets it."""
+    with pytest.raises(ValidationError, match="is no quantity"):
+        Resources(requests={"memory": text})
+
+
+@pytest.mark.parametrize("text", ["9e999", "-1", "+.5E+9", "9" * 64, 10**63, "9" * 62 + "Ei"])
+def test_whatever_is_taken_can_be_weighed(text: str | int) -> None:
+    """Against a figure of ours, in whatever way it is wrong or large."""
+    runtime = Runtime(resources=Resources(requests={"memory": text}))
+    found = with_resources(runtime, OURS).resources
+    assert found is not None
+    assert (found.requests or {})["memory"] == text
 
 
 def intent_of(world: World, step: str) -> JobIntent:

@@ -24,9 +24,8 @@ def check_arguments(statistics: VoteStatistics, cardinality: int, algorithm: str
         raise ValueError(f"maxIterations is at least 1 and tolerance at least 0; got {max_iterations} and {tolerance}")
     if statistics.rows == 0:
         raise EmptyVotesError("the label matrix has no rows, so there is nothing to fit")
-    highest = statistics.classes - 1
-    if highest >= cardinality:
-        raise VotesError(f"there is a vote for class {highest}, which is not one of {cardinality} classes (0 to {cardinality - 1})")
+    if not statistics.within(cardinality):
+        raise VotesError(f"there is a vote for class {statistics.classes - 1}, which is not one of {cardinality} classes (0 to {cardinality - 1})")
 
 
 def check_class_balance(class_balance: Any, cardinality: int) -> FloatArray | None:

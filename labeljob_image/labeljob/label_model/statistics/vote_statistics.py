@@ -22,7 +22,7 @@ import numpy as np
 from labeljob.label_model.statistics.hashing import Keys
 from labeljob.label_model.statistics.packing import PackedVotes, pack
 from labeljob.label_model.statistics.pair_counts import PairCounts, add_pairs, count_pairs
-from labeljob.label_model.statistics.patterns import distinct, distinct_up_to, votes_by_class
+from labeljob.label_model.statistics.patterns import FEW_CLASSES, distinct, distinct_up_to, votes_by_class
 from labeljob.label_model.statistics.sampling import Budget, Sample, bottom_rows, merge_samples, sample_of
 from labeljob.label_model.statistics.unpacking import unpack
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes, weigh
@@ -80,10 +80,14 @@ class VoteStatistics:
         """Number of labeling functions."""
         return self.kept.layout.columns if isinstance(self.kept, PackedVotes) else int(self.kept.shape[1])
 
-    @property
+    @cached_property
     def classes(self) -> int:
         """Classes up to the highest that is voted for."""
-        return self.kept.outcomes - 1 if isinstance(self.kept, PackedVotes) else int(self.kept.max(initial=ABSTAIN)) + 1
+        return int(self.patterns.max(initial=ABSTAIN)) + 1
+
+    def within(self, cardinality: int) -> bool:
+        """Whether all votes are for one of so many classes; what packed patterns have room for needs no look at them."""
+        return (isinstance(self.kept, PackedVotes) and self.kept.outcomes <= 1 + cardinality) or self.classes <= cardinality
 
     @property
     def sampled(self) -> bool:
@@ -154,10 +158,11 @@ def from_votes(L: Any, cardinality: int | None = None, ids: Keys | None = None, 
     return reduce_votes(votes, ids, budget)
 
 
-def reduce_votes(votes: Votes, ids: Keys | None = None, budget: Budget = DEFAULT_BUDGET) -> VoteStatistics:
-    """As `from_votes`, of votes that `validate_votes` gave."""
+def reduce_votes(votes: Votes, ids: Keys | None = None, budget: Budget = DEFAULT_BUDGET, cardinality: int = 0) -> VoteStatistics:
+    """As `from_votes`, of votes that `validate_votes` gave; cardinality: how many classes they are known to name at most, if that is known."""
     functions, itemsize = votes.shape[1], votes.dtype.itemsize
-    classes = int(votes.max(initial=ABSTAIN)) + 1
+    bare = ids is None and 0 < cardinality <= FEW_CLASSES
+    classes = cardinality if bare else int(votes.max(initial=ABSTAIN)) + 1
     known = distinct_up_to(votes, 1 + classes, budget.patterns(functions, itemsize))
     if known and ids is None:
         return VoteStatistics(known.patterns, known.counts, None, None, budget)
