@@ -1,7 +1,8 @@
-"""What a fit does with rows whose class is known: calibrate and score with them, and where asked to learn from them (M8, X11).
+"""What a fit does with rows whose class is known: calibrate and score with them, and where asked to learn from them, or take the class balance from them (M8, X11).
 
     gold scores:      one model          -> P of gold rows           -> calibration, cross-fitted -> scores
-    gold teaches:     a model each fold -> P by the one that has
+    gold teaches:     (as evidence, or the class balance)
+                      a model each fold -> P by the one that has
                       not seen the row's class                     -> calibration, cross-fitted -> scores
                       one model of all gold, which serves, with the calibrator of all of these P
 
@@ -9,6 +10,7 @@ Either way no row is scored by a model or a calibrator that has seen its class. 
 are read by models that have seen that fold: its gold moves them by what one fold moves a fit, and the few numbers of a calibrator by less.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,11 +23,11 @@ from labeljob.frozen_calibration import FrozenCalibration, freeze, id_keys
 from labeljob.gold import Matched
 from labeljob.held_out import label_by_fold
 from labeljob.label_model import FittedLabelModel, VoteStatistics, with_known
-from labeljob.label_model.fitting.semi_supervised import Fit, fold_models
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import Labelled, Voters, label_votes
-from labeljob.votes import IntArray, Votes
+from labeljob.votes import ABSTAIN, IntArray, Votes
 
+GoldFit = Callable[[VoteStatistics, Matched], FittedLabelModel]  # of statistics, and of the gold whose class balance may be taken
 NO_GOLD = "there is no goldData, so nothing says how honest the probabilities are; functions that copy each other make them too sure"
 
 
@@ -64,18 +66,37 @@ class Fitted:
         return bool(self.scorers)
 
 
-def fit_with_gold(statistics: VoteStatistics, rows: Votes, known: GoldVotes, seed: int, fit: Fit) -> Fitted:
+def fit_with_gold(statistics: VoteStatistics, rows: Votes, known: GoldVotes, seed: int, fit: GoldFit) -> Fitted:
     """One fit on all gold, and one without each fold. Where the first finds nothing to learn (majority vote), gold goes on to score it.
 
     Args:
         statistics: of the rows without gold. rows: those with gold, as `statistics` takes them.
     """
-    every = with_known(statistics, rows, known.gold.classes)
-    model = fit(every)
+    classes = known.gold.classes
+    every = with_known(statistics, rows, classes)
+    model = fit(every, known.gold)
     if model.algorithm == "majority-vote" or not len(rows):
         return Fitted(model, every)
-    fold = stratified_folds(shuffled(id_keys(known.ids), seed).outer, known.gold.classes)
-    return Fitted(model, every, fold_models(statistics, rows, known.gold.classes, fold, fit), fold)
+    fold = _folds(known, seed)
+    others = {number: with_known(statistics, rows, np.where(fold == number, ABSTAIN, classes)) for number in np.unique(fold).tolist()}
+    return Fitted(model, every, {number: fit(of, known.gold.part(fold != number)) for number, of in others.items()}, fold)
+
+
+def fit_on_balance(statistics: VoteStatistics, known: GoldVotes, seed: int, fit: GoldFit) -> Fitted:
+    """One fit with the class balance of all gold, and one with that of the others for each fold; majority vote, whose labels need none, goes on to be scored.
+
+    Args:
+        statistics: of all rows.
+    """
+    model = fit(statistics, known.gold)
+    if model.algorithm == "majority-vote":
+        return Fitted(model, statistics)
+    fold = _folds(known, seed)
+    return Fitted(model, statistics, {number: fit(statistics, known.gold.part(fold != number)) for number in np.unique(fold).tolist()}, fold)
+
+
+def _folds(known: GoldVotes, seed: int) -> IntArray:
+    return stratified_folds(shuffled(id_keys(known.ids), seed).outer, known.gold.classes)
 
 
 @dataclass(frozen=True, eq=False)

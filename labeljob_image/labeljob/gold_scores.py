@@ -162,7 +162,7 @@ def _of_covered(P: FloatArray, gold: IntArray, weights: FloatArray) -> tuple[Est
     values = _ratios(columns.sum(axis=0, keepdims=True))[0].tolist()
     if len(gold) < LEAST_ROWS:
         return Estimate(values[0]), Estimate(values[1]), Estimate(values[2])
-    (low, high), honest = np.percentile(_ratios(_resampled(columns)), TAILS, axis=0), np.percentile(_of_honest(top, bins), TAILS[1])
+    (low, high), honest = np.percentile(_ratios(_resampled(columns)), TAILS, axis=0), np.percentile(_of_honest(top, bins, np.random.default_rng(1)), TAILS[1])
     allowed = _by_wrong_rows(P, gold, weights)
     brier, log_loss = (Estimate(values[i], min(float(low[i]), values[i], allowed[i][0]), max(float(high[i]), values[i], allowed[i][1])) for i in range(2))
     ece = values[2]
@@ -184,6 +184,33 @@ def means_over_rows(values: FloatArray, weights: FloatArray) -> tuple[Estimate, 
         low, high = np.percentile(drawn[:, :-1] / drawn[:, -1:], TAILS, axis=0)
     limits = np.column_stack([means, np.minimum(low, means), np.maximum(high, means)])  # NaN stays NaN
     return tuple(Estimate(*map(float, one)) for one in limits)
+
+
+def answers_error(P: FloatArray, truth: BoolArray, weights: FloatArray) -> Estimate:
+    """ECE of binary answers, float64 and bool [n_rows, n_answers]: of each answer its probability against how often it holds, and their mean.
+
+    The interval is a basic bootstrap over rows, whose lower end takes off what ECE has of honest probabilities on so few rows: some answers may be
+    honest where others are not, and the bootstrap alone does not see how much of the mean is chance (measured: 40 to 90 of 100 intervals held the truth
+    without, 92 to 100 with it).
+    """
+    rows, answers = P.shape
+    if not rows:
+        return Estimate(float("nan"))
+    bins = [(scores.bin_of(p)[:, None] == np.arange(scores.BINS)) * weights[:, None] for p in P.T]
+    columns = [np.column_stack([(p - holds)[:, None] * of, weights]) for p, holds, of in zip(P.T, truth.T, bins, strict=True)]
+    value = float(np.mean([_distance(of.sum(axis=0, keepdims=True)) for of in columns]))
+    if rows < LEAST_ROWS:
+        return Estimate(value)
+    drawn = sum((_distance(_resampled(of, answers)) for of in columns), np.zeros(1)) / answers  # one seed: the same rows for each answer
+    honest = sum((_of_honest(p, of, np.random.default_rng([1, k]), answers) for k, (p, of) in enumerate(zip(P.T, bins, strict=True))), np.zeros(1)) / answers
+    low, high = np.percentile(drawn, TAILS)
+    least = 0.0 if value <= np.percentile(honest, TAILS[1]) else max(value - float(honest.mean()) - float(high - low) / 2, 0.0)
+    return Estimate(value, least, max(2 * value - float(low), value))
+
+
+def _distance(sums: FloatArray) -> FloatArray:
+    """ECE of sums over rows of [p - hit in each bin, 1], all weighted; float64 [n]."""
+    return np.asarray(np.abs(sums[:, :-1]).sum(axis=1) / sums[:, -1])
 
 
 def _by_wrong_rows(P: FloatArray, gold: IntArray, weights: FloatArray) -> list[tuple[float, float]]:
@@ -216,25 +243,24 @@ def _ratios(sums: FloatArray) -> FloatArray:
     return np.asarray(np.hstack([sums[:, :2], distance]) / sums[:, -1:])
 
 
-def _resampled(columns: FloatArray) -> FloatArray:
-    """Column sums of each resample of the rows, float64 [n_draws, n_columns]."""
+def _resampled(columns: FloatArray, answers: int = 1) -> FloatArray:
+    """Column sums of each resample of the rows, float64 [n_draws, n_columns]; answers: how many a row has, each of which is resampled."""
     rows, random, parts = len(columns), np.random.default_rng(0), []
-    for count in _chunks(rows):
+    for count in _chunks(rows, answers):
         drawn = random.integers(0, rows, (count, rows)) + rows * np.arange(count)[:, None]
         parts.append(np.bincount(drawn.ravel(), minlength=count * rows).reshape(count, rows) @ columns)
     return np.concatenate(parts)
 
 
-def _of_honest(top: FloatArray, weighted_bins: FloatArray) -> FloatArray:
+def _of_honest(top: FloatArray, weighted_bins: FloatArray, random: np.random.Generator, answers: int = 1) -> FloatArray:
     """ECE of each draw of labels that are right with exactly the confidence stated, float64 [n_draws]."""
-    random = np.random.default_rng(1)
-    parts = [np.abs((top - (random.random((count, len(top))) < top)) @ weighted_bins).sum(axis=1) for count in _chunks(len(top))]
+    parts = [np.abs((top - (random.random((count, len(top))) < top)) @ weighted_bins).sum(axis=1) for count in _chunks(len(top), answers)]
     return np.asarray(np.concatenate(parts) / weighted_bins.sum())
 
 
-def _chunks(rows: int) -> list[int]:
-    """How many draws to make at a time."""
-    draws = max(LEAST_DRAWS, min(DRAWS, MOST_CELLS // rows))
+def _chunks(rows: int, answers: int = 1) -> list[int]:
+    """How many draws to make at a time, of rows with so many answers each."""
+    draws = max(LEAST_DRAWS, min(DRAWS, MOST_CELLS // (rows * answers)))
     each = max(1, min(draws, CHUNK_CELLS // rows))
     return [each] * (draws // each) + [draws % each] * (draws % each > 0)
 

@@ -88,28 +88,34 @@ def _array(L: Any) -> npt.NDArray[Any]:
         raise VotesError(str(error)) from None
 
 
-def validate_gold(Y: Any, rows: int | None = None, cardinality: int | None = None) -> IntArray:
+def validate_gold(
+    Y: Any, rows: int | None = None, cardinality: int | None = None, *, named: str = "gold", beside: str = "the label matrix has"
+) -> IntArray:
     """Gold labels in their canonical form, int64 [n_rows]; -1 where the class is not known.
 
     Args:
         Y: [n_rows] or [n_rows, 1] of class indices or -1, integers or whole floats.
         rows, cardinality: how many rows and classes there are, when known.
+        named, beside: what errors call the labels, and what has so many rows.
     Raises:
         VotesError: another length, NaN, a fraction, a negative other than -1, or a class index that does not exist; it names the row.
     """
     gold = np.asarray(Y)
     gold = gold[:, 0] if gold.ndim == 2 and gold.shape[1] == 1 else gold
     if gold.ndim != 1 or (rows is not None and len(gold) != rows):
-        expected = "" if rows is None else f", but the label matrix has {rows} rows"
-        raise VotesError(f"gold has shape {gold.shape}{expected}")
+        expected = "" if rows is None else f", but {beside} {rows} rows"
+        raise VotesError(f"{named} has shape {gold.shape}{expected}")
     try:
         numbers = gold.astype(np.float64)
     except (TypeError, ValueError):
-        raise VotesError(f"gold holds class indices or -1; got values of {gold.dtype}") from None
+        remedy = "map names to indices, as pd.Series(Y).map({'ham': 0, 'spam': 1}).fillna(-1)"
+        raise VotesError(f"{named} holds class indices or -1; got values of {gold.dtype}: {remedy}") from None
     wrong = ~(numbers >= ABSTAIN) | (numbers != np.floor(numbers)) | (numbers >= (np.inf if cardinality is None else cardinality))
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise VotesError(f"the gold label of row {row} is {gold[row]}, which is not one of {'the' if cardinality is None else cardinality} classes or -1")
+        remedy = ": fillna(-1) says that no class is known" if np.isnan(numbers[row]) else ""
+        label = "gold label" if named == "gold" else "label"
+        raise VotesError(f"the {label} of row {row} is {gold[row]}, which is not one of {'the' if cardinality is None else cardinality} classes or -1{remedy}")
     return numbers.astype(np.int64)
 
 

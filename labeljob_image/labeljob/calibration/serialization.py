@@ -33,6 +33,8 @@ def from_dict(data: Mapping[str, Any], classes: int) -> Calibrator:
     Raises:
         CalibrationFormatError: a newer format, a missing field, or values that cannot be a calibrator.
     """
+    if not isinstance(data, Mapping):
+        raise CalibrationFormatError(f"the calibration is {type(data).__name__}, and no object")
     version = data.get("formatVersion")
     if version != FORMAT_VERSION:
         newer = isinstance(version, int) and version > FORMAT_VERSION

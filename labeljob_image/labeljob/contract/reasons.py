@@ -48,6 +48,7 @@ class FitNote(StrEnum):
     """What a fit says of its votes beside its figures; a note is `<FitNote>: <text for people>`."""
 
     VOTES_ADVERSARIAL = "VotesAdversarial"  # most of what is voted looks wrong: nothing but gold can tell
+    FUNCTION_DOMINANT = "FunctionDominant"  # one voter decides most labels: nothing checks it
     START_IGNORED = "StartIgnored"  # the version to start from has other functions or classes
     NO_GAIN = "NoGainOverMajorityVote"  # the labels are those of majority vote
 

@@ -1,6 +1,8 @@
 """`LabelModel` and `MajorityLabelVoter`: thin classes over `fit_statistics` and `posterior`, with the names that notebooks know."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self, overload
 
@@ -12,12 +14,14 @@ from labeljob.gold_scores import GoldScores
 from labeljob.label_model import model_file
 from labeljob.label_model.algorithms import compact
 from labeljob.label_model.conditional import conditional_probabilities, outcome_rates
+from labeljob.label_model.dominance import notes_of
 from labeljob.label_model.fitting.arguments import AbstainArgument, AlgorithmArgument
 from labeljob.label_model.fitting.fit import fit_statistics
 from labeljob.label_model.fitting.semi_supervised import part_known
 from labeljob.label_model.gold import held_out_scores, rows_of
+from labeljob.label_model.influence import thinned
 from labeljob.label_model.metrics import Scored, score
-from labeljob.label_model.model import FittedLabelModel, check_functions, posterior_of, weights
+from labeljob.label_model.model import Deferred, FittedLabelModel, check_functions, posterior_of, weights
 from labeljob.label_model.serialization import ModelFormatError
 from labeljob.label_model.side.evidence import Evidence, PartialClasses, gather, partial_classes_of
 from labeljob.label_model.side.side_model import fit_with_side, side_posterior
@@ -47,7 +51,8 @@ class LabelModel:
     Args:
         cardinality: number of classes, at least 2; abstain is none of them.
         algorithm: see `docs/label-models.md`. seed: of the policy `random`; recorded in the model.
-        abstain: what an abstain says: `missing` nothing, `evidence` something, `auto` what the votes show; for all functions, or one for each.
+        abstain: what an abstain says: `missing` nothing, `evidence` something, `auto` what the votes show; for all functions, or one for each column
+            of L. The functions of a manifest declare it: `LFSet.abstain`.
         verbose, device: of Snorkel; checked and ignored. Nothing is printed, and all runs on the CPU.
         partial: what votes beyond the classes mean: cardinality + i is a vote for "one of the classes of set i".
     """
@@ -107,15 +112,16 @@ class LabelModel:
             ValueError: a bad class balance, or an argument out of range.
         """
         check_training_arguments({"progress_bar": progress_bar} | kwargs)
-        given = gather(L_train, soft, self.cardinality, self.partial)
+        given = gather(L_train, soft, self.cardinality, self.partial, asked=self.abstain)
         if class_balance is None and Y_dev is not None:
             class_balance = balance_of(Y_dev, self.cardinality)
         seed = self.seed if kwargs.get("seed") is None else int(kwargs["seed"])
         statistics = statistics_of(given, self.cardinality, gold)
-        self.model_ = fit_with_side(
-            statistics, given.votes.shape[1], given.columns, self.cardinality, self._readings(given),
+        model = fit_with_side(
+            statistics, given.votes.shape[1], given.columns, self.cardinality, given.abstain,
             algorithm=self.algorithm, class_balance=class_balance, seed=seed, prior_accuracy=prior_accuracy, start=start,
         )  # fmt: skip
+        self.model_ = replace(model, noted=Deferred(partial(notes_of, model, thinned(model, statistics))))
         self.seed, self.outcome_rates_, self.calibrator_ = seed, outcome_rates(reduce_votes(given.votes) if given.columns else statistics, self.cardinality), NONE
         return self
 
@@ -139,11 +145,6 @@ class LabelModel:
         self.calibrator_ = self.calibration_.calibrator
         self.held_out_scores_ = held_out_scores(judged, self.calibration_)
         return self
-
-    def _readings(self, given: Evidence) -> list[AbstainArgument]:
-        """What the abstains of the functions say, and, after them, those of the teachers."""
-        asked = [self.abstain] * len(given.abstain) if isinstance(self.abstain, str) else list(self.abstain)
-        return [told if told != "auto" else wanted for told, wanted in zip(given.abstain, [*asked, *given.abstain[len(asked) :]], strict=True)]
 
     def predict_proba(self, L: Any, soft: Any = None) -> FloatArray:
         """Probability of each class, float64 [n_rows, n_classes], calibrated after `calibrate`.

@@ -4,18 +4,20 @@ The parameters of the others stay. "Without it" means that it was never asked: i
 posterior (leave-one-out of a product of likelihoods is exact for every member; a committee averages its members' answers).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from labeljob.label_model.contributions import classes_of, members_of
-from labeljob.label_model.model import COMPACT_CELLS, FittedLabelModel, posterior, posterior_of_sums, votes_of
+from labeljob.label_model.fitting.arguments import require_statistics
+from labeljob.label_model.model import COMPACT_CELLS, FittedLabelModel, posterior, posterior_of_sums, require_model, votes_of
 from labeljob.label_model.side.side_model import beside_tables, side_posterior, silenced, voters_of_rows
 from labeljob.label_model.statistics.packing import pack, sum_tables
 from labeljob.label_model.statistics.sums import class_sums
 from labeljob.label_model.statistics.vote_statistics import VoteStatistics
 from labeljob.label_model.tie_breaks import labels_of
-from labeljob.votes import ABSTAIN, EmptyVotesError, FloatArray, IntArray, Votes, VotesError
+from labeljob.votes import ABSTAIN, BoolArray, EmptyVotesError, FloatArray, IntArray, Votes, VotesError
 
 PATTERNS = 1 << 14  # measured on at most about this many patterns, evenly spaced in canonical order; exact up to there
 
@@ -28,10 +30,16 @@ class Influence:
         flips: float64 [n_functions], share of rows whose label is another one without the function; a tie and a row that nobody else votes on
             have no label.
         shift: float64 [n_functions], mean total variation between a row's probabilities with and without it, in [0, 1].
+        cast: float64 [n_functions], share of the covered rows that it says something on.
+        followed: float64 [n_functions], share of the rows it votes on whose label is its vote; NaN of no rows.
+        covered: share of rows that somebody says something on.
     """
 
     flips: FloatArray
     shift: FloatArray
+    cast: FloatArray
+    followed: FloatArray
+    covered: float
 
 
 def influence(model: FittedLabelModel, statistics: VoteStatistics) -> Influence:
@@ -41,16 +49,17 @@ def influence(model: FittedLabelModel, statistics: VoteStatistics) -> Influence:
         statistics: of the rows to be labelled, which need not be those of the fit; of a model with side columns, of rows [votes, outcomes] as
             `side.fit_with_side` takes them.
     Raises:
-        EmptyVotesError: there are no rows. VotesError: other functions or classes than the model's.
+        EmptyVotesError: there are no rows. VotesError: other functions or classes than the model's. TypeError: a label matrix, or a `LabelModel`.
     """
+    require_model(model)
+    require_statistics(statistics)
     if statistics.rows == 0:
         raise EmptyVotesError("the label matrix has no rows, so there is nothing to change")
-    most = PATTERNS if model.coins is None else max(1, COMPACT_CELLS // model.cardinality)
-    chosen = slice(None, None, -(-len(statistics.counts) // most) or 1)
-    counts = statistics.counts[chosen] / statistics.counts[chosen].sum()
+    some = thinned(model, statistics)
+    counts = some.counts / some.counts.sum()
     if model.side:
-        return _beside(model, statistics.patterns[chosen], counts)
-    patterns = votes_of(model, statistics.patterns[chosen])
+        return _beside(model, some.patterns, counts)
+    patterns = votes_of(model, some.patterns)
     before, voting = posterior(model, patterns), np.count_nonzero(patterns != ABSTAIN, axis=1)
     labels, joints = _labels(before, voting), _joints(model, patterns)
     flips, shift = np.zeros(model.functions), np.zeros(model.functions)
@@ -60,7 +69,15 @@ def influence(model: FittedLabelModel, statistics: VoteStatistics) -> Influence:
         left = voting[rows] - (patterns[rows, j] != ABSTAIN)
         flips[j] = counts[rows] @ (_labels(after, left) != labels[rows])
         shift[j] = counts[rows] @ np.abs(after - before[rows]).sum(axis=1) / 2
-    return Influence(flips, shift)
+    return Influence(flips, shift, *_heard(patterns, patterns != ABSTAIN, labels, counts))
+
+
+def thinned(model: FittedLabelModel, statistics: VoteStatistics) -> VoteStatistics:
+    """The patterns that `influence` looks at, which holds nothing of the others."""
+    most = PATTERNS if model.coins is None else max(1, COMPACT_CELLS // model.cardinality)
+    step = -(-len(statistics.counts) // most) or 1
+    patterns, counts = statistics.patterns[::step], statistics.counts[::step]
+    return VoteStatistics(patterns.copy() if step > 1 else patterns, counts.copy() if step > 1 else counts, None, None, statistics.budget)
 
 
 def _beside(model: FittedLabelModel, patterns: Votes, counts: FloatArray) -> Influence:
@@ -70,18 +87,41 @@ def _beside(model: FittedLabelModel, patterns: Votes, counts: FloatArray) -> Inf
     votes, outcomes = votes_of(model, patterns[:, : model.functions]), patterns[:, model.functions :].astype(np.int16)
     spoke = voters_of_rows(model, votes, outcomes)
     before, voting = side_posterior(model, votes, outcomes), np.count_nonzero(spoke, axis=1)
-    alone = silenced(votes, model.side)
-    labels, joints = _labels(before, voting), _joints(model, alone)
+    labels = _labels(before, voting)
     flips, shift = np.zeros(model.functions), np.zeros(model.functions)
+    for j, after in enumerate(left_out(model, patterns)):
+        flips[j] = counts @ (_labels(after, voting - spoke[:, j]) != labels)
+        shift[j] = counts @ np.abs(after - before).sum(axis=1) / 2
+    return Influence(flips, shift, *_heard(votes, spoke, labels, counts))
+
+
+def left_out(model: FittedLabelModel, rows: Votes) -> Iterator[FloatArray]:
+    """The posterior had a function not been asked, float64 [n_rows, n_classes], for each function in turn.
+
+    Args:
+        rows: [n_rows, n_functions + n_side_columns], votes and outcomes of side columns.
+    """
+    votes, outcomes = votes_of(model, rows[:, : model.functions]), rows[:, model.functions :].astype(np.int16)
+    if not model.side:
+        joints = _joints(model, votes)
+        yield from (_without(model, votes, j, joints) for j in range(model.functions))
+        return
+    alone = silenced(votes, model.side)
+    joints = _joints(model, alone)
     for j in range(model.functions):
         others = np.where([table.function == j for table in model.side], np.int16(ABSTAIN), outcomes)
         if model.algorithm == "majority-vote":
-            after = side_posterior(model, np.where(np.arange(model.functions) == j, ABSTAIN, votes), others)
+            yield side_posterior(model, np.where(np.arange(model.functions) == j, ABSTAIN, votes), others)
         else:
-            after = beside_tables(model, _without(model, alone, j, joints), others)
-        flips[j] = counts @ (_labels(after, voting - spoke[:, j]) != labels)
-        shift[j] = counts @ np.abs(after - before).sum(axis=1) / 2
-    return Influence(flips, shift)
+            yield beside_tables(model, _without(model, alone, j, joints), others)
+
+
+def _heard(votes: Votes, spoke: BoolArray, labels: IntArray, counts: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+    """`cast`, `followed` and `covered` of patterns; spoke: bool [n_patterns, n_functions]; counts sum to 1."""
+    covered, voted = float(counts @ spoke.any(axis=1)), counts @ (votes != ABSTAIN)
+    right = counts @ ((votes == labels[:, None]) & (votes != ABSTAIN))
+    followed = np.divide(right, voted, out=np.full(len(voted), np.nan), where=voted > 0)
+    return np.asarray(counts @ spoke / covered) if covered else np.zeros(len(voted)), followed, covered
 
 
 def _labels(P: FloatArray, voting: IntArray) -> IntArray:

@@ -210,10 +210,17 @@ def fallback_posterior(model: FittedLabelModel, L: Any, accuracies: FloatArray) 
 
 
 def votes_of(model: FittedLabelModel, L: Any) -> Votes:
-    """The label matrix in its canonical form; VotesError when it is not one for this model."""
+    """The label matrix in its canonical form; VotesError when it is not one for this model. TypeError when that is no fitted model."""
+    require_model(model)
     votes = validate_votes(L, model.cardinality)
     check_functions(model, votes)
     return votes
+
+
+def require_model(model: Any) -> None:
+    """TypeError for what is no `FittedLabelModel`, as a `LabelModel` is not."""
+    if not isinstance(model, FittedLabelModel):
+        raise TypeError(f"this takes the fitted model; got {type(model).__name__}: after fit it is label_model.model_")
 
 
 def check_functions(model: FittedLabelModel, votes: Votes) -> None:

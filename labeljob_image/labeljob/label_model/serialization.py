@@ -57,6 +57,8 @@ def _member(member: Member) -> dict[str, Any]:
 
 def from_dict(data: Mapping[str, Any]) -> FittedLabelModel:
     """The model that `to_dict` wrote. ModelFormatError: a newer format, a missing field, or values that cannot be a model."""
+    if not isinstance(data, Mapping):
+        raise ModelFormatError(f"the label model is {type(data).__name__}, and no object")
     version = data.get("formatVersion")
     if version != FORMAT_VERSION:
         newer = isinstance(version, int) and version > FORMAT_VERSION
@@ -66,7 +68,7 @@ def from_dict(data: Mapping[str, Any]) -> FittedLabelModel:
         model = _read(data)
     except KeyError as missing:
         raise ModelFormatError(f"the label model has no field {missing}") from None
-    except (TypeError, ValueError) as wrong:
+    except (TypeError, ValueError, AttributeError) as wrong:
         raise ModelFormatError(f"the label model cannot be read: {wrong}") from None
     _check(model)
     return model
@@ -77,14 +79,14 @@ def _read(data: Mapping[str, Any]) -> FittedLabelModel:
     return FittedLabelModel(
         algorithm=data["algorithm"],
         reason=data["reason"],
-        why=data["why"],
+        why=str(data["why"]),
         class_balance=_floats(data["classBalance"]),
         log_weights=_floats(data["logWeights"]) if data["logWeights"] else np.empty((0, 0, 0)),
         abstain=tuple(data["abstain"]),
         accuracies=_floats(accuracies),
-        iterations=data["iterations"],
-        converged=data["converged"],
-        seed=data["seed"],
+        iterations=int(data["iterations"]),
+        converged=bool(data["converged"]),
+        seed=int(data["seed"]),
         members=tuple(_read_member(one) for one in data["members"]),
         discounts=None if data["discounts"] is None else _floats(data["discounts"]),
         dependent=tuple((int(i), int(j), float(value)) for i, j, value in data["dependent"]),

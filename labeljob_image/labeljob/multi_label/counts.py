@@ -176,6 +176,14 @@ def estimated_accuracies(
     return np.asarray(np.divide(right, total, out=np.full(functions, np.nan), where=total > 0))
 
 
+def disagreeing(tasks: Sequence[Task], votes: Votes, levels: Levels | None) -> BoolArray:
+    """Rows on which some two functions are in conflict, bool [n_rows]."""
+    found = np.zeros(len(votes), dtype=np.bool_)
+    for task in tasks:
+        found |= in_conflict(answers_of(task, votes, levels))
+    return found
+
+
 def conflict_counts(tasks: Sequence[Task], functions: int, votes: Votes, levels: Levels | None) -> IntArray:
     """Rows on which two functions are in conflict, int64 [n_functions, n_functions], symmetric, zero diagonal."""
     size = max(1, MOST_CELLS // functions**2)

@@ -2,14 +2,14 @@
 
     precision, recall   of each class, Wilson's interval; their means over the classes with gold, MOVER; a row without labels misses all it has
     Brier, log loss     of each class the binary score of its probability, (p - y)^2 and -log p(y); mean over classes; percentile bootstrap over rows
-    ECE                 of each class its probability against how often rows have it; mean over classes, without an interval
+    ECE                 of each class its probability against how often rows have it; mean over classes; basic bootstrap over rows (`answers_error`)
     reliability         all answers of covered rows together: max(p, 1 - p) against how often that side is the right one
 """
 
 import numpy as np
 
 from labeljob import scores
-from labeljob.gold_scores import ClassScore, Estimate, GoldScores, effective, mean_share, means_over_rows, or_zero, share_of
+from labeljob.gold_scores import ClassScore, GoldScores, answers_error, effective, mean_share, means_over_rows, or_zero, share_of
 from labeljob.multi_label.gold import MatchedSets
 from labeljob.multi_label.labelling import LabelledSets
 from labeljob.votes import BoolArray, FloatArray
@@ -32,7 +32,7 @@ def set_scores(labelled: LabelledSets, gold: MatchedSets) -> GoldScores:
         recall=mean_share([one.recall for one in present]),
         brier=brier,
         log_loss=log_loss,
-        ece=Estimate(float(np.mean([one.ece for one in of_class])) if len(P) else NAN),
+        ece=answers_error(P, truth, each),
         classes=tuple(of_class),
         reliability=_reliability(P, truth, each),
     )

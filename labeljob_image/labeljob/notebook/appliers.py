@@ -107,6 +107,8 @@ class PandasLFApplier(_Applier):
         Raises:
             VotesError: a function returned what is no vote. Whatever a function raises, with a note that names it and the row.
         """
+        if not isinstance(df, pd.DataFrame):
+            raise TypeError(f"PandasLFApplier applies functions to the rows of a DataFrame; got {type(df).__name__}: LFApplier takes lists and arrays")
         votes, meta = self._votes(_rows(df), len(df), fault_tolerant, progress_bar)
         if return_meta:
             return votes, meta

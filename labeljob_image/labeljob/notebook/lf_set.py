@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -17,7 +17,7 @@ from labeljob.errors import JobError
 from labeljob.hashing import LEAST_BYTES, Hasher
 from labeljob.io.datasets import read_table
 from labeljob.label_model import PartialClasses
-from labeljob.label_model.multi_label import BinaryVotes
+from labeljob.label_model.multi_label import BinaryVotes, TaskVotes
 from labeljob.labeling_functions import soft_column
 from labeljob.labeling_functions.connection import ARROW_TYPES
 from labeljob.labeling_functions.engine import compile_functions, typed_column
@@ -27,20 +27,22 @@ from labeljob.multi_label.tasks import tasks_of
 from labeljob.notebook.appliers import warn_of
 from labeljob.notebook.manifest import ManifestFiles, read_function_set
 from labeljob.notebook.progress import Progress
-from labeljob.votes import ABSTAIN, PARTIAL, BoolArray, FloatArray, VoteBatch, Votes, validate_votes
+from labeljob.votes import ABSTAIN, PARTIAL, BoolArray, FloatArray, IntArray, VoteBatch, Votes, validate_votes
 
 BATCH_ROWS = 65_536
 LEAST_ALLOWANCE = 64
 
 
 class LFSet:
-    """The enabled labeling functions of a LabelingFunctionSet.
+    """The enabled labeling functions of a LabelingFunctionSet that a label model learns from, all but the fallbacks; to iterate over it gives their names.
 
     Attributes:
         classes: class names; their order is the class index.
         names: the functions, in column order. soft: bool [n_functions]: which give probabilities. partial: sets of votes for several classes.
-        fallback: bool [n_functions]: which vote only where no other does; leave their columns
-            out of a fit, as the LabelModel resource does: `L[:, ~functions.fallback]`.
+        abstain: str [n_functions]: what the silence of each says, as it is declared: `LabelModel(k, abstain=functions.abstain)` reads it as the
+            job does, where the library would infer it from the votes.
+        fallbacks: names of the functions that vote only where no other does. No fit of a LabelModel resource sees their votes, nor does coverage
+            or conflict count them.
     """
 
     def __init__(
@@ -50,11 +52,14 @@ class LFSet:
         if function_set.schema_.hashed and hasher is None:
             raise ValueError(f"column {function_set.schema_.hashed[0]} is hashed: use from_yaml, or give the hasher that the lookup tables were hashed with")
         with compile_functions(function_set, self._lookups, python=python) as compiled:
-            self.names: tuple[str, ...] = compiled.names
-            self.fallback: BoolArray = np.array(compiled.fallback, dtype=np.bool_)
             self.input_columns: tuple[str, ...] = compiled.input_columns
         self.classes: tuple[str, ...] = tuple(function_set.classes)
-        self.soft: BoolArray = np.array([function.is_soft for function in function_set.enabled_functions], dtype=np.bool_)
+        learning = [function for function in function_set.enabled_functions if not function.is_fallback]
+        self.names: tuple[str, ...] = tuple(function.name for function in learning)
+        self.fallbacks: tuple[str, ...] = tuple(function.name for function in function_set.enabled_functions if function.is_fallback)
+        self.soft: BoolArray = np.array([function.is_soft for function in learning], dtype=np.bool_)
+        self.abstain = np.array(["missing" if function.abstain_is_missing else "evidence" for function in learning])
+        self._fallback: BoolArray = np.array([function.is_fallback for function in function_set.enabled_functions], dtype=np.bool_)
         sets = partial_sets(function_set)
         self._places = {int(j): place for place, j in enumerate(np.flatnonzero(sets.any(axis=1)))}
         self.partial: PartialClasses | None = PartialClasses(sets[list(self._places)]) if self._places else None
@@ -84,20 +89,23 @@ class LFSet:
     def __len__(self) -> int:
         return len(self.names)
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
     def __repr__(self) -> str:
         return f"LFSet of {len(self)} functions for {', '.join(self.classes)}"
 
     @overload
-    def apply(self, df: pd.DataFrame, progress: bool = False, return_errors: Literal[False] = False) -> Votes: ...
+    def apply(self, df: pd.DataFrame, progress: bool = False, return_errors: Literal[False] = False, *, fallbacks: bool = False) -> Votes: ...
 
     @overload
-    def apply(self, df: pd.DataFrame, progress: bool = False, *, return_errors: Literal[True]) -> tuple[Votes, BoolArray]: ...
+    def apply(self, df: pd.DataFrame, progress: bool = False, *, return_errors: Literal[True], fallbacks: bool = False) -> tuple[Votes, BoolArray]: ...
 
-    def apply(self, df: pd.DataFrame, progress: bool = False, return_errors: bool = False) -> Votes | tuple[Votes, BoolArray]:
+    def apply(self, df: pd.DataFrame, progress: bool = False, return_errors: bool = False, *, fallbacks: bool = False) -> Votes | tuple[Votes, BoolArray]:
         """The label matrix, int8 [n_rows, n_functions] (int16 above 127 votes), row i for the i-th row whatever the index.
 
-        A function with `labels` or `notLabel` votes cardinality + i, for set i of `partial`: `LabelModel(k, partial=functions.partial)`. One
-        with `probabilities` votes for its likeliest class; `soft_votes` has what it says.
+        For `LabelModel(k, abstain=functions.abstain)`. A function with `labels` or `notLabel` votes cardinality + i, for set i of `partial`:
+        `LabelModel(k, abstain=…, partial=functions.partial)`. One with `probabilities` votes for its likeliest class; `soft_votes` has what it says.
 
         pandas does not tell NaN from a missing number: both are null here. Failing rows are found exactly up to the set's maxErrorRate
         (at least 64 rows); beyond, the function's undecided rows of that batch of 65,536 count as errors.
@@ -105,43 +113,54 @@ class LFSet:
         Args:
             df: at least `input_columns`; others are not looked at.
             progress: count the rows on stderr.
-            return_errors: also return bool [n_rows, n_functions], where a function failed; without it, failures end in a warning.
+            return_errors: also return where a function failed, bool of the shape of the votes; without it, failures end in a warning.
+            fallbacks: append a column for each of `fallbacks`, to look at: a fit on it learns from what is no evidence.
         Raises:
             JobError: SCHEMA_BROKEN: a column is missing, or cannot be read as declared.
         """
         self._refuse_multi_label("apply")
-        batch = self._voted(df, progress)
-        votes = self._with_sets(batch.votes)
+        batch, places = self._voted(df, progress), self._columns(fallbacks=fallbacks)
+        votes, errors = self._with_sets(batch.votes).take(places, axis=1), batch.errors.take(places, axis=1)
         if return_errors:
-            return votes, batch.errors
-        self._warn(batch.errors, "return_errors=True")
+            return votes, errors
+        self._warn(errors, "return_errors=True")
         return votes
 
-    def answers(self, df: pd.DataFrame, progress: bool = False) -> BinaryVotes:
+    def _columns(self, *, fallbacks: bool) -> IntArray:
+        """Where the functions stand among all that are enabled, and then, if asked for, the fallbacks."""
+        return np.concatenate([np.flatnonzero(~self._fallback), np.flatnonzero(self._fallback)[: None if fallbacks else 0]])
+
+    def answers(self, df: pd.DataFrame, progress: bool = False) -> TaskVotes:
         """What the functions of a multi-label set answer for each class, int8 [n_rows, n_functions, n_classes]: 1 has it, 0 has it not, -1 says nothing.
 
-        For `MultiLabelModel(k, algorithm="dawid-skene").fit(answers)`; `LFAnalysis(answers[:, :, k])` has the figures of class k. The silence of a rule
-        that looks for a class is the answer 0 where it is evidence, as in a fit of the resource; a soft vote answers what is likelier. Fallbacks
-        answer nothing.
+        Answers are made of the votes when a class is asked for: `LFAnalysis(answers[:, :, k])` has the figures of class k. For
+        `MultiLabelModel(k, algorithm="dawid-skene").fit(answers)`. The silence of a rule that looks for a class is the answer 0 where it is evidence, as
+        in a fit of the resource; a soft vote answers what is likelier.
 
         Raises:
             ValueError: the set is not multi-label. JobError: as `apply`.
         """
         if not self._set.is_multi_label:
             raise ValueError("answers are of a set with multiLabel: true: use apply")
-        batch = self._voted(df, progress)
-        self._warn(batch.errors, "fewer rows to find them")
-        found = np.full((*batch.votes.shape, self.cardinality), ABSTAIN, dtype=np.int8)
-        for k, task in enumerate(tasks_of(self._set, self._lookups)):
-            found[:, task.functions, k] = task.ballots(batch.votes, batch.levels)[0]
-        return found
+        batch, places = self._voted(df, progress), self._columns(fallbacks=False)
+        self._warn(batch.errors.take(places, axis=1), "fewer rows to find them")
+        tasks = tasks_of(self._set, self._lookups)
+
+        def answers_for(k: int) -> BinaryVotes:
+            found = np.full(batch.votes.shape, ABSTAIN, dtype=np.int8)
+            found[:, tasks[k].functions] = tasks[k].ballots(batch.votes, batch.levels)[0]
+            return found.take(places, axis=1)
+
+        return TaskVotes((len(batch.votes), len(self), self.cardinality), answers_for)
 
     def _refuse_multi_label(self, method: str) -> None:
         if self._set.is_multi_label:
             raise ValueError(f"{method} gives one vote a function, and functions of a multi-label set answer for each class: use answers(df)")
 
     def _warn(self, errors: BoolArray, remedy: str) -> None:
-        warn_of({name: int(count) for name, count in zip(self.names, errors.sum(axis=0), strict=True) if count}, remedy)
+        """Warn of failures; bool [n_rows, n_functions], those of fallbacks perhaps beside them."""
+        names = (*self.names, *self.fallbacks)[: errors.shape[1]]
+        warn_of({name: int(count) for name, count in zip(names, errors.sum(axis=0), strict=True) if count}, remedy)
 
     def _voted(self, df: pd.DataFrame, progress: bool) -> VoteBatch:
         """The votes on all rows as one batch."""
@@ -168,7 +187,7 @@ class LFSet:
     def soft_votes(self, df: pd.DataFrame) -> FloatArray:
         """What functions with `probabilities` say, float64 [n_rows, n_soft, n_classes] in function order, NaN where one abstains or fails.
 
-        `LabelModel(k).fit(L[:, ~functions.soft], soft=functions.soft_votes(df))` takes it as evidence.
+        `LabelModel(k, abstain=functions.abstain[~functions.soft]).fit(L[:, ~functions.soft], soft=functions.soft_votes(df))` takes it as evidence.
         """
         self._refuse_multi_label("soft_votes")
         rows, given = _as_arrow(df, self.input_columns), [one.votes.probabilities for one in self._set.enabled_functions if one.votes and one.votes.probabilities]
@@ -186,6 +205,8 @@ class LFSet:
 
 def _as_arrow(df: pd.DataFrame, columns: tuple[str, ...]) -> Any:
     """The columns as a pyarrow.Table; those that are missing stay away, and the pass names them."""
+    if not isinstance(df, pd.DataFrame):
+        raise TypeError(f"labeling functions of a manifest vote on a pandas DataFrame; got {type(df).__name__}: pd.DataFrame(rows) makes one")
     arrays: dict[str, Any] = {}
     for name in columns:
         places = np.flatnonzero(df.columns == name)

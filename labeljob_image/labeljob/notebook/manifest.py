@@ -43,6 +43,8 @@ def read_function_set(path: Path, name: str | None = None) -> FunctionSet:
 
 
 def _manifests(path: Path) -> Iterator[Mapping[str, Any]]:
+    if path.is_dir():
+        raise ManifestError(f"{path}: is a folder: name the file in it that holds the LabelingFunctionSet")
     try:
         yield from (one for one in documents(path.read_text(encoding="utf-8")) if isinstance(one, dict))
     except yaml.YAMLError as error:

@@ -32,7 +32,7 @@ def probs_to_preds(probs: Any, tie_break_policy: TieBreakPolicy = "abstain", tol
 
 def preds_to_probs(preds: Any, num_classes: int) -> FloatArray:
     """Certainty of each label, float64 [n_rows, num_classes]. VotesError: an abstain (-1), or a class that does not exist."""
-    labels = validate_gold(preds, cardinality=num_classes)
+    labels = validate_gold(preds, cardinality=num_classes, named="preds")
     if (labels == ABSTAIN).any():
         raise VotesError(f"row {int(np.argmax(labels == ABSTAIN))} has no label (-1), which no probabilities stand for: leave such rows out")
     return np.eye(num_classes)[labels]
@@ -51,7 +51,7 @@ def label_quality_scores(probs: Any, labels: Any) -> pd.DataFrame:
         A DataFrame of float64, one line for each row in order; NaN where the label is not known.
     """
     probabilities = validate_probabilities(probs)
-    given = validate_gold(labels, *probabilities.shape)
+    given = validate_gold(labels, *probabilities.shape, named="labels", beside="there are probabilities of")
     rows = np.arange(len(given))
     own = probabilities[rows, given]  # where unknown: the last class, masked below
     others = probabilities.copy()

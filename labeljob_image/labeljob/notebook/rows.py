@@ -37,8 +37,9 @@ def get_label_buckets(*y: Any) -> dict[Bucket, IntArray]:
     """
     if not y:
         raise ValueError("get_label_buckets needs at least one list of labels")
-    first = validate_gold(y[0])
-    columns = np.stack([first, *(validate_gold(one, len(first)) for one in y[1:])], axis=1)
+    first = validate_gold(y[0], named="the first list of labels")
+    others = (validate_gold(one, len(first), named=f"list of labels {place}", beside="the first has") for place, one in enumerate(y[1:], 2))
+    columns = np.stack([first, *others], axis=1)
     distinct, place = np.unique(columns, axis=0, return_inverse=True)
     return {tuple(int(label) for label in labels): np.flatnonzero(place.ravel() == number) for number, labels in enumerate(distinct)}
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from labeljob.analysis import conflict_matrix
-from labeljob.ballots import ordinary, partial_conflicts
+from labeljob.ballots import disagreeing_rows, ordinary, partial_conflicts
 from labeljob.contract.reading import ReadingRequest
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.gold import Gold, Matched
@@ -20,6 +20,7 @@ from labeljob.label_model import VoteReducer
 from labeljob.label_model.side.soft_votes import Levels
 from labeljob.labelled import Labelled, reduced_rows, reducer_of, voters_of
 from labeljob.model_artifact import ModelArtifact
+from labeljob.reading.disagreements import Disagreements
 from labeljob.row_ids import hashed_ids
 from labeljob.steps.output_rows import output_schema
 from labeljob.votes import ABSTAIN, IntArray, VoteBatch, Votes
@@ -37,6 +38,7 @@ class Labels:
         confidence: int64 [n_classes, BINS], covered rows by label and confidence over [1/K, 1].
         confusion: int64 [n_classes, n_classes + 1], gold class by label; the last column is no label.
         votes: reduces what the functions that are no fallbacks say; see `reduced_rows`.
+        disagreements: rows on which functions disagree.
         unsure: the covered rows of least confidence, as (confidence, id, label).
     """
 
@@ -47,11 +49,16 @@ class Labels:
     confusion: IntArray
     gold_rows: int
     votes: VoteReducer
+    disagreements: Disagreements = field(default_factory=Disagreements)
     unsure: list[tuple[float, str, str | None]] = field(default_factory=list)
 
     def metrics(self) -> dict[str, float | None]:
         """Indicators by name, as in status."""
         return self.figures.metrics(self.gold_rows or None)
+
+    def conflicts_of(self, votes: Votes, _: Levels | None = None) -> IntArray:
+        """Of rows as they are labelled, as `conflicts`."""
+        return conflict_matrix(ordinary(votes)) + partial_conflicts(votes, self.functions.voters.sets)
 
 
 def read_labels(table: Place, request: ReadingRequest, artifact: ModelArtifact, gold: Gold) -> Labels:
@@ -120,7 +127,8 @@ def _labelled(batch: pa.RecordBatch, classes: list[str]) -> Labelled:
 def _add(labels: Labels, ids: pa.Array, votes: Votes, labelled: Labelled, known: Matched, classes: list[str]) -> None:
     labels.functions.add(VoteBatch(votes, np.zeros(votes.shape, dtype=bool)), known)
     labels.figures.add(votes, labelled)
-    labels.conflicts += conflict_matrix(ordinary(votes)) + partial_conflicts(votes, labels.functions.voters.sets)
+    labels.conflicts += labels.conflicts_of(votes)
+    labels.disagreements.add(ids, votes, None, disagreeing_rows(votes, labels.functions.voters.sets))
     shown = labelled.covered & (labelled.labels != ABSTAIN)
     place = (labelled.confidence[shown] - 1 / len(classes)) / (1 - 1 / len(classes))
     index = np.clip((place * BINS).astype(np.int64), 0, BINS - 1)

@@ -17,6 +17,7 @@ from labeljob.label_model import influence
 from labeljob.model_artifact import ModelArtifact
 from labeljob.reading import plots
 from labeljob.reading.dependence_plot import dependence_plot
+from labeljob.reading.disagreements import Conflicts, Disagreements
 from labeljob.reading.labels import Labels
 from labeljob.said import partial_text
 from labeljob.votes import FloatArray, IntArray
@@ -43,7 +44,7 @@ def page(request: ReadingRequest, artifact: ModelArtifact, labels: Labels, left_
         tiles=tiles_of(labels.metrics(), labels.figures.intervals()),
         calibration=artifact.calibration.calibrator.method,
         functions=_functions(artifact, labels),
-        pairs=pairs_of(labels.functions.voters.names, labels.conflicts),
+        pairs=pairs_of(labels.functions.voters.names, labels.conflicts, labels.disagreements, labels.conflicts_of),
         dependent=_dependent(artifact, labels),
         dependence_plot=_dependence_graph(artifact, labels),
         notes=[note.partition(": ")[2] or note for note in artifact.model.notes],
@@ -105,7 +106,7 @@ def _functions(artifact: ModelArtifact, labels: Labels) -> list[dict[str, Any]]:
             "empirical": percent(columns.empirical_accuracy[i]),
             "judged": int(labels.functions.judged[i]),
             "weight": "–" if columns.weight[i] is None else f"{columns.weight[i]:.2f}",
-            "flips": "–" if np.isnan(flips[i]) else f"{flips[i]:.1%}".replace("%", " %"),
+            "flips": share_text(flips[i]),
         }
         for i, function in enumerate(function_set.enabled_functions)
     ]
@@ -132,6 +133,11 @@ def percent(thousandths: int | None) -> str:
     return "–" if thousandths is None else f"{thousandths / 10:.1f} %"
 
 
+def share_text(value: float) -> str:
+    """A share that may be unknown (NaN), for people."""
+    return "–" if np.isnan(value) else f"{value:.1%}".replace("%", " %")
+
+
 def _interval(low: int | None, high: int | None) -> str:
     return "" if low is None or high is None else f"{low / 10:.1f}–{high / 10:.1f}"
 
@@ -152,12 +158,15 @@ def class_scores_of(classes: list[str], found: GoldScores) -> list[dict[str, str
     ]
 
 
-def pairs_of(names: Sequence[str], conflicts: IntArray) -> list[dict[str, object]]:
-    """The pairs of functions that disagree on most rows."""
+def pairs_of(names: Sequence[str], conflicts: IntArray, disagreements: Disagreements, conflicts_of: Conflicts) -> list[dict[str, str]]:
+    """The pairs of functions that disagree on most rows, with the ids of some."""
     upper = np.triu(conflicts, 1)
     order = np.argsort(-upper, axis=None, kind="stable")[:PAIRS]
-    found = [tuple(int(x) for x in np.unravel_index(at, upper.shape)) for at in order]
-    return [{"one": names[i], "other": names[j], "rows": f"{upper[i, j]:,}"} for i, j in found if upper[i, j]]
+    pairs = [(int(at) // len(names), int(at) % len(names)) for at in order if upper.flat[at]]
+    shown = disagreements.of(pairs, conflicts_of)
+    return [
+        {"one": names[i], "other": names[j], "rows": f"{upper[i, j]:,}", "ids": ", ".join(ids)} for (i, j), ids in zip(pairs, shown, strict=True)
+    ]
 
 
 def _dependent(artifact: ModelArtifact, labels: Labels) -> list[dict[str, str]]:

@@ -1,5 +1,6 @@
 """The report of a run with label sets: the page of other runs, with what differs."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,12 @@ from markupsafe import Markup
 
 from labeljob.contract.reading import ReadingRequest
 from labeljob.multi_label.artifact import SetsArtifact
-from labeljob.multi_label.counts import AnswerCounts
+from labeljob.multi_label.counts import AnswerCounts, conflict_counts
+from labeljob.multi_label.fitting import reduced
+from labeljob.multi_label.influence import set_flips
 from labeljob.reading import plots
 from labeljob.reading.dependence_plot import dependence_plot
-from labeljob.reading.page import PAIRS, class_scores_of, pairs_of, percent, template, tiles_of
+from labeljob.reading.page import PAIRS, class_scores_of, pairs_of, percent, share_text, template, tiles_of
 from labeljob.reading.sets import SIZES, SetLabels
 from labeljob.votes import FloatArray
 
@@ -32,7 +35,7 @@ def sets_page(request: ReadingRequest, artifact: SetsArtifact, labels: SetLabels
         tiles=tiles_of(figures.metrics(labels.gold_rows or None), figures.intervals()),
         calibration=methods.pop() if len(methods) == 1 else "by class",
         functions=_functions(artifact, labels),
-        pairs=pairs_of(names, labels.conflicts),
+        pairs=pairs_of(names, labels.conflicts, labels.disagreements, partial(conflict_counts, artifact.tasks, len(names))),
         dependent=dependent[:PAIRS],
         dependence_plot=Markup(dependence_plot(list(names), _pairs(artifact))) if dependent else None,  # noqa: S704 SVG of our own, its text escaped by the renderer
         notes=[f"{name}: {note}" for name, model in zip(classes, artifact.models, strict=True) for note in model.notes],
@@ -57,6 +60,8 @@ def _shares(counts: AnswerCounts) -> FloatArray:
 
 def _functions(artifact: SetsArtifact, labels: SetLabels) -> list[dict[str, Any]]:
     counts, columns = labels.functions, labels.functions.columns(artifact.models, artifact.estimated)
+    rows = reduced(labels.votes.statistics(), artifact.voters, len(artifact.tasks))
+    flips = set_flips(artifact.models, artifact.tasks, artifact.voters, rows)
     return [
         {
             "name": function.name,
@@ -73,7 +78,7 @@ def _functions(artifact: SetsArtifact, labels: SetLabels) -> list[dict[str, Any]
             "empirical": percent(columns.empirical_accuracy[i]),
             "judged": int(counts.judged[i]),
             "weight": "–" if columns.weight[i] is None else f"{columns.weight[i]:.2f}",
-            "flips": "–",
+            "flips": share_text(flips[i]),
         }
         for i, function in enumerate(artifact.function_set.enabled_functions)
     ]

@@ -13,7 +13,7 @@ import numpy as np
 
 from labeljob.artifacts import ArtifactHome
 from labeljob.ballots import ballots_of
-from labeljob.class_balance import class_balance_of
+from labeljob.class_balance import class_balance_of, require_gold
 from labeljob.contract.calibration import CalibrationRecord
 from labeljob.contract.config import FitTask
 from labeljob.contract.function_set import FunctionSet
@@ -25,12 +25,13 @@ from labeljob.errors import JobError
 from labeljob.figures import FunctionCounts, RunFigures
 from labeljob.frozen_calibration import id_hashes, to_file
 from labeljob.frozen_models import load_inputs
-from labeljob.gold import Gold
-from labeljob.gold_in_fit import Calibrated, Fitted, GoldVotes, calibrated, fit_with_gold
+from labeljob.gold import Gold, Matched
+from labeljob.gold_in_fit import Calibrated, Fitted, GoldVotes, calibrated, fit_on_balance, fit_with_gold
 from labeljob.held_out import not_taught
 from labeljob.input_voters import with_inputs
 from labeljob.io.content import pin_broken
 from labeljob.label_model import FittedLabelModel, VoteStatistics
+from labeljob.label_model.dominance import notes_of
 from labeljob.label_model.fitting.arguments import check_prior_accuracy
 from labeljob.label_model.side.side_model import fit_with_side
 from labeljob.labeling_functions.identity import function_set_digest, read_lookups
@@ -97,9 +98,11 @@ def _made(task: FitTask, context: StepContext) -> FitResult:
     evaluated = _evaluate(task, prepared, context)
     start, remarks = start_of(task, home)
     fitted = _fit(task, prepared, evaluated, start)
-    fitted = replace(fitted, model=replace(fitted.model, noted=(*fitted.model.notes, *remarks)))
+    voters = evaluated.voters
+    notes = notes_of(fitted.model, fitted.statistics, [voters.names[place] for place in voters.regular])
+    fitted = replace(fitted, model=replace(fitted.model, noted=(*notes, *remarks)))
     seed = int(task.parameters.get("seed", 0))
-    after = calibrated(fitted, evaluated.voters, evaluated.gold, task.calibration, seed, has_gold=task.gold is not None)
+    after = calibrated(fitted, voters, evaluated.gold, task.calibration, seed, has_gold=task.gold is not None)
     return _publish(task, context, home, prepared, evaluated, fitted, after)
 
 
@@ -162,19 +165,25 @@ def _learns(task: FitTask) -> bool:
 
 
 def _fit(task: FitTask, prepared: Prepared, evaluated: Evaluated, start: FittedLabelModel | None) -> Fitted:
-    """The model, and where gold is evidence those that have not seen one fold of it each."""
+    """The model, and where gold is evidence or gives the class balance those that have not seen one fold of it each."""
+    gold, seed, given = evaluated.gold, int(task.parameters.get("seed", 0)), task.parameters.get("classBalance")
+    require_gold(given, gold.gold)
+
+    def fit(statistics: VoteStatistics, seen: Matched) -> FittedLabelModel:
+        return _fit_statistics(task, prepared, evaluated, statistics, class_balance_of(given, task.function_set, seen), start)
+
     if not _learns(task):
-        return Fitted(_fit_statistics(task, prepared, evaluated, evaluated.statistics, start), evaluated.statistics)
-    gold = evaluated.gold
-    rows, seed = reduced_rows(evaluated.voters, gold.votes, gold.levels), int(task.parameters.get("seed", 0))
-    fitted = fit_with_gold(evaluated.statistics, rows, gold, seed, lambda statistics: _fit_statistics(task, prepared, evaluated, statistics, start))
+        if given == "gold":
+            return fit_on_balance(evaluated.statistics, gold, seed, fit)
+        return Fitted(fit(evaluated.statistics, gold.gold), evaluated.statistics)
+    fitted = fit_with_gold(evaluated.statistics, reduced_rows(evaluated.voters, gold.votes, gold.levels), gold, seed, fit)
     if fitted.taught:
         return fitted
     return replace(fitted, model=replace(fitted.model, noted=(*fitted.model.notes, TAUGHT_NOTHING)))
 
 
 def _fit_statistics(
-    task: FitTask, prepared: Prepared, evaluated: Evaluated, statistics: VoteStatistics, start: FittedLabelModel | None
+    task: FitTask, prepared: Prepared, evaluated: Evaluated, statistics: VoteStatistics, balance: list[float] | None, start: FittedLabelModel | None
 ) -> FittedLabelModel:
     """DESIGN §3: what an abstain means is declared by the functions, not inferred."""
     regular = [function for function in prepared.function_set.enabled_functions if not function.is_fallback]
@@ -193,7 +202,7 @@ def _fit_statistics(
         algorithm=task.algorithm,
         abstain=["missing" if function.abstain_is_missing else "evidence" for function in regular],
         start=start,
-        class_balance=class_balance_of(given.get("classBalance"), task.function_set, evaluated.gold.gold),
+        class_balance=balance,
         **{name: value for name, value in optional.items() if value is not None},
     )
 

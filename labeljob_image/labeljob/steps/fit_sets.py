@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from labeljob.artifacts import ArtifactHome
@@ -18,7 +19,9 @@ from labeljob.drift.bins import bins_of
 from labeljob.errors import JobError
 from labeljob.gold_in_fit import NO_GOLD
 from labeljob.label_model import FittedLabelModel, VoteReducer
+from labeljob.label_model.dominance import alone_note
 from labeljob.label_model.side.soft_votes import Levels
+from labeljob.labeling_functions.soft_column import level_columns
 from labeljob.labelled import Voters, voters_of
 from labeljob.logs import now_text
 from labeljob.looks import Looks
@@ -29,6 +32,7 @@ from labeljob.multi_label.counts import AnswerCounts, estimated_accuracies
 from labeljob.multi_label.figures import SetFigures
 from labeljob.multi_label.fitting import Reduced, fit_tasks, reduced, row_of, width
 from labeljob.multi_label.gold import MatchedSets, SetGold, set_gold_of
+from labeljob.multi_label.influence import set_flips
 from labeljob.multi_label.labelling import label_sets
 from labeljob.multi_label.tasks import Task, tasks_of
 from labeljob.steps.context import StepContext
@@ -94,9 +98,9 @@ def votes_of_sets(task: FitTask, voting: VotingSet, gold: SetGold) -> FitVotes[A
         voters=voters,
         gold=gold,
         counts=AnswerCounts(voters, tasks),
-        reducer=VoteReducer(*width(voters, _levels(task), classes)),
+        reducer=VoteReducer(*width(voters, sum(level_columns(task.function_set)), classes)),
         row_of=lambda batch: row_of(batch, voters, classes),
-        levels=_levels(task),
+        levels=sum(level_columns(task.function_set)),
     )
 
 
@@ -106,11 +110,6 @@ def _evaluate(task: FitTask, voting: VotingSet, gold: SetGold, context: StepCont
     known, matched = read(votes, task, context)
     rows = reduced(votes.statistics(), votes.voters, len(task.function_set.classes))
     return Evaluated(votes.voters, votes.counts.tasks, votes.counts, rows, (*known, matched), votes.looks)
-
-
-def _levels(task: FitTask) -> int:
-    """How many levels a row has."""
-    return sum(len(function.votes.probabilities or ()) for function in task.function_set.enabled_functions if function.votes is not None)
 
 
 def _calibrated(task: FitTask, evaluated: Evaluated, models: Sequence[FittedLabelModel]) -> Calibrated:
@@ -159,7 +158,7 @@ def _publish(
         metrics=figures.metrics(len(gold.labels) if task.gold else None),
         intervals=figures.intervals(),
         dependent=_dependent(evaluated, models),
-        notes=[f"{name}: {note}" for name, model in zip(classes, models, strict=True) for note in model.notes][:NOTES],
+        notes=[*_dominance(evaluated, models), *(f"{name}: {note}" for name, model in zip(classes, models, strict=True) for note in model.notes)][:NOTES],
         hash_key=task.hash_key,
         privacy=evaluated.looks.scan.findings(),
         calibration=record_of(calibrated.made, classes, calibrated.why),
@@ -184,6 +183,14 @@ def _figures(evaluated: Evaluated, models: Sequence[FittedLabelModel], calibrati
 def _columns(evaluated: Evaluated, models: Sequence[FittedLabelModel]) -> FunctionColumns:
     rows, functions = evaluated.rows, len(evaluated.voters.names)
     return evaluated.counts.columns(models, estimated_accuracies(models, evaluated.tasks, functions, rows.votes, rows.levels, rows.counts))
+
+
+def _dominance(evaluated: Evaluated, models: Sequence[FittedLabelModel]) -> tuple[str, ...]:
+    """A note for the function that decides most label sets, where others vote, too (X19)."""
+    voters, counts = evaluated.voters, evaluated.counts
+    flips = np.nan_to_num(set_flips(models, evaluated.tasks, voters, evaluated.rows)) * counts.rows / max(counts.covered, 1)
+    j = int(np.argmax(flips))
+    return alone_note(voters.names[j], float(flips[j])) if np.count_nonzero(counts.cast[voters.regular]) > 1 else ()
 
 
 def _algorithm(models: Sequence[FittedLabelModel]) -> str:

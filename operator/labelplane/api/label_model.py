@@ -47,7 +47,7 @@ ClassBalance = Annotated[
     WithJsonSchema(
         {
             "x-kubernetes-preserve-unknown-fields": True,
-            "description": "auto: learned from the votes; gold: the shares of goldData; or each class's share of the rows (they sum to 1). When left out: auto.",
+            "description": "auto: learned from the votes; gold: of goldData, whose rows then score no LabelJob; or each class's share (they sum to 1). When left out: auto.",
         }
     ),
 ]

@@ -1,17 +1,30 @@
-"""What a fit says of its votes reaches people: most votes worse than chance is a condition of the model that serves, all else a word of Ready (F8)."""
+"""What a fit says of its votes reaches people: most votes worse than chance, or one voter that decides most labels, is a condition of the model that
+serves; all else a word of Ready (F8, X19)."""
 
 from labeljob.contract.reasons import FitNote
 from labelplane.api.label_model import CurrentVersion
 from labelplane.api.reasons import ConditionType, ControlReason
 from labelplane.plan.actions import DomainCondition
 
-ADVICE = "add goldData, or disable the functions whose estimatedAccuracy is low"
+CONDITIONS = (
+    (
+        FitNote.VOTES_ADVERSARIAL,
+        ConditionType.VOTES_ADVERSARIAL,
+        ControlReason.VOTES_ADVERSARIAL,
+        "add goldData, or disable the functions whose estimatedAccuracy is low",
+    ),
+    (
+        FitNote.FUNCTION_DOMINANT,
+        ConditionType.FUNCTION_DOMINANT,
+        ControlReason.FUNCTION_DOMINANT,
+        "add functions that vote where it does, or goldData, which says what it is worth",
+    ),
+)
 
 
-def adversarial(current: CurrentVersion | None) -> tuple[DomainCondition, ...]:
-    """The condition when the serving version was fitted on votes of which too many look wrong."""
-    found = _texts(current, only=FitNote.VOTES_ADVERSARIAL)
-    return tuple(DomainCondition(ConditionType.VOTES_ADVERSARIAL, ControlReason.VOTES_ADVERSARIAL, f"{text}: {ADVICE}") for text in found)
+def doubts(current: CurrentVersion | None) -> tuple[DomainCondition, ...]:
+    """The conditions of the serving version: too many of its votes look wrong; one function decides most labels."""
+    return tuple(DomainCondition(kind, reason, f"{text}: {advice}") for note, kind, reason, advice in CONDITIONS for text in _texts(current, only=note))
 
 
 def remarks(current: CurrentVersion | None) -> str:

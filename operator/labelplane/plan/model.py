@@ -15,7 +15,7 @@ from labelplane.api.reasons import ControlReason
 from labelplane.errors import Stalled
 from labelplane.plan.actions import JobIntent, Outcome, Plan, soonest
 from labelplane.plan.dependence import repeating
-from labelplane.plan.fit_notes import adversarial, remarks
+from labelplane.plan.fit_notes import doubts, remarks
 from labelplane.plan.function_set import functions_of
 from labelplane.plan.inputs import refuse_cycle
 from labelplane.plan.job_progress import Progress, progress, under_way
@@ -190,4 +190,4 @@ def _served(context: ModelContext, version: ModelVersion, lines: list[VersionLin
 def _ready(status: LabelModelStatus) -> Outcome:
     current = status.current
     text = f"version {current.version} ({current.algorithm}) serves" if current else "a version serves"
-    return Outcome("ready", ControlReason.FITTED, text + remarks(current), (*repeating(current), *adversarial(current), *suspected(current.privacy if current else ())))
+    return Outcome("ready", ControlReason.FITTED, text + remarks(current), (*repeating(current), *doubts(current), *suspected(current.privacy if current else ())))

@@ -58,6 +58,7 @@ _LASTING = frozenset(
         ConditionType.CONFLICT_HIGH,
         ConditionType.FUNCTIONS_DEPENDENT,
         ConditionType.VOTES_ADVERSARIAL,
+        ConditionType.FUNCTION_DOMINANT,
         ConditionType.DRIFTED,
         ConditionType.PRIVACY_SUSPECTED,
         ConditionType.ROWS_QUARANTINED,

@@ -14,6 +14,8 @@ from deltalake import DeltaTable, write_deltalake
 from labeljob.calibration import calibrated
 from labeljob.contract.digests import digest_of
 from labeljob.frozen_calibration import from_file
+from labeljob.label_model import LabelModel, to_dict
+from labeljob.notebook import LFSet
 from tests.cluster_fixtures import ROOT
 from tests.e2e import rollouts
 from tests.unit.cli.test_run import command, run, write
@@ -164,7 +166,7 @@ def test_inclusion_probabilities_weigh_gold(tmp_path: Path) -> None:
 
 
 def test_an_example_with_gold(tmp_path: Path) -> None:
-    """M8: the mail example: a second run changes nothing, and the digest of the labels is that of the first."""
+    """M8, C3: the mail example: a second run changes nothing, the digest of the labels is that of the first, and a notebook fits the model that the job fitted."""
     folder = tmp_path / "mail"
     shutil.copytree(ROOT / "examples/mail-triage", folder)
     calls = [command("run", str(folder), "--volume", f"mail={folder}", "--state", str(tmp_path / state), "-o", "json", "--no-report") for state in ("one", "one", "two")]
@@ -175,3 +177,8 @@ def test_an_example_with_gold(tmp_path: Path) -> None:
     assert current["metrics"]["logLoss"] < 0.15
     assert current["intervals"]["precision"]["low"] > 0.85
     assert digest_of(current["metrics"]) == digest_of(found[2]["LabelModel"]["current"]["metrics"])
+    fitted = json.loads((folder / "models/mail-triage/v1/model.json").read_text())
+    functions = LFSet.from_yaml(folder / "functionset.yaml")
+    L = functions.apply(pd.read_parquet(folder / "data/mails.parquet"))
+    assert to_dict(LabelModel(2, abstain=functions.abstain).fit(L).model_) == fitted
+    assert to_dict(LabelModel(2).fit(L).model_) != fitted  # a reading that is inferred is another

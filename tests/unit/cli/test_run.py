@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -91,6 +92,21 @@ def test_a_page_of_another_request_is_drawn_again(ran: tuple[Path, dict[str, dic
     page(folder).write_text(text.replace(mark, f"{mark}another"))
     run(folder, draw=True)
     assert page(folder).read_text() == text
+
+
+def test_the_report_names_rows_on_which_functions_disagree(ran: tuple[Path, dict[str, dict[str, Any]]]) -> None:
+    """X2: beside each pair the number of its rows, and ids to look at."""
+    folder, _ = ran
+    names = [one["name"] for one in rollouts.function_set("default")["spec"]["functions"]]
+    rows = DeltaTable(str(folder / "lake/labels")).to_pandas().set_index("event_id")
+    pairs = re.findall(r'<tr><td>(\w+)</td><td>(\w+)</td><td class="n">([\d,]+)</td><td>([^<]+)</td></tr>', page(folder).read_text())
+    assert pairs
+    for one, other, count, ids in pairs:
+        i, j = names.index(one), names.index(other)
+        against = rows[[votes[i] >= 0 and votes[j] >= 0 and votes[i] != votes[j] for votes in rows["votes"]]]
+        assert len(against) == int(count.replace(",", ""))
+        assert set(ids.split(", ")) <= set(against.index)
+        assert len(ids.split(", ")) == min(3, len(against))
 
 
 def test_pins_a_b_a_give_three_versions(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -122,6 +123,10 @@ def test_the_report_shows_each_class(done: tuple[Path, dict]) -> None:
     page = (done[0] / ".labelplane/reports/ticket-tags.html").read_text()
     for words in ("not urgent", "left out, rightly", "by class", "several, or none", "Reliability", *TAGS):
         assert words in page
+    changed = re.findall(r'([\d.]+) %</td></tr>', page.partition("Labels changed</th>")[2].partition("</table>")[0])
+    assert len(changed) > 5
+    assert max(map(float, changed)) > 1
+    assert re.search(r'<td class="n">[\d,]+</td><td>\w+(-\w+)*, ', page.partition("Who disagrees most")[2].partition("</table>")[0])  # ids of rows
 
 
 def test_an_output_turns_from_one_label_to_several(done: tuple[Path, dict], tmp_path: Path) -> None:

@@ -122,6 +122,14 @@ def test_two_tiers_know_more_than_either(tmp_path: Path, data: Dataset) -> None:
     assert right["second"] > right["all"] - 0.02
 
 
+def test_an_input_that_decides_most_labels_is_named(tmp_path: Path, data: Dataset) -> None:
+    """X19: beside two rules for one row in five, a model that votes on all is the labels, and the version says so."""
+    rules = [{"name": f"rule_{j}", "label": "risky", "sql": f"s{j} = 1 AND contains(id, '7')"} for j in (3, 4)]
+    assert "Dominant" not in " ".join(fit(tmp_path, "first", first(), data).notes)
+    notes = fit(tmp_path, "second", second(functions=rules), data, "first").notes
+    assert len([note for note in notes if note.startswith("FunctionDominant: model:first alone decides 9")]) == 1
+
+
 def test_batches_change_no_byte_and_another_input_does(tmp_path: Path, data: Dataset) -> None:
     """X16: the digest of a version covers the pins of its inputs."""
     fit(tmp_path, "first", first(), data)

@@ -1,5 +1,7 @@
 """Multi-label: one binary task a class."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,29 @@ def test_votes_of_a_label_matrix_speak_for_their_class():
     np.testing.assert_array_equal(binary_votes(L, 3)[0], [[1, -1, -1], [-1, -1, 1]])
     np.testing.assert_array_equal(binary_votes(L, 3, exclusive=[True, False])[0], [[1, 0, 0], [-1, -1, 1]])
     assert (binary_votes(L, 3, exclusive=True)[1, 0] == -1).all()
+    votes = binary_votes(L, 3, exclusive=True)
+    whole = np.asarray(votes)
+    assert votes.shape == whole.shape == (2, 2, 3)
+    for key in (np.s_[:, :, 2], np.s_[:, :, -1], np.s_[:1, 1, :], np.s_[1], np.s_[..., 0], np.s_[:, 0], np.s_[np.array([1, 0]), :, 1:]):
+        np.testing.assert_array_equal(votes[key], whole[key])
+    with pytest.raises(ValueError, match="without a copy"):
+        np.asarray(votes, copy=False)
+
+
+def test_memory_is_that_of_one_class_at_a_time():
+    """Fitting and predicting 60 classes hold no array of rows by functions by classes, which would be 12 MB here."""
+    L = np.random.default_rng(0).integers(-1, 60, (20_000, 10)).astype(np.int8)
+    model = MultiLabelModel(60, algorithm="majority-vote").fit(binary_votes(L[:100], 60, exclusive=True))
+    tracemalloc.start()
+    try:
+        votes = binary_votes(L, 60, exclusive=True)
+        labels = model.predict(votes)
+        task_statistics(votes, 60)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert labels.shape == (20_000, 60)
+    assert peak < 8 << 20
 
 
 def test_nobody_spoke_so_there_is_no_label_and_prevalence_is_used():

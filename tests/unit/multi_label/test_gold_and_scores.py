@@ -11,6 +11,7 @@ import pytest
 from labeljob.calibration import CalibrationFormatError
 from labeljob.contract.datasets import Dataset
 from labeljob.contract.reasons import JobReason
+from labeljob.gold_scores import answers_error
 from labeljob.multi_label.calibration import calibrate_sets, from_file, record_of, to_file
 from labeljob.multi_label.gold import MatchedSets, read_set_gold
 from labeljob.multi_label.labelling import of_probabilities
@@ -112,6 +113,22 @@ def test_weights_weigh():
         assert getattr(weighted, name).value == pytest.approx(getattr(repeated, name).value)
 
 
+def test_the_interval_of_ece_holds_the_truth():
+    """X11: of honest probabilities it begins at 0; where one class of three is too sure, 0 is not in it with gold enough, and the truth is."""
+    random, sure = np.random.default_rng(0), np.array([3.0, 1.0, 1.5])
+    held = []
+    for rows in (100, 400) * 10:
+        honest = random.random((rows, 3))
+        truth, P = random.random((rows, 3)) < honest, 1 / (1 + (1 / honest - 1) ** sure)
+        stated, found = (answers_error(said, truth, np.ones(rows)) for said in (honest, P))
+        held += [stated.low == 0, found.low <= 0.0666 <= found.high]
+        assert stated.low <= stated.value <= stated.high
+        assert rows == 100 or found.low > 0
+    assert np.mean(held) >= 0.9
+    assert math.isnan(answers_error(P[:9], truth[:9], np.ones(9)).low)
+    assert math.isnan(answers_error(P[:0], truth[:0], np.ones(0)).value)
+
+
 def gold_rows(rows: int) -> tuple[np.ndarray, MatchedSets, pa.Array]:
     """Probabilities of two classes, the first far too sure, the second honest; gold in order of id."""
     rng = np.random.default_rng(0)
@@ -133,6 +150,7 @@ def test_each_class_is_calibrated_by_itself_and_no_row_scores_itself():
     assert after.classes[0].ece < before.classes[0].ece / 2
     assert after.log_loss.value < before.log_loss.value
     assert before.brier.low < before.brier.value < before.brier.high
+    assert 0 < before.ece.low < before.ece.value < before.ece.high
     assert not np.array_equal(frozen.held_out(P, ids)[:, 0], frozen.applied(P)[:, 0])
     np.testing.assert_array_equal(frozen.held_out(P, ids)[:, 1], frozen.applied(P)[:, 1])
     others = pa.array([f"s{i}" for i in range(600)])

@@ -1,14 +1,29 @@
 """`LabelModel` with the arguments and results that users of Snorkel know."""
 
+import contextlib
 import json
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 from scipy import sparse
 
-from labeljob.label_model import LabelModel, MajorityLabelVoter, ModelFormatError, NotFittedError, to_dict
+from labeljob.contract.digests import digest_of
+from labeljob.label_model import (
+    LabelModel,
+    MajorityLabelVoter,
+    ModelFormatError,
+    NotFittedError,
+    contributions,
+    fit_statistics,
+    from_votes,
+    influence,
+    posterior,
+    to_dict,
+)
 from labeljob.label_model.metrics import auc
+from labeljob.notebook import PandasLFApplier, label_quality_scores, labeling_function
 from labeljob.votes import VotesError, validate_votes
 from tests.unit.label_model.generators import independent, one_sided_rules
 
@@ -52,6 +67,19 @@ def test_a_sparse_matrix_made_of_a_dense_one_is_refused(data):
         validate_votes(sparse.coo_array(([1, 0], ([0, 0], [1, 1])), shape=(1, 2)))
     with pytest.raises(VotesError, match="is 2, which is not one of 2"):
         validate_votes(sparse.coo_array(([2], ([0], [0])), shape=(1, 1)), 2)
+
+
+def test_a_sparse_matrix_made_of_a_complete_one_is_warned_of():
+    """It has no abstain to give it away: what is missing is every vote for class 0."""
+    complete = np.random.default_rng(0).integers(0, 2, (50, 3))
+    with pytest.warns(UserWarning, match="stores no vote for class 0") as told:
+        MajorityLabelVoter(2).fit(sparse.csr_matrix(complete))
+    assert len(told) == 1
+    votes = sparse.coo_array((complete[complete >= 0], np.nonzero(complete >= 0)), shape=complete.shape)  # as the warning says
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(validate_votes(votes), complete)
+        validate_votes(sparse.csr_array(np.ones((3, 2), dtype=np.int64)))  # all vote, and for class 1
 
 
 def test_snorkel_s_arguments_change_nothing(data):
@@ -153,6 +181,31 @@ def test_what_cannot_be_scored_is_said(data):
     assert 0 <= three.score([[0, 2], [1, 1], [2, 2]], [2, 1, 2], ["roc_auc"])["roc_auc"] <= 1
 
 
+def test_what_is_handed_over_in_another_form_is_told_the_right_one(data):
+    """What a notebook has at hand is not always what is asked for: the message says what to pass."""
+    with pytest.raises(ValueError, match=r"class_balance is a list of 2 shares in the order of the classes, as \[0\.3, 0\.7\]; got dict"):
+        LabelModel(2).fit(data.L, class_balance={0: 0.3, 1: 0.7})
+    names = np.array(["ham", "spam"], dtype=object)[data.Y]
+    for said in (lambda: LabelModel(2).fit(data.L, Y_dev=names), lambda: LabelModel(2).fit(data.L).score(data.L, names)):
+        with pytest.raises(VotesError, match=r"gold holds class indices or -1; got values of object: map names to indices, as pd\.Series\(Y\)\.map"):
+            said()
+    with pytest.raises(VotesError, match=r"row 0 is nan, .*: fillna\(-1\)"):
+        LabelModel(2).fit(data.L, Y_dev=np.full(3, np.nan))
+    model = LabelModel(2).fit(data.L)
+    with pytest.raises(TypeError, match=r"got ndarray: make them of a label matrix with from_votes\(L\)"):
+        influence(model.model_, data.L)
+    with pytest.raises(TypeError, match="vote statistics; got ndarray"):
+        fit_statistics(data.L, 2)
+    for call in (lambda: influence(model, from_votes(data.L)), lambda: posterior(model, data.L), lambda: contributions(model, data.L[0])):
+        with pytest.raises(TypeError, match=r"got LabelModel: after fit it is label_model\.model_"):
+            call()
+    P = model.predict_proba(data.L)
+    with pytest.raises(VotesError, match=r"labels has shape \(5,\), but there are probabilities of 1500 rows"):
+        label_quality_scores(P, data.Y[:5])
+    with pytest.raises(TypeError, match="rows of a DataFrame; got list: LFApplier takes lists"):
+        PandasLFApplier([labeling_function()(abs)]).apply([1, 2])
+
+
 def test_auc_is_the_share_of_ordered_pairs():
     random = np.random.default_rng(0)
     values, positive = random.integers(0, 8, 200) / 8, random.random(200) < 0.3
@@ -190,6 +243,41 @@ def test_save_and_load_keep_every_bit(data, tmp_path):
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "model.json").read_bytes()
 
 
+def test_a_file_that_states_its_digest_is_still_checked(data, tmp_path):
+    """Whatever one field is changed to, the file is read, or a ModelFormatError names it and what is wrong."""
+    path = tmp_path / "model"
+    LabelModel(2, "weighted-vote").fit(data.L).save(path)
+    good = {name: value for name, value in json.loads(path.read_text()).items() if name != "sha256"}
+
+    def load(content):
+        path.write_text(json.dumps(content | {"sha256": digest_of(content)}))
+        return LabelModel(2).load(path)
+
+    def without(content, name):
+        return {key: value for key, value in content.items() if key != name}
+
+    assert load(good | {"fileVersion": 1, "calibrator": None}).predict_proba(data.L).shape == (1500, 2)
+    for content, message in (
+        (without(good, "model"), "has no field 'model'"),
+        (without(good, "seed"), "has no field 'seed'"),
+        (without(good, "fileVersion"), "fileVersion is None, and this version reads 1 and 2"),
+        (good | {"fileVersion": 0}, "fileVersion is 0"),
+        (good | {"model": None}, "the label model is NoneType, and no object"),
+        (good | {"outcomeRates": "x"}, "outcomeRates or seed cannot be read"),
+        (good | {"calibrator": None}, "the calibration is NoneType"),
+        (good | {"model": good["model"] | {"formatVersion": 99}}, "2 with a model of format 99, written by a newer"),
+    ):
+        with pytest.raises(ModelFormatError, match=message) as told:
+            load(content)
+        assert str(path) in str(told.value)
+    for name in good["model"]:
+        for value in (None, "x", [], {}, -1, [[1, "a"]]):
+            with contextlib.suppress(ModelFormatError):
+                load(good | {"model": good["model"] | {name: value}})
+        with pytest.raises(ModelFormatError):
+            load(good | {"model": without(good["model"], name)})
+
+
 def test_files_that_are_not_read(data, tmp_path):
     path = tmp_path / "model"
     with pytest.raises(NotFittedError):
@@ -203,11 +291,14 @@ def test_files_that_are_not_read(data, tmp_path):
         (json.dumps(changed).encode(), "was changed or cut off"),
         (path.read_bytes()[:-40], "not JSON"),
         (json.dumps(good | {"fileVersion": 3}).encode(), "newer Labelplane: upgrade"),
+        (json.dumps(good | {"model": good["model"] | {"formatVersion": 4}}).encode(), "newer Labelplane: upgrade"),  # whatever its digest is
         (pickle.dumps({"cardinality": 2}), "this is a pickle, as Snorkel's"),
         (b"{}", "not a label model file"),
     ):
         path.write_bytes(content)
         with pytest.raises(ModelFormatError, match=message):
             LabelModel(2).load(path)
+    with pytest.raises(ModelFormatError, match="is a folder: name the file"):
+        LabelModel(2).load(tmp_path)
     with pytest.raises(FileNotFoundError):
         LabelModel(2).load(tmp_path / "nowhere")

@@ -10,7 +10,7 @@ from labeljob.analysis import LFAnalysis
 from labeljob.errors import JobError
 from labeljob.label_model import LabelModel, MultiLabelModel
 from labeljob.labeling_functions.engine import compile_functions
-from labeljob.notebook import LFSet, ManifestError
+from labeljob.notebook import LFSet, ManifestError, filter_unlabeled_dataframe, wrong_rows
 from labeljob.notebook.manifest import read_function_set
 from labelplane.api.parse import parse_function_set
 from labelplane.plan.function_set import functions_of
@@ -44,10 +44,12 @@ def test_votes_are_those_of_the_job(mails):
     """C2: the same pass over the same manifest; lookup tables come from the kustomization."""
     functions = LFSet.from_yaml(MAILS / "functionset.yaml")
     L, errors = functions.apply(mails, return_errors=True)
-    assert L.shape == errors.shape == (len(mails), len(functions)) == (len(mails), 15)
-    assert functions.fallback.sum() == 1
+    assert L.shape == errors.shape == (len(mails), len(functions)) == (len(mails), 14)
+    assert list(functions) == list(functions.names)
     with compile_functions(functions._set, functions._lookups) as compiled:
-        np.testing.assert_array_equal(compiled.apply(pq.read_table(MAILS / "data/mails.parquet")).votes, L)
+        np.testing.assert_array_equal(compiled.apply(pq.read_table(MAILS / "data/mails.parquet")).votes[:, :14], L)
+    assert LFAnalysis(L, functions).names == list(functions.names)
+    assert len(wrong_rows(L, np.zeros(len(mails), dtype=int), "money_words", mails, lfs=functions)) == (L[:, functions.names.index("money_words")] == 1).sum()
     shuffled = mails.sample(frac=1, random_state=0)
     np.testing.assert_array_equal(functions.apply(shuffled), L[shuffled.index])
 
@@ -59,6 +61,18 @@ def test_functions_in_python_come_from_the_manifests_folder(tmp_path):
     L, errors = LFSet.from_yaml(path).apply(pd.DataFrame({"number": [1, 20, 3], "text": ["x", "7", "x"]}), return_errors=True)
     assert L[:, 0].tolist() == [0, -1, 0]
     assert errors[:, :2].tolist() == [[False, False], [True, False], [False, False]]
+
+
+def test_fallbacks_are_no_columns_of_a_fit(tmp_path):
+    """C2: what votes only where all others are silent would be learned from, and cover every row; it is there when asked for, after the others."""
+    first = {"name": "first", "label": "high", "sql": "number < 4", "fallback": True}
+    functions = LFSet.from_yaml(manifest(tmp_path, functions=[first, *SPEC["functions"]]))
+    df = pd.DataFrame({"number": [11, 200, 3, None], "text": ["5", None, None, None]})
+    L = functions.apply(df)
+    assert (functions.names, functions.fallbacks) == (("above", "cast"), ("first", "rest"))
+    assert L.tolist() == [[1, 0], [1, -1], [-1, -1], [-1, -1]]
+    assert functions.apply(df, fallbacks=True).tolist() == [[1, 0, -1, -1], [1, -1, -1, -1], [-1, -1, 1, 0], [-1, -1, -1, 0]]
+    assert len(filter_unlabeled_dataframe(df, np.full((4, 2), 0.5), L)[0]) == 2
 
 
 def test_a_manifest_means_what_the_operator_reads():
@@ -73,7 +87,7 @@ def test_failures_are_counted_and_never_silent(tmp_path):
     df = pd.DataFrame({"number": [11, None, 3], "text": ["5", "no number", None]}, index=[7, 7, 8])
     with pytest.warns(UserWarning, match="cast on 1 rows; return_errors=True"):
         L = functions.apply(df)
-    assert L.tolist() == [[1, 0, -1], [-1, -1, 0], [-1, -1, 0]]
+    assert L.tolist() == [[1, 0], [-1, -1], [-1, -1]]
     _, errors = functions.apply(df, return_errors=True)
     assert np.argwhere(errors).tolist() == [[1, 1]]
 
@@ -84,7 +98,7 @@ def test_more_rows_than_a_batch(tmp_path, capsys):
     L = functions.apply(df, progress=True)
     np.testing.assert_array_equal(L[:, 0] == 1, df["number"] > 10)
     assert "70,000 of 70,000 rows" in capsys.readouterr().err
-    assert functions.apply(df[:0]).shape == (0, 3)
+    assert functions.apply(df[:0]).shape == (0, 2)
 
 
 def test_data_that_does_not_fit(tmp_path):
@@ -95,6 +109,8 @@ def test_data_that_does_not_fit(tmp_path):
         functions.apply(pd.DataFrame({"number": [1.5], "text": ["x"]}))
     with pytest.raises(JobError, match="2 columns 'text'"):
         functions.apply(pd.DataFrame([[1, "a", "b"]], columns=["number", "text", "text"]))
+    with pytest.raises(TypeError, match=r"a pandas DataFrame; got dict: pd\.DataFrame"):
+        functions.apply({"number": [1], "text": ["x"]})
     with pytest.raises(JobError, match="column 'text' mixes types"):
         functions.apply(pd.DataFrame({"number": [1, 2], "text": ["a", 3]}))
 
@@ -108,6 +124,8 @@ def test_manifests_that_are_wrong(tmp_path):
         LFSet.from_yaml(manifest(tmp_path), name="t")
     with pytest.raises(JobError, match="nothing"):
         LFSet.from_yaml(manifest(tmp_path, functions=[{"name": "a", "label": "low", "sql": "nothing > 1"}]))
+    with pytest.raises(ManifestError, match="is a folder: name the file"):
+        LFSet.from_yaml(tmp_path)
     (tmp_path / "bad.yaml").write_text("a: [")
     with pytest.raises(ManifestError, match="not valid YAML"):
         LFSet.from_yaml(tmp_path / "bad.yaml")
@@ -129,7 +147,7 @@ def test_soft_and_partial_votes_go_into_a_label_model(tmp_path):
     functions = [
         {"name": "not_c", "notLabel": "c", "threshold": {"column": "number", "above": 10}},
         {"name": "teacher", "votes": {"probabilities": {"a": "p", "b": "q"}}},
-        {"name": "b_or_c", "labels": ["c", "b"], "threshold": {"column": "number", "below": 0}},
+        {"name": "b_or_c", "labels": ["c", "b"], "threshold": {"column": "number", "below": 0}, "abstain": "missing"},
         {"name": "b", "label": "b", "threshold": {"column": "number", "below": -5}},
     ]
     spec = {"classes": ["a", "b", "c"], "schema": {"columns": [*columns, {"name": "q", "type": "float64"}]}, "functions": functions}
@@ -141,7 +159,9 @@ def test_soft_and_partial_votes_go_into_a_label_model(tmp_path):
     assert lfs.soft.tolist() == [False, True, False, False]
     soft = lfs.soft_votes(df)
     np.testing.assert_allclose(soft[:, 0], [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [np.nan] * 3, [0.2, 0.2, 0.6]])
-    model = LabelModel(3, partial=lfs.partial).fit(L[:, ~lfs.soft], soft=soft)
+    assert lfs.abstain.tolist() == ["evidence", "missing", "missing", "evidence"]
+    model = LabelModel(3, abstain=lfs.abstain[~lfs.soft], partial=lfs.partial).fit(L[:, ~lfs.soft], soft=soft)
+    assert [table.votes.all() for table in model.model_.side] == [False, True, True]  # a silence that is declared missing is no outcome
     assert model.predict(L[:, ~lfs.soft], soft=soft).tolist() == [0, 1, -1, 2]
 
 

@@ -52,7 +52,7 @@ def test_buckets():
         get_label_instances((1,), DF, Y, predicted)
     with pytest.raises(VotesError, match="x has 3 rows"):
         get_label_instances((1, 1), DF[:3], Y, predicted)
-    with pytest.raises(VotesError, match=r"gold has shape \(2,\)"):
+    with pytest.raises(VotesError, match=r"list of labels 2 has shape \(2,\), but the first has 4 rows"):
         get_label_buckets(Y, [0, 1])
 
 

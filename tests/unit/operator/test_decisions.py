@@ -154,12 +154,18 @@ async def test_functions_that_repeat_one_another_are_named(world: World) -> None
 
 
 async def test_what_a_fit_says_of_its_votes_reaches_people(world: World) -> None:
-    """F8: votes that look wrong are a condition with an Event, which outlasts a refit; that nothing beats majority vote is said by Ready."""
+    """F8, X19: votes that look wrong, and a voter that decides most labels, are conditions with an Event, which outlast a refit; that nothing beats
+    majority vote is said by Ready."""
     told = "99.7% of the covered rows get the label of majority vote: these votes support nothing better"
-    world.notes = ["VotesAdversarial: 45% of the votes come from functions that look worse than chance", f"NoGainOverMajorityVote: {told}"]
+    alone = "teacher alone decides 72% of the labels: without it these rows would have another, or none"
+    world.notes = [
+        "VotesAdversarial: 45% of the votes come from functions that look worse than chance", f"NoGainOverMajorityVote: {told}", f"FunctionDominant: {alone}",
+    ]  # fmt: skip
     await settle(world)
     model = world.get("LabelModel")
     assert condition(model, "VotesAdversarial")["message"].startswith("45% of the votes come from functions that look worse than chance: add goldData")
+    assert condition(model, "FunctionDominant")["message"].startswith(f"{alone}: add functions that vote where it does, or goldData")
+    assert [event.type for kind, event in world.events if kind == "LabelModel" and event.reason == "FunctionDominant"] == ["Warning"]
     assert condition(model)["message"] == f"version 1 (majority-vote) serves; {told}"
     assert model["status"]["current"]["notes"] == world.notes
     warned = [event for kind, event in world.events if kind == "LabelModel" and event.reason == "VotesAdversarial"]
@@ -169,6 +175,7 @@ async def test_what_a_fit_says_of_its_votes_reaches_people(world: World) -> None
     await once(world)
     assert condition(world.get("LabelModel"), "Running")
     assert condition(world.get("LabelModel"), "VotesAdversarial")
+    assert condition(world.get("LabelModel"), "FunctionDominant")
     await settle(world)
     assert world.get("LabelModel")["status"]["current"]["version"] == 2
     assert len([event for kind, event in world.events if event.reason == "VotesAdversarial"]) == 1
@@ -176,6 +183,7 @@ async def test_what_a_fit_says_of_its_votes_reaches_people(world: World) -> None
     world.annotate("LabelModel", reconcile_at="again")
     await settle(world)
     assert not condition(world.get("LabelModel"), "VotesAdversarial")
+    assert not condition(world.get("LabelModel"), "FunctionDominant")
     assert condition(world.get("LabelModel"))["message"] == "version 3 (majority-vote) serves"
 
 

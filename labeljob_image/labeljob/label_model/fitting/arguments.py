@@ -16,6 +16,7 @@ AbstainArgument: TypeAlias = Literal["auto", "evidence", "missing"]
 
 
 def check_arguments(statistics: VoteStatistics, cardinality: int, algorithm: str, max_iterations: int, tolerance: float) -> None:
+    require_statistics(statistics)
     if cardinality < 2:
         raise ValueError(f"a label model needs at least 2 classes; got cardinality {cardinality}")
     if algorithm not in get_args(AlgorithmArgument) and not (cardinality == 2 and algorithm in get_args(QuestionAlgorithm)):
@@ -28,13 +29,23 @@ def check_arguments(statistics: VoteStatistics, cardinality: int, algorithm: str
         raise VotesError(f"there is a vote for class {statistics.classes - 1}, which is not one of {cardinality} classes (0 to {cardinality - 1})")
 
 
+def require_statistics(statistics: Any) -> None:
+    """TypeError for what is no vote statistics, as a label matrix is not."""
+    if not isinstance(statistics, VoteStatistics):
+        raise TypeError(f"this takes vote statistics; got {type(statistics).__name__}: make them of a label matrix with from_votes(L)")
+
+
 def check_class_balance(class_balance: Any, cardinality: int) -> FloatArray | None:
     """The class balance as float64 [n_classes], None when it is to be learned; ValueError names the class whose share cannot be."""
     if class_balance is None or (isinstance(class_balance, str) and class_balance == "auto"):
         return None
     if isinstance(class_balance, str):
         raise ValueError(f"class_balance is {class_balance!r}: use auto, or one share for each class")
-    balance = np.array(class_balance, dtype=np.float64)
+    try:
+        balance = np.array(class_balance, dtype=np.float64)
+    except (TypeError, ValueError):
+        given = type(class_balance).__name__
+        raise ValueError(f"class_balance is a list of {cardinality} shares in the order of the classes, as [0.3, 0.7]; got {given}") from None
     if balance.shape != (cardinality,):
         raise ValueError(f"class_balance has one share for each of {cardinality} classes; got shape {balance.shape}")
     wrong = np.flatnonzero(~(balance > 0) | ~np.isfinite(balance))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Evidence:
     Attributes:
         votes: [n_rows, n_functions]: functions, then teachers; a partial vote is -1, a soft vote its likeliest class.
         outcomes: int16 [n_rows, n_side_columns]. columns: the side columns (of a fit).
-        abstain: the reading of each function; a partial column's own is in its side column.
+        abstain: the reading of each function (of a fit); a partial column's own is in its side column.
     """
 
     votes: Votes
@@ -49,32 +49,44 @@ class Evidence:
     abstain: tuple[AbstainArgument, ...]
 
 
-def gather(L: Any, soft: Any, cardinality: int, partial: PartialClasses | None, fitted: Sequence[SideTable] | None = None) -> Evidence:
+def gather(
+    L: Any,
+    soft: Any,
+    cardinality: int,
+    partial: PartialClasses | None,
+    fitted: Sequence[SideTable] | None = None,
+    asked: AbstainArgument | Sequence[AbstainArgument] = "auto",
+) -> Evidence:
     """Votes and outcomes.
 
-    A function that casts partial votes only is a rule: its silence is evidence. One that also votes for single classes is not, and its is missing.
+    Unless its reading is asked for, a function that casts partial votes only is a rule: its silence is evidence. One that also votes for single classes
+    is not, and its is missing.
 
     Args:
         L: [n_rows, n_functions], as `validate_votes` accepts; with `partial`, K + i stands for its i-th set.
         soft: [n_rows, n_teachers, n_classes] or None, as `validate_soft_votes` accepts.
         fitted: the side tables of a model, when the rows are for it.
+        asked: what an abstain of each column of L says, one for all or one for each.
     Raises:
+        ValueError: a reading that is none, or not one for each column of L.
         VotesError: a vote or probability that cannot be, or rows with another number of teachers, or partial votes of another function, than it was fitted on.
     """
     codes = validate_votes(L, cardinality + (0 if partial is None else len(partial.sets)))
+    readings = _readings(asked, codes.shape[1])
     if partial is None and soft is None and not fitted:
-        return Evidence(codes, np.empty((len(codes), 0), dtype=np.int16), (), ("auto",) * codes.shape[1])
+        return Evidence(codes, np.empty((len(codes), 0), dtype=np.int16), (), readings)
     votes = np.where(codes < cardinality, codes, ABSTAIN)
     levels = np.empty((len(codes), 0), dtype=np.int16)
     if soft is not None:
         levels = levels_of(validate_soft_votes(soft, len(codes), cardinality), Grid(cardinality))
-    columns = _columns(codes, levels.shape[1], cardinality, partial)
+    columns = _columns(codes, levels.shape[1], cardinality, partial, readings)
     shape = columns if fitted is None else _refuse_others(codes, levels.shape[1], cardinality, fitted)
     outcomes = [_of_sets(codes[:, one.function], one.votes, cardinality) for one in shape if not one.soft]
     likeliest = [votes_of_levels(of, Grid(cardinality)) for of in levels.T]
-    readings: tuple[AbstainArgument, ...] = ("auto",) * votes.shape[1] + ("missing",) * levels.shape[1]
+    teachers: list[AbstainArgument] = ["missing"] * levels.shape[1]
     together = np.column_stack([votes, *likeliest]).astype(np.int8 if cardinality <= INT8_CLASSES else np.int16)
-    return Evidence(validate_votes(together, cardinality), np.column_stack([np.empty((len(codes), 0)), *outcomes, levels]).astype(np.int16), columns, readings)
+    said = np.column_stack([np.empty((len(codes), 0)), *outcomes, levels]).astype(np.int16)
+    return Evidence(validate_votes(together, cardinality), said, columns, (*readings, *teachers))
 
 
 def _refuse_others(codes: Votes, teachers: int, cardinality: int, fitted: Sequence[SideTable]) -> Sequence[SideTable]:
@@ -88,11 +100,25 @@ def _refuse_others(codes: Votes, teachers: int, cardinality: int, fitted: Sequen
     return fitted
 
 
-def _columns(codes: Votes, teachers: int, cardinality: int, partial: PartialClasses | None) -> tuple[SideColumn, ...]:
+def _readings(asked: AbstainArgument | Sequence[AbstainArgument], functions: int) -> tuple[AbstainArgument, ...]:
+    """One reading for each column of L."""
+    given = [asked] * functions if isinstance(asked, str) else list(asked)
+    known = {name: name for name in get_args(AbstainArgument)}
+    unknown = [reading for reading in given if reading not in known]
+    if unknown or len(given) != functions:
+        found = repr(str(unknown[0])) if unknown else f"{len(given)} readings"
+        raise ValueError(f"abstain is one of auto, evidence, missing, for all functions or for each of the {functions} columns of L; got {found}")
+    return tuple(known[reading] for reading in given)
+
+
+def _columns(
+    codes: Votes, teachers: int, cardinality: int, partial: PartialClasses | None, readings: Sequence[AbstainArgument]
+) -> tuple[SideColumn, ...]:
     """The side columns: first those with partial votes, then the teachers."""
     with_sets = np.flatnonzero((codes >= cardinality).any(axis=0))
     alone = np.asarray(~((codes >= 0) & (codes < cardinality)).any(axis=0))
-    sets = [] if partial is None else [partial_column(int(j), partial.sets, evidence=bool(alone[j])) for j in with_sets]
+    evidence = [bool(own) if reading == "auto" else reading == "evidence" for own, reading in zip(alone, readings, strict=True)]
+    sets = [] if partial is None else [partial_column(int(j), partial.sets, evidence=evidence[j]) for j in with_sets]
     return (*sets, *(soft_column(codes.shape[1] + t, cardinality) for t in range(teachers)))
 
 
