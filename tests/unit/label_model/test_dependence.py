@@ -43,6 +43,18 @@ def test_six_copies_of_a_weak_function_change_next_to_nothing(seed, copying):
     assert (model.discounts[1:6] > 0.9).all()
 
 
+@pytest.mark.parametrize("renamed", [False, True])
+def test_permuting_functions_or_classes_permutes_what_is_found(renamed):
+    """The search for copies iterates on correlations: what single precision would leave of the order would show in the seventh digit."""
+    L, _ = weak_with_copies(3, 0.85)
+    order, names = np.random.default_rng(0).permutation(12), np.array([1, 0] if renamed else [0, 1])
+    moved = np.append(names, -1).astype(np.int8)[L[:, order]]
+    before, after = (fit_statistics(from_votes(votes, 2), 2) for votes in (L, moved))
+    assert before.reason == after.reason == "NearCopies"
+    np.testing.assert_allclose(after.discounts, before.discounts[order], atol=1e-10)
+    np.testing.assert_allclose(posterior(after, moved)[:, names], posterior(before, L), atol=1e-10)
+
+
 def test_the_pairs_that_repeat_one_another_are_named():
     L, _ = weak_with_copies(0, 0.9)
     _, _, model = quality(L, np.zeros(5000, dtype=int))

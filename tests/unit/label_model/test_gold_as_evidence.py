@@ -6,7 +6,7 @@ import pytest
 from labeljob.label_model import Budget, LabelModel, PartialClasses, cross_fitted_proba, fit_statistics, from_votes, merge, posterior, to_dict, with_known
 from labeljob.label_model.algorithms.dawid_skene import e_step, m_step, make_prior, make_problem
 from labeljob.label_model.algorithms.glad import EASES, Glad
-from labeljob.label_model.algorithms.mace import Mace, propensity_of
+from labeljob.label_model.algorithms.mace import Mace, expectation_of, propensity_of
 from labeljob.label_model.em import climbing
 from labeljob.label_model.em.expectation import Expected
 from labeljob.label_model.em.known_rows import clamp, start_at
@@ -106,10 +106,10 @@ def test_the_penalised_objective_never_falls_with_known_rows(uninformative):
     bench = Bench(statistics, counts, np.zeros(6, dtype=bool), np.full(6, 0.7), 0.7, None, 200, 0.0, 0)
     fits = [bench.coins(plain, uninformative=uninformative), bench.confusions(plain), bench.rules(plain)]
     eases = np.repeat(np.arange(2), len(EASES))
-    mixtures = [
-        run(bench.observed, Mace(bench.observed, propensity_of(bench), 5.0, 5.0, None), bench.begin(plain), np.arange(2), 60, 0.0),
-        run(bench.observed, Glad(bench.observed, propensity_of(bench), 1.0, np.array([0.3, 0.7])), np.full((8, len(known)), 1 / 8), eases, 60, 0.0),
-    ]
+    start, of_classes, of_eases = bench.begin(plain), expectation_of(bench, np.arange(2)), expectation_of(bench, eases)
+    mace, glad = Mace(bench.observed.shares, propensity_of(bench), 5.0, 5.0, None), Glad(propensity_of(bench), 1.0, np.array([0.3, 0.7]))
+    even = of_eases.of_states(lambda part: np.full((8, len(known[part])), 1 / 8))
+    mixtures = [run(of_classes, mace, of_classes.of_states(lambda part: start[:, part]), 60, 0.0), run(of_eases, glad, even, 60, 0.0)]
     for fitted in (*fits, *mixtures):
         assert (np.diff(fitted.trace) > -1e-8 * np.abs(fitted.trace[1:])).all()
         assert len(fitted.trace) > 3

@@ -1,13 +1,11 @@
 """Latent-class models: EM climbs, coins and confusions come back, hard rows stay in doubt."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeljob.label_model import fit_statistics, from_votes, posterior
+from labeljob.label_model import fit_statistics, from_votes
 from labeljob.label_model.algorithms.latent_class import coin_structure, run
-from labeljob.label_model.algorithms.subtypes import digamma
 from labeljob.label_model.fitting.fits import Bench
 from tests.unit.label_model.generators import independent, label_matrices
 
@@ -74,16 +72,3 @@ def test_rows_that_say_nothing_stay_in_doubt():
     plain, allowing = bench.coins(np.ones(15)), bench.coins(np.ones(15), uninformative=True)
     assert 0.15 < allowing.parameters.uninformative < 0.25
     assert allowing.posterior.max(axis=0).mean() < plain.posterior.max(axis=0).mean() - 0.02
-
-
-@pytest.mark.parametrize(("x", "value"), [(1.0, -0.5772156649015329), (0.5, -1.9635100260214235), (10.0, 2.251752589066721), (1e-3, -1000.5755719318103)])
-def test_digamma_at_known_points(x, value):
-    np.testing.assert_allclose(digamma(x), value, rtol=1e-11)
-
-
-def test_subtypes_with_equal_seed_are_equal_bytes_and_start_matters_little():
-    data = independent(2000, 8, (0.6, 0.4), seed=2)
-    models = [fit_statistics(from_votes(data.L), 2, algorithm="ebcc", seed=seed) for seed in (0, 0, 1)]
-    first, again, other = (posterior(model, data.L) for model in models)
-    np.testing.assert_array_equal(first, again)
-    assert (first.argmax(axis=1) == other.argmax(axis=1)).mean() > 0.97

@@ -38,3 +38,10 @@ def test_extra_memory_of_a_fit_does_not_grow_with_rows(votes: np.ndarray, algori
     half, whole = peak_of(votes[:100_000], 3, algorithm), peak_of(votes, 3, algorithm)
     assert whole <= 2 * votes.nbytes + 50 * MIB, whole / MIB
     assert whole - half <= votes[:100_000].nbytes + MIB, (half / MIB, whole / MIB)
+
+
+@pytest.mark.parametrize("algorithm", get_args(AlgorithmArgument))
+def test_extra_memory_of_a_fit_does_not_grow_with_states(algorithm: AlgorithmArgument) -> None:
+    """G9: four classes by four eases or three subtypes are 16 and 12 states of every row; the bound is the same."""
+    L = independent(100_000, 10, (0.4, 0.3, 0.2, 0.1), seed=0).L
+    assert peak_of(L, 4, algorithm) <= 2 * L.nbytes + 50 * MIB

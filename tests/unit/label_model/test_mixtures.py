@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from labeljob.label_model import fit_statistics, from_votes, posterior
 from labeljob.label_model.algorithms.glad import EASE_ROWS, EASES, Glad, climbed
-from labeljob.label_model.algorithms.mace import Mace, propensity_of
+from labeljob.label_model.algorithms.mace import Mace, expectation_of, propensity_of
 from labeljob.label_model.em.mixture import run
 from labeljob.label_model.fitting.arguments import AlgorithmArgument
 from labeljob.scores import log_loss
@@ -26,13 +26,15 @@ def test_the_penalised_objective_never_falls(L, evidence, kind):
     bench = bench_of(L, 3, evidence)
     start, before = bench.start(np.ones(L.shape[1])), bench.statistics.patterns.copy()
     if kind == "mace":
-        ended = run(bench.observed, Mace(bench.observed, propensity_of(bench), 5.0, 5.0, None), start, np.arange(3), 60, 0.0)
+        model, eases = Mace(bench.observed.shares, propensity_of(bench), 5.0, 5.0, None), np.ones(1)
     else:
-        states = (start[:, None, :] * (EASE_ROWS / EASE_ROWS.sum())[:, None]).reshape(3 * len(EASES), -1)
-        ended = run(bench.observed, Glad(bench.observed, propensity_of(bench), 1.0, bench.majority_balance), states, np.repeat(np.arange(3), len(EASES)), 60, 0.0)
+        model, eases = Glad(propensity_of(bench), 1.0, bench.majority_balance), EASE_ROWS / EASE_ROWS.sum()
+    expectation = expectation_of(bench, np.repeat(np.arange(3), len(eases)))
+    first = expectation.of_states(lambda part: (start[:, None, part] * eases[:, None]).reshape(3 * len(eases), -1))
+    ended = run(expectation, model, first, 60, 0.0)
     steps = np.diff(ended.trace)
     assert (steps >= -1e-8 * (1 + np.abs(ended.trace[1:]))).all(), steps.min()
-    np.testing.assert_allclose(ended.states.sum(axis=0), 1)
+    np.testing.assert_allclose(expectation.classes(ended.step.log_prior, ended.step.log_weights).sum(axis=0), 1)
     np.testing.assert_array_equal(bench.statistics.patterns, before)
 
 

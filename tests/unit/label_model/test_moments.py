@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from labeljob.label_model import fit_statistics, from_votes, posterior
-from labeljob.label_model.algorithms.generative import matched
+from labeljob.label_model import Budget, fit_statistics, from_votes, posterior
+from labeljob.label_model.algorithms.generative import matched, misfit
 from labeljob.label_model.algorithms.moments import Agreement, accuracy_of, agreement_of, balance_of_votes
 from labeljob.label_model.algorithms.triplet import magnitudes, signs, weighted_median
 from tests.unit.label_model.benches import bench_of
-from tests.unit.label_model.generators import expected_accuracy, independent, one_sided_rules
+from tests.unit.label_model.generators import expected_accuracy, independent, label_matrices, one_sided_rules
 
 MOMENTS = ("generative", "triplet")
 
@@ -29,6 +29,8 @@ def test_agreement_beyond_chance_has_rank_one_whatever_the_balance(balance):
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(-0.9, 0.95).filter(lambda u: abs(u) > 0.05), min_size=4, max_size=12))
+@example([0.875, 0.4375, 0.15625, -0.75, -0.3125, -0.125, -0.0625, -0.0625])  # full steps would turn two functions for ever
+@example([0.75, 0.4375, 0.125, -0.5, -0.3125, -0.125, -0.0625, -0.0625])  # two that disagree most alike, of which one is right
 def test_exact_moments_give_exact_advantages(advantages):
     """Both recover what made the moments, signs included, when the functions are better than random on average."""
     u = np.array(advantages)
@@ -43,6 +45,15 @@ def test_exact_moments_give_exact_advantages(advantages):
     least_squares, _, converged = matched(Agreement(moments, rows, 0.4, -1.0), 5000)
     assert converged
     np.testing.assert_allclose(np.abs(least_squares), np.abs(u), atol=0.02)
+
+
+@settings(max_examples=50, deadline=None)
+@given(label_matrices(min_rows=5))
+def test_what_least_squares_makes_least_never_rises(L):
+    """C3: of any votes, right or not."""
+    found = agreement_of(bench_of(L, 3))
+    values = [misfit(found, np.full(L.shape[1], found.pooled)), *(misfit(found, matched(found, steps)[0]) for steps in range(1, 12))]
+    assert (np.diff(values) <= 1e-12 * (1 + np.abs(values[1:]))).all(), values
 
 
 @pytest.mark.parametrize("algorithm", MOMENTS)
@@ -87,3 +98,19 @@ def _moments(L):
 )
 def test_weighted_median(values, weights, median):
     assert weighted_median(np.array(values), np.array(weights, dtype=float)) == median
+
+
+@pytest.mark.parametrize(("algorithm", "reading"), [("generative", "missing"), ("generative", "evidence"), ("triplet", "missing")])
+def test_pairs_that_were_counted_stand_for_all_rows_where_patterns_are_a_sample(algorithm, reading):
+    """Of a sample of 600 rows, and all pairs: what is learned of 20,000 rows is what all their patterns teach, which the sample alone is far from."""
+    L, K = independent(20_000, 6, (0.5, 0.3, 0.2), seed=3).L, 3
+    ids = np.arange(len(L), dtype=np.uint64)
+    whole, part = from_votes(L, K, ids), from_votes(L, K, ids, Budget(bytes=32_000))
+    assert part.sampled
+    assert part.totals.pairs.by_class is not None
+    bare = from_votes(L, K, budget=Budget(bytes=32_000))
+    given = {"abstain": [reading] * 6, "prior_accuracy": 0.7, "class_balance": [0.5, 0.3, 0.2]}
+    fits = [fit_statistics(one, K, algorithm=algorithm, **given) for one in (whole, part, bare)]
+    rates = [np.exp(model.log_weights) for model in fits]
+    np.testing.assert_allclose(rates[1], rates[0], rtol=1e-9)
+    assert np.abs(rates[2] - rates[0]).max() > 0.01

@@ -16,8 +16,11 @@ on what the others tell, over the rows on which i and j are both read:
 **Class balance.** One accuracy a function first: agreement beyond chance is u_i u_j (`moments`), fitted by least squares too; first moments then
 give the balance.
 **Guard.** Second moments leave open a rotation of three classes or more, and the sign of u. All starts better than random, at the pooled accuracy;
-a ridge ties mu to it (for rules to the better-than-random prior of Dawid-Skene); and the steps are few.
+a ridge ties mu to it (for rules to the better-than-random prior of Dawid-Skene).
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,11 +31,12 @@ from labeljob.label_model.fitting.committee import Fitted
 from labeljob.label_model.fitting.fits import CONFUSION_VOTES, Bench
 from labeljob.label_model.statistics.histograms import outcome_counts
 from labeljob.label_model.statistics.packing import sum_tables
-from labeljob.votes import ABSTAIN, BoolArray, FloatArray
+from labeljob.votes import ABSTAIN, FloatArray, IntArray
 
 SETTLED = 1e-6
-RIDGE = 0.1  # weight of the prior in a step, as a share of the mean information of the others
-ROUNDS = 10  # steps of class-conditional rates
+RIDGE = 0.03  # weight of the prior in a step, as a share of the mean information of the others
+HALVINGS = 30  # of a step
+ROUNDS = 30  # steps of class-conditional rates
 
 
 def fit(bench: Bench) -> Fitted:
@@ -51,28 +55,39 @@ def fit(bench: Bench) -> Fitted:
 def matched(agreement: Agreement, max_iterations: int) -> tuple[FloatArray, int, bool]:
     """(advantages float64 [n_functions], iterations, converged): least squares from all functions alike, shrunk to the pooled advantage.
 
-    Every step goes half of the way: full steps of all functions at once can swing between two halves of them.
+    Every step goes towards where each function would be best if the others stayed: half of the way, or the part of it at which `misfit` falls, because
+    two functions that turn at once can swing for ever.
     """
     found, moved, iterations = np.full(len(agreement.rows), agreement.pooled), np.inf, 0
     weighted, prior = agreement.rows * agreement.beyond, PSEUDO_PAIRS * agreement.pooled**2
     while moved > SETTLED and iterations < max_iterations:
         wanted = (weighted @ found + prior * agreement.pooled) / (agreement.rows @ found**2 + prior)
-        after = (found + bounded(wanted, agreement)) / 2
-        moved, found, iterations = float(np.abs(after - found).max()), after, iterations + 1
+        step, before = (bounded(wanted, agreement) - found) / 2, misfit(agreement, found)
+        for _ in range(HALVINGS):
+            if misfit(agreement, found + step) <= before:
+                break
+            step = step / 2
+        moved, found, iterations = float(np.abs(step).max()), found + step, iterations + 1
     return found, iterations, moved <= SETTLED
+
+
+def misfit(agreement: Agreement, advantages: FloatArray) -> float:
+    """What `matched` makes least: squared distances of moments, by rows, and of advantages from the pooled one, by pseudo-pairs."""
+    distance = agreement.beyond - np.outer(advantages, advantages)
+    prior = PSEUDO_PAIRS * agreement.pooled**2 * ((advantages - agreement.pooled) ** 2).sum()
+    return float((agreement.rows * distance**2).sum() / 2 + prior)
 
 
 def class_conditional(bench: Bench, balance: FloatArray) -> FloatArray:
     """P(outcome | class), float64 [n_functions, 1 + n_classes, n_classes], matched to the moments; 0 for an abstain that is missing."""
     prior = _pseudo_counts(bench)
     centre = prior / np.maximum(prior.sum(axis=1, keepdims=True), FLOOR)
-    read = np.where(bench.evidence[None, :], True, bench.statistics.patterns != ABSTAIN)
-    together = _together(read, bench.observed.counts)
+    moments = _moments(bench)
     found: FloatArray = centre
     for _ in range(ROUNDS):
-        stepped = _step(bench, found, centre, balance, together)
-        mass = np.maximum(stepped, 0) * balance * np.diag(together)[:, None, None] + prior
-        found = mass / np.maximum(mass.sum(axis=1, keepdims=True), FLOOR)
+        stepped = _step(moments, found, centre, balance)
+        mass = np.maximum(stepped, 0) * balance * np.diag(moments.together)[:, None, None] + prior
+        found = (found + mass / np.maximum(mass.sum(axis=1, keepdims=True), FLOOR)) / 2  # full steps of all would swing: too sure, too unsure
     return found
 
 
@@ -85,20 +100,57 @@ def _pseudo_counts(bench: Bench) -> FloatArray:
     return np.where(bench.evidence[:, None, None], of_rules, of_coins)
 
 
-def _together(read: BoolArray, counts: FloatArray) -> FloatArray:
-    """Rows on which both functions are read, float64 [n_functions, n_functions]."""
-    flags = read.astype(np.float64)
-    return np.asarray((flags * counts[:, None]).T @ flags)
+@dataclass(frozen=True)
+class Moments:
+    """What functions do, alone and in pairs.
+
+    Attributes:
+        outcomes: float64 [n_functions, 1 + n_classes], rows of each outcome.
+        together: float64 [n_functions, n_functions], rows on which both are read.
+        beside: of numbers float64 [n_functions, n_outcomes, n], what those of the other functions' outcomes sum to beside each outcome, of its size.
+    """
+
+    outcomes: FloatArray
+    together: FloatArray
+    beside: Callable[[FloatArray], FloatArray]
 
 
-def _step(bench: Bench, rates: FloatArray, centre: FloatArray, balance: FloatArray, together: FloatArray) -> FloatArray:
+def _moments(bench: Bench) -> Moments:
+    """Of all rows where their pairs were counted by class, else of the patterns."""
+    totals, packed, counts = bench.statistics.totals, bench.observed.packed, bench.observed.counts
+    outcomes = np.column_stack([counts.sum() - bench.votes, bench.vote_counts])
+    if totals is not None and totals.pairs is not None and totals.pairs.by_class is not None:
+        pairs = _outcome_pairs(totals.pairs.by_class, outcomes)
+        read = np.concatenate([bench.evidence[:, None], np.ones_like(bench.vote_counts)], axis=1)
+        together = np.einsum("io,iojp,jp->ij", read, pairs, read)
+        single = pairs * ~np.eye(len(outcomes), dtype=bool)[:, None, :, None]
+        return Moments(outcomes, together, lambda told: np.tensordot(single, told, 2))
+    flags = np.where(bench.evidence[None, :], True, bench.statistics.patterns != ABSTAIN).astype(np.float64)
+    observed = outcome_counts(packed, counts[None, :])
+    return Moments(
+        observed[:, :, 0],
+        np.asarray((flags * counts[:, None]).T @ flags),
+        lambda told: outcome_counts(packed, sum_tables(packed, told) * counts) - observed * told,
+    )
+
+
+def _outcome_pairs(by_class: IntArray, outcomes: FloatArray) -> FloatArray:
+    """Rows of every two outcomes, abstains among them, float64 [n_functions, n_outcomes, n_functions, n_outcomes], from those of every two votes."""
+    functions, named = by_class.shape[:2]
+    pairs = np.zeros((functions, outcomes.shape[1], functions, outcomes.shape[1]))
+    pairs[:, 1 : 1 + named, :, 1 : 1 + named] = by_class
+    pairs[:, 0, :, 1:] = outcomes[None, :, 1:] - pairs[:, 1:, :, 1:].sum(axis=1)
+    pairs[:, 1:, :, 0] = pairs[:, 0, :, 1:].transpose(1, 2, 0)
+    pairs[:, 0, :, 0] = outcomes[None, :, 0] - pairs[:, 1:, :, 0].sum(axis=1)
+    return pairs
+
+
+def _step(moments: Moments, rates: FloatArray, centre: FloatArray, balance: FloatArray) -> FloatArray:
     """One regression for every function at once, float64 [n_functions, 1 + n_classes, n_classes]; see the module's docstring."""
-    packed, counts, K = bench.observed.packed, bench.observed.counts, bench.classes
+    K, together = len(balance), moments.together
     marginal = rates @ balance
     told = rates * balance / np.maximum(marginal, FLOOR)[:, :, None]
-    observed = outcome_counts(packed, counts[None, :]) * (marginal > 0)[:, :, None]
-    beside = outcome_counts(packed, sum_tables(packed, told) * counts) - observed * told
-    beside *= (marginal > 0)[:, :, None]
+    beside = moments.beside(told) * (marginal > 0)[:, :, None]
     own = np.einsum("jo,joa,job->jab", marginal, told, told)
     others = together - np.diag(np.diag(together))
     information = np.einsum("ij,jab->iab", others, own)

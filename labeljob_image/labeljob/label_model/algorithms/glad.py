@@ -11,17 +11,17 @@ learned, as theirs is not: rows of one class can always be read as hard rows of 
 abstain is evidence, a rate of voting given the class.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labeljob.label_model.algorithms.mace import propensity_of
+from labeljob.label_model.algorithms.mace import expectation_of, propensity_of
+from labeljob.label_model.em.expectation import Expected
 from labeljob.label_model.em.mixture import Propensity, Step, run
 from labeljob.label_model.fitting.committee import Fitted
 from labeljob.label_model.fitting.fits import Bench
-from labeljob.label_model.fitting.observed import Observed
 from labeljob.label_model.model import Member
-from labeljob.label_model.statistics.histograms import outcome_counts
+from labeljob.label_model.statistics.vote_statistics import spaced
 from labeljob.votes import FloatArray
 
 EASES = np.array([0.1, 0.5, 1.0, 1.6])  # beta; 1 is what the pooled accuracy is like
@@ -29,45 +29,49 @@ EASE_ROWS = np.array([1.0, 4.0, 8.0, 4.0])  # pseudo-rows of each ease, a rough 
 PRECISION = 1.0  # of the normal prior of an ability around the pooled one, as in the paper
 NEWTON = 30
 FARTHEST_ABILITY = 8.0
+PATTERNS = 1 << 14  # evenly spaced, that stand for more: abilities and shares of eases are few
 
 
 @dataclass(frozen=True)
 class Glad:
     """The model and its priors. `ability`: the prior's mean, log-odds of the pooled accuracy over chance. balance: float64 [n_classes]."""
 
-    observed: Observed
     propensity: Propensity
     ability: float
     balance: FloatArray
 
-    def m_step(self, states: FloatArray, before: Step | None) -> Step:
-        """States are (class, ease), class first; `parameters` are the abilities, float64 [n_functions]."""
-        eases, patterns = len(EASES), states.shape[1]
-        classes = len(states) // eases
-        votes = outcome_counts(self.observed.packed, states * self.observed.counts)[:, 1:, :]
-        votes = votes.reshape(len(votes), classes, classes, eases)
+    def m_step(self, expected: Expected, before: FloatArray | None) -> FloatArray:
+        """Abilities, log shares of the eases, log-odds of voting, one after another; states are (class, ease), class first."""
+        eases, classes = len(EASES), len(self.balance)
+        votes = expected.outcomes[:, 1:, :].reshape(-1, classes, classes, eases)
         right = np.einsum("jkke->je", votes)
         wrong = votes.sum(axis=(1, 2)) - right
-        start = np.full(len(right), self.ability) if before is None else before.parameters
+        start = np.full(len(right), self.ability) if before is None else self._parts(before)[0]
+        rows = expected.rows.reshape(classes, eases)
+        shares = np.log(rows.sum(axis=0) + EASE_ROWS)
         ability = climbed(right, wrong, start, self.ability, classes)
-        expected = (states * self.observed.counts).reshape(classes, eases, patterns)
-        return self._step(ability, expected, votes.sum(axis=(1, 3)))
+        return np.concatenate([ability, shares - np.log(np.exp(shares).sum()), self.propensity.learned(votes.sum(axis=(1, 3)), rows.sum(axis=1)).ravel()])
 
-    def _step(self, ability: FloatArray, expected: FloatArray, votes: FloatArray) -> Step:
-        """Args: expected: float64 [n_classes, n_eases, n_patterns] rows; votes: float64 [n_functions, n_classes], expected on rows of a class."""
-        classes, eases = expected.shape[:2]
+    def _parts(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """(abilities float64 [n_functions], log shares of the eases, log-odds of voting float64 [n_functions, n_classes])."""
+        functions = len(self.propensity.evidence)
+        ability, shares, odds = np.split(parameters, [functions, functions + len(EASES)])
+        return np.clip(ability, -FARTHEST_ABILITY, FARTHEST_ABILITY), shares - np.logaddexp.reduce(shares), odds.reshape(functions, -1)
+
+    def step(self, parameters: FloatArray) -> Step:
+        """As `Mixture`."""
+        ability, log_eases, odds = self._parts(parameters)
+        classes, eases = len(self.balance), len(EASES)
         log_right, log_wrong = _log_votes(ability, classes)
-        voting, silent, density = self.propensity.learned(votes, expected.sum(axis=(1, 2)))
+        voting, silent, density = self.propensity.read(odds)
         weights = np.empty((len(ability), 1 + classes, classes, eases))
         weights[:, 0] = silent[:, :, None]
         weights[:, 1:] = log_wrong[:, None, None, :] + voting[:, None, :, None]
         diagonal = np.arange(classes)
         weights[:, 1 + diagonal, diagonal] += (log_right - log_wrong)[:, None, :]
-        rows = expected.sum(axis=(0, 2)) + EASE_ROWS
-        log_eases = np.log(rows / rows.sum())
         density += float(EASE_ROWS @ log_eases) - PRECISION / 2 * float(((ability - self.ability) ** 2).sum())
         prior = (np.log(self.balance)[:, None] + log_eases).ravel()
-        return Step(prior, weights.reshape(len(ability), 1 + classes, classes * eases), density, ability)
+        return Step(prior, weights.reshape(len(ability), 1 + classes, classes * eases), density)
 
 
 def _log_votes(ability: FloatArray, classes: int) -> tuple[FloatArray, FloatArray]:
@@ -99,13 +103,16 @@ def _objective(right: FloatArray, wrong: FloatArray, ability: FloatArray, centre
 
 
 def fit(bench: Bench) -> Fitted:
-    """The model, from a majority vote on rows of every ease."""
+    """The model, from a majority vote on rows of every ease; of many patterns PATTERNS stand for all, unless some classes are known."""
     classes, eases = bench.classes, len(EASES)
     pooled = float(np.clip(bench.pooled, (1 + 0.05 * (classes - 1)) / classes, 0.99))
     balance = bench.majority_balance if bench.balance is None else bench.balance
-    model = Glad(bench.observed, propensity_of(bench), float(np.log(pooled * (classes - 1) / (1 - pooled))), balance)
-    start = bench.begin(np.ones(len(bench.evidence)))[:, None, :] * (EASE_ROWS / EASE_ROWS.sum())[:, None]
-    of_class = np.repeat(np.arange(classes), eases)
-    ended = run(bench.observed, model, start.reshape(classes * eases, -1), of_class, bench.max_iterations, bench.tolerance)
+    model = Glad(propensity_of(bench), float(np.log(pooled * (classes - 1) / (1 - pooled))), balance)
+    of_class, shares = np.repeat(np.arange(classes), eases), (EASE_ROWS / EASE_ROWS.sum())[:, None]
+    part = bench if bench.observed.known is not None else replace(bench, statistics=spaced(bench.statistics, PATTERNS))
+    start, expectation = part.begin(np.ones(len(bench.evidence))), expectation_of(part, of_class)
+    first = expectation.of_states(lambda rows: np.asarray((start[:, None, rows] * shares).reshape(classes * eases, -1)))
+    ended = run(expectation, model, first, bench.max_iterations, bench.tolerance)
     member = Member("glad", 1.0, ended.step.log_prior, ended.step.log_weights, of_class)
-    return Fitted(member, ended.states.reshape(classes, eases, -1).sum(axis=1), len(ended.trace), ended.converged)
+    posterior = expectation_of(bench, of_class).classes(member.log_prior, member.log_weights)
+    return Fitted(member, posterior, ended.iterations, ended.converged)

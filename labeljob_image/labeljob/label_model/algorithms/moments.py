@@ -45,21 +45,29 @@ class Agreement:
 
 def agreement_of(bench: Bench) -> Agreement:
     """Of every pair of functions that name several classes; how often one-sided ones agree says which class they name, not how right they are."""
-    patterns, counts, K = bench.statistics.patterns, bench.observed.counts, bench.classes
-    functions = patterns.shape[1]
-    together, agreeing = np.zeros((functions, functions)), np.zeros((functions, functions))
+    K, (together, agreeing) = bench.classes, _pairs(bench)
+    usable = ~one_sided(bench.vote_counts)
+    compared = np.logical_and.outer(usable, usable) & ~np.eye(len(together), dtype=bool) & (together > 0)
+    rows = np.where(compared, together, 0.0)
+    beyond = np.where(compared, (K * agreeing / np.maximum(together, 1.0) - 1) / (K - 1), 0.0)
+    return Agreement(beyond, rows, advantage(bench.pooled, K), -1 / (K - 1))
+
+
+def _pairs(bench: Bench) -> tuple[FloatArray, FloatArray]:
+    """Rows on which both functions vote, and vote alike, float64 [n_functions, n_functions]: of all rows, or where their pairs were not counted of the sample."""
+    totals = bench.statistics.totals
+    if totals is not None and totals.pairs is not None:
+        return totals.pairs.both.astype(np.float64), totals.pairs.agree.astype(np.float64)
+    patterns, counts = bench.statistics.patterns, bench.observed.counts
+    together, agreeing = np.zeros((patterns.shape[1],) * 2), np.zeros((patterns.shape[1],) * 2)
     for start in range(0, len(counts), CHUNK):
         chunk, weight = patterns[start : start + CHUNK], counts[start : start + CHUNK, None]
         voted = (chunk != ABSTAIN).astype(np.float64)
         together += (voted * weight).T @ voted
-        for k in range(K):
+        for k in range(bench.classes):
             named = (chunk == k).astype(np.float64)
             agreeing += (named * weight).T @ named
-    usable = ~one_sided(bench.vote_counts)
-    compared = np.logical_and.outer(usable, usable) & ~np.eye(functions, dtype=bool) & (together > 0)
-    rows = np.where(compared, together, 0.0)
-    beyond = np.where(compared, (K * agreeing / np.maximum(together, 1.0) - 1) / (K - 1), 0.0)
-    return Agreement(beyond, rows, advantage(bench.pooled, K), -1 / (K - 1))
+    return together, agreeing
 
 
 def advantage(accuracy: float, classes: int) -> float:

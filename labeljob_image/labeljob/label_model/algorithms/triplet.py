@@ -12,8 +12,8 @@ exact for K classes. **Abstain is evidence**: one class against the rest. For ea
     Cov(1(outcome of i), score of j)  =  balance_c (1 - balance_c) (P(outcome | c) - P(outcome | not c)) (score's own difference)
 
 A function is in many triplets: the median over them, weighted by the rows behind a triplet and by |M_jk| because a quotient by a small number
-is noise, is robust to pairs that are not independent. Signs: starting from all better than random (their assumption, too), whoever disagrees most is turned,
-so that a function worse than random is recognised.
+is noise, is robust to pairs that are not independent. Signs: whoever disagrees most with the others is turned, so that a function worse than random is
+recognised, while most are taken to be better (their assumption for all).
 """
 
 import numpy as np
@@ -85,19 +85,30 @@ def weighted_median(values: FloatArray, weights: FloatArray) -> float:
 
 
 def signs(evidence: FloatArray) -> FloatArray:
-    """1 or -1 for each function, float64 [n_functions]: starting from 1, whoever disagrees most with the others is turned, until nobody does.
+    """1 or -1 for each function, float64 [n_functions]: those that agree best with the evidence, of two that no function's turn mends.
+
+    One is sought from all better than random, the other from the evidence's first eigenvector, which is right where moments are exact.
 
     Args:
         evidence: float64 [n_functions, n_functions], above 0 where a pair has one sign, 0 on the diagonal.
     """
-    found, scale = np.ones(len(evidence)), max(float(np.abs(evidence).max(initial=0.0)), FLOOR)
+    scaled = evidence / max(float(np.abs(evidence).max(initial=0.0)), FLOOR)
+    found = _turned(scaled, np.ones(len(evidence)))
+    other = _turned(scaled, np.where(np.linalg.eigh(scaled)[1][:, -1] < 0, -1.0, 1.0))
+    if other @ scaled @ other > found @ scaled @ found + FLOOR:
+        found = other
+    return found if float(np.abs(evidence).sum(axis=1) @ found) >= 0 else -found
+
+
+def _turned(evidence: FloatArray, found: FloatArray) -> FloatArray:
+    """Whoever disagrees most with the others is turned, until nobody does."""
     for _ in range(2 * len(evidence)):
-        support = found * (evidence @ found) / scale
+        support = found * (evidence @ found)
         worst = support.min(initial=0.0)
         if worst >= -FLOOR:
             break
         found = np.where(support <= worst + FLOOR, -found, found)  # ties together: no order of the functions
-    return found if float(np.abs(evidence).sum(axis=1) @ found) >= 0 else -found
+    return found
 
 
 def one_against_rest(bench: Bench, balance: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ import numpy as np
 from labeljob.label_model.algorithms import generative, glad, mace, one_coin, triplet
 from labeljob.label_model.em.expectation import class_posterior
 from labeljob.label_model.em.known_rows import start_at
-from labeljob.label_model.fitting.committee import Finding, Fitted, latent, with_subtypes
+from labeljob.label_model.fitting.committee import STARTS, Finding, Fitted, latent, with_subtypes
 from labeljob.label_model.fitting.fits import Bench, right_votes
 from labeljob.label_model.fitting.intervals import with_intervals
 from labeljob.label_model.fitting.notes import Judged, adversarial_note, no_gain_note
@@ -26,7 +26,6 @@ def _one_coin(bench: Bench) -> Fitted:
 ALONE: dict[Algorithm, Callable[[Bench], Fitted]] = {
     "one-coin": _one_coin,
     "hierarchical-dawid-skene": lambda bench: latent("confusions", 1.0, bench.confusions(np.ones(len(bench.evidence)))),
-    "ebcc": lambda bench: with_subtypes(bench, np.ones(len(bench.evidence))),
     "generative": generative.fit,
     "triplet": triplet.fit,
     "mace": mace.fit,
@@ -35,13 +34,17 @@ ALONE: dict[Algorithm, Callable[[Bench], Fitted]] = {
 NAMES: dict[str, Algorithm] = {"coin": "one-coin", "confusions": "hierarchical-dawid-skene", "subtypes": "ebcc"}  # of members of committees
 
 
-def fit_alone(algorithm: Algorithm, bench: Bench) -> Fitted:
-    """The model of one algorithm as a member."""
-    return ALONE[algorithm](bench)
+def fit_alone(algorithm: Algorithm, bench: Bench) -> tuple[Fitted, ...]:
+    """The model of one algorithm as a member; of subtypes, whose starts end in different places, their mean."""
+    if algorithm == "ebcc":
+        return tuple(with_subtypes(bench, np.ones(len(bench.evidence)), start, 1 / STARTS) for start in range(STARTS))
+    return (ALONE[algorithm](bench),)
 
 
-def _named(member: Member) -> Algorithm:
-    name = NAMES.get(member.name, member.name)
+def _named(members: tuple[Member, ...]) -> Algorithm:
+    """Members of one name are one model from several starts."""
+    names = {member.name for member in members}
+    name = "committee" if len(names) > 1 else NAMES.get(members[0].name, members[0].name)
     assert name in get_args(Algorithm)  # noqa: S101 a name of ours
     return name  # type: ignore[return-value]
 
@@ -63,7 +66,7 @@ def from_finding(finding: Finding, bench: Bench, abstain: tuple[Abstain, ...]) -
     log_linear = only is not None and len(only.member.classes) == bench.classes
     assert finding.reason in get_args(Reason)  # noqa: S101 a name of ours
     model = FittedLabelModel(
-        algorithm=_named(only.member) if only else "committee",
+        algorithm=_named(members),
         reason=finding.reason,  # type: ignore[arg-type]
         why=finding.why,
         class_balance=np.asarray(sum(one.share * prior_of_classes(one, bench.classes) for one in members)),

@@ -216,8 +216,9 @@ def latent(name: str, share: float, fitted: LatentClasses) -> Fitted:
 
 def with_subtypes(bench: Bench, discount: FloatArray, start: int = 0, share: float = 1.0) -> Fitted:
     """EBCC as a member, from one of its random starts."""
-    made = subtypes.run(bench.observed, bench.begin(discount), discount, bench.evidence, bench.balance, bench.max_iterations, bench.seed + start)
-    return Fitted(Member("subtypes", share, made.log_prior, made.log_weights, made.classes), made.posterior, made.iterations, made.converged)
+    limits = (bench.max_iterations, bench.tolerance, bench.seed + start)
+    made = subtypes.run(bench.observed, bench.begin(discount), discount, bench.evidence, bench.balance, *limits)
+    return Fitted(Member("subtypes", share, made.log_prior, made.log_weights, made.classes), made.posterior, len(made.trace), made.converged)
 
 
 def _weighted(bench: Bench, discount: FloatArray, share: float) -> Fitted:

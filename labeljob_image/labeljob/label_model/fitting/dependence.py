@@ -20,6 +20,7 @@ residual correlations then give their votes back.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -60,6 +61,24 @@ class Sample:
     counts: FloatArray
     chosen: slice
 
+    @cached_property
+    def voted(self) -> FloatArray:
+        """1 where a function votes on a pattern, else 0; float64, because in single precision the order of functions would show in what is found."""
+        return np.asarray(self.patterns != ABSTAIN, dtype=np.float64)
+
+    @cached_property
+    def together(self) -> FloatArray:
+        """Rows on which both functions vote, float64 [n_functions, n_functions]."""
+        return _weighted(self.voted, self.counts)
+
+    @cached_property
+    def agreeing(self) -> FloatArray:
+        """Rows on which both vote alike, likewise; one class at a time: never rows x functions x classes."""
+        found = np.zeros_like(self.together)
+        for k in range(int(self.patterns.max(initial=ABSTAIN)) + 1):
+            found += _weighted((self.patterns == k).astype(np.float64), self.counts)
+        return found
+
 
 def sample_of(statistics: VoteStatistics) -> Sample:
     """Every pattern, or evenly spaced ones when there are too many."""
@@ -89,19 +108,18 @@ def residual_pairs(sample: Sample, posterior: FloatArray, classes: int, evidence
         posterior: float64 [n_groups, n_patterns], of the class (or all ones: one group).
         evidence: bool [n_functions]; a pair is compared on all rows when both abstains are evidence, else where both vote.
     """
-    counts, voted = sample.counts, (sample.patterns != ABSTAIN).astype(np.float32)
-    together = _weighted(voted, counts)
-    agreements, expected, copies = np.zeros_like(together), np.zeros_like(together), np.zeros_like(together)
+    counts, together, agreements = sample.counts, sample.together, sample.agreeing
+    expected, copies = np.zeros_like(together), np.zeros_like(together)
     weights = posterior * counts
     votes = np.empty((len(weights), len(together), classes))
-    for k in range(classes):  # one class at a time: never rows x functions x classes
-        one = (sample.patterns == k).astype(np.float32)
-        agreements += _weighted(one, counts)
-        votes[:, :, k] = weights @ one
+    for k in range(classes):
+        votes[:, :, k] = weights @ (sample.patterns == k).astype(np.float64)
+    beside = [_weighted(sample.voted, weight) for weight in weights[1:]]  # what is in none of the later groups is in the first
+    beside.insert(0, np.maximum(together - sum(beside, np.zeros_like(together)), 0.0))
     always = np.logical_and.outer(evidence, evidence)
-    for weight, of_group in zip(weights, votes, strict=True):
+    for weight, of_group, voting in zip(weights, votes, beside, strict=True):
         rows = float(weight.sum())
-        for reading, compared in ((always, rows), (~always, _weighted(voted, weight))):
+        for reading, compared in ((always, rows), (~always, voting)):
             rates = of_group / np.maximum(rows if reading is always else of_group.sum(axis=1), 1e-9).reshape(-1, 1)
             deviation = np.sqrt(np.maximum((rates * (1 - rates)).sum(axis=1), 0))
             expected += np.where(reading, compared * (rates @ rates.T), 0.0)
@@ -113,9 +131,9 @@ def residual_pairs(sample: Sample, posterior: FloatArray, classes: int, evidence
     return Pairs(correlation, compared, np.where(always, 1.0, together / own))
 
 
-def _weighted(columns: FloatArray | np.ndarray, weights: FloatArray) -> FloatArray:
+def _weighted(columns: FloatArray, weights: FloatArray) -> FloatArray:
     """Weighted co-occurrence of 0/1 columns, float64 [n_functions, n_functions]."""
-    return np.asarray((columns * weights[:, None].astype(np.float32)).T @ columns, dtype=np.float64)
+    return np.asarray((columns * weights[:, None]).T @ columns)
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def _fit(choice: Choice, evidence: Evidence, bench: Bench) -> FittedLabelModel:
         return from_finding(discounted_rules(bench, choice.reason, choice.why), bench, evidence.abstain)
     if choice.algorithm in ("majority-vote", "weighted-vote"):
         return with_intervals(_vote_model(choice, evidence, bench.seed), bench.statistics)
-    return from_finding(Finding((fit_alone(choice.algorithm, bench),), None, choice.reason, choice.why), bench, evidence.abstain)
+    return from_finding(Finding(fit_alone(choice.algorithm, bench), None, choice.reason, choice.why), bench, evidence.abstain)
 
 
 def _vote_model(choice: Choice, evidence: Evidence, seed: int) -> FittedLabelModel:

@@ -10,8 +10,7 @@ gold that would have the same variance are the effective ones. Functions that re
 fit discounted them by also tempers their scores beside those of others.
 
 **Interval.** Equal tails of Beta(a n, (1 - a) n), n effective votes and the prior's pseudo-votes. It covers what votes can tell under the model: a
-model that is wrong is wrong about its intervals, too. On generated votes 94 to 96 of 100 intervals hold the truth; for `generative` and `triplet`, which
-do not use all that the votes tell, 88 to 91.
+model that is wrong is wrong about its intervals, too (docs/label-models.md has the figures).
 """
 
 from dataclasses import dataclass, replace

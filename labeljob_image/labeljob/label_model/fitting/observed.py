@@ -4,7 +4,7 @@ Both give the same two sums: `log_sums`, of every row's outcomes, and `outcome_c
 equal votes give equal bits, on any number of threads.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -55,6 +55,13 @@ class Observed:
         """(row, function * n_classes + class) of every vote, int64 each."""
         rows, functions = np.nonzero(self.patterns != ABSTAIN)
         return rows, functions * self.classes + self.patterns[rows, functions]
+
+    def part(self, rows: slice) -> "Observed":
+        """Some of the patterns."""
+        known = None if self.known is None else self.known[rows]
+        return replace(
+            self, patterns=self.patterns[rows], counts=self.counts[rows], covered=self.covered[rows], packed=self.packed.take(rows), known=known
+        )
 
     def log_sums(self, log_weights: FloatArray) -> FloatArray:
         """Sum of the log weights of each row's outcomes, float64 [n_states, n_patterns]; log_weights: float64 [n_functions, 1 + n_classes, n_states]."""

@@ -37,7 +37,7 @@ class Totals:
 
     Attributes:
         rows: how many there are. votes: int64 [n_functions, n_classes], up to the highest class that is voted for.
-        pairs: second-order counts; None where they do not fit the budget, or for a bare matrix.
+        pairs: second-order counts, which `generative` and `triplet` are fitted on; None where they do not fit the budget, or for a bare matrix.
     """
 
     rows: int
