@@ -39,6 +39,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupSc
     return GroupScheduling(config, log)
 
 
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # what bindings find alive at the end they call leaked
+
+
 def pytest_collection_finish() -> None:
     gc.freeze()  # it stays to the end, and need not be looked at again and again
     gc.enable()

@@ -13,7 +13,7 @@ from labeljob.label_model.contributions import classes_of, members_of
 from labeljob.label_model.fitting.arguments import require_statistics
 from labeljob.label_model.model import COMPACT_CELLS, FittedLabelModel, posterior, posterior_of_sums, require_model, votes_of
 from labeljob.label_model.side.side_model import beside_tables, side_posterior, silenced, voters_of_rows
-from labeljob.label_model.statistics.packing import pack, sum_tables
+from labeljob.label_model.statistics.packing import PackedVotes, pack, sum_tables
 from labeljob.label_model.statistics.sums import class_sums
 from labeljob.label_model.statistics.vote_statistics import VoteStatistics
 from labeljob.label_model.tie_breaks import labels_of
@@ -76,8 +76,10 @@ def thinned(model: FittedLabelModel, statistics: VoteStatistics) -> VoteStatisti
     """The patterns that `influence` looks at, which holds nothing of the others."""
     most = PATTERNS if model.coins is None else max(1, COMPACT_CELLS // model.cardinality)
     step = -(-len(statistics.counts) // most) or 1
-    patterns, counts = statistics.patterns[::step], statistics.counts[::step]
-    return VoteStatistics(patterns.copy() if step > 1 else patterns, counts.copy() if step > 1 else counts, None, None, statistics.budget)
+    kept, some = statistics.kept, slice(None, None, step)
+    if step > 1:
+        kept = kept.take(some) if isinstance(kept, PackedVotes) else kept[some].copy()
+    return VoteStatistics(kept, statistics.counts[some].copy() if step > 1 else statistics.counts, None, None, statistics.budget)
 
 
 def _beside(model: FittedLabelModel, patterns: Votes, counts: FloatArray) -> Influence:

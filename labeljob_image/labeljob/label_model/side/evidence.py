@@ -11,6 +11,8 @@ from labeljob.label_model.side.side_tables import Outcomes, SideColumn, SideTabl
 from labeljob.label_model.side.soft_votes import Grid, levels_of, validate_soft_votes, votes_of_levels
 from labeljob.votes import ABSTAIN, INT8_CLASSES, BoolArray, Votes, VotesError, validate_votes
 
+KNOWN_READINGS: dict[str, AbstainArgument] = {name: name for name in get_args(AbstainArgument)}
+
 
 @dataclass(frozen=True, eq=False)
 class PartialClasses:
@@ -103,12 +105,11 @@ def _refuse_others(codes: Votes, teachers: int, cardinality: int, fitted: Sequen
 def _readings(asked: AbstainArgument | Sequence[AbstainArgument], functions: int) -> tuple[AbstainArgument, ...]:
     """One reading for each column of L."""
     given = [asked] * functions if isinstance(asked, str) else list(asked)
-    known = {name: name for name in get_args(AbstainArgument)}
-    unknown = [reading for reading in given if reading not in known]
+    unknown = [reading for reading in given if reading not in KNOWN_READINGS]
     if unknown or len(given) != functions:
         found = repr(str(unknown[0])) if unknown else f"{len(given)} readings"
         raise ValueError(f"abstain is one of auto, evidence, missing, for all functions or for each of the {functions} columns of L; got {found}")
-    return tuple(known[reading] for reading in given)
+    return tuple(KNOWN_READINGS[reading] for reading in given)
 
 
 def _columns(
