@@ -1,6 +1,7 @@
 """One node: containerd, runc, a bridge network, kubelet and kube-proxy."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -42,7 +43,10 @@ def prepare(folders: ClusterFolders, plane: ControlPlane) -> None:
 
 
 def mount_images(folders: ClusterFolders) -> None:
-    """A filesystem in one sparse file for images and containers; the last node's, with the images that it had loaded, where that was left."""
+    """A filesystem in one sparse file for images and containers; the last node's, with the images that it had loaded, where that was left.
+
+    Where no such file can be made or mounted (no loop devices, another's rights, a damaged file) they are in the folder itself, and go with it.
+    """
     root, image = folders.root / "containerd", folders.root / "containerd.img"
     if root.is_mount():
         return
@@ -51,14 +55,21 @@ def mount_images(folders: ClusterFolders) -> None:
     except FileNotFoundError:
         with image.open("wb") as file:
             file.truncate(IMAGE_BYTES)
-        subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1", str(image)], check=True)
-    subprocess.run(["mount", "-o", "loop,noatime", str(image), str(root)], check=True)
+        made = _done("mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1", str(image))
+    else:
+        made = True
+    if not made or not _done("mount", "-o", "loop,noatime", str(image), str(root)):
+        image.unlink()
+
+
+def _done(*command: str) -> bool:
+    """Whether a command of the system is there and succeeds."""
+    return shutil.which(command[0]) is not None and subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 def keep_images(folders: ClusterFolders) -> None:
     """Leave that file to the next node, once containerd has ended; unless something uses it yet."""
-    done = subprocess.run(["umount", str(folders.root / "containerd")], check=False, capture_output=True)
-    if done.returncode == 0:
+    if (folders.root / "containerd").is_mount() and _done("umount", str(folders.root / "containerd")):
         (folders.root / "containerd.img").rename(_kept())
 
 

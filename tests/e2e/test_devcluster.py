@@ -15,6 +15,7 @@ import pytest
 
 from devcluster import node, traces
 from devcluster.folders import ClusterFolders
+from devcluster.go_build import folder_of
 from tests.cluster_fixtures import ROOT, RealCluster
 from tests.e2e.operator import Installed
 
@@ -115,3 +116,16 @@ def test_images_are_left_to_the_next_node(tmp_path: Path, monkeypatch: pytest.Mo
     finally:
         for folders in (first, second):
             subprocess.run(["umount", str(folders.root / "containerd")], check=False, capture_output=True)
+
+
+def test_a_node_whose_kept_images_are_damaged_begins_without_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its images are in the folder, and the file is not tried again."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folders = ClusterFolders("one")
+    (folders.root / "containerd").mkdir(parents=True)
+    (tmp_path / "labelplane" / f"node-images-{folder_of('containerd').name}.img").write_bytes(b"no filesystem" * 1000)
+    node.mount_images(folders)
+    assert not (folders.root / "containerd").is_mount()
+    assert not list(tmp_path.rglob("*.img"))
+    node.keep_images(folders)  # nothing to keep
+    assert not list(tmp_path.rglob("*.img"))
