@@ -22,6 +22,18 @@ def test_one_sided_rules_are_read_as_evidence(balance):
     assert "abstains are evidence" in model.why
 
 
+@pytest.mark.parametrize(("balance", "functions", "seed"), [((0.5, 0.5), 12, 0), ((0.5, 0.5), 12, 3), ((0.6, 0.4), 12, 3), ((0.5, 0.5), 8, 3)])
+def test_a_reading_of_rules_that_lost_the_classes_is_left_out(balance, functions, seed):
+    """The coin here tells covered rows from others, and calls all covered ones one class: with it labels are worse than majority vote's."""
+    data = one_sided_rules(3000, functions, balance, seed)
+    model = auto(data.L, 2, abstain=["evidence"] * functions)
+    assert [member.name for member in model.members] == ["weighted-vote", "dawid-skene", "flat vote"]
+    assert "coin lost the classes and left out" in model.why
+    majority = auto(data.L, 2, algorithm="majority-vote")
+    ours, theirs = (expected_accuracy(posterior(one, data.L), data.L, data.Y) for one in (model, majority))
+    assert ours > theirs + 0.01
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_abstains_that_do_not_depend_on_the_class_are_missing(seed):
     assert set(auto(independent(3000, 12, (0.6, 0.4), seed).L, 2).abstain) == {"missing"}

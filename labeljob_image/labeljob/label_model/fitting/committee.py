@@ -13,6 +13,8 @@ another. Both are sizes of an effect, so that a fit on twice the rows is judged 
 **Crowds**: a coin that allows uninformative rows; confusions shrunk to coins, with their discounts, once as they are and once at half the
 evidence; a flat vote; and subtypes from STARTS random starts, because they often end in different places.
 **Rules**: a weighted vote, which ignores abstains; Dawid-Skene with abstains; a coin whose rate of voting depends on the class; a flat vote.
+Where what the silence of rules tells apart is not the classes (covered rows from others, long texts from short ones), the second or third ends with labels
+that have nothing to do with the votes: chance-corrected agreement with majority vote on covered rows (Cohen 1960) below LEAST_KAPPA. It is left out.
 **Near-copies**: where dependence is material (a vote counts less than MATERIAL on average) discounts explain what was wrong. FLAT_SHARE of a
 flat vote bounds what a wrong guess at who copies whom can cost.
 **Few overlaps**: a weighted vote, a flat vote, confusions shrunk to coins, and subtypes.
@@ -47,6 +49,7 @@ HALF = 0.5
 CONFUSION_CLASSES = 25  # above, confusions have more rates than votes can tell
 SUBTYPE_CLASSES = 10
 STARTS = 3
+LEAST_KAPPA = 0.1
 
 
 @dataclass(frozen=True)
@@ -177,14 +180,27 @@ def _of_crowd(bench: Bench, misfit: float) -> Finding:
 
 def _of_rules(bench: Bench) -> Finding:
     found = _dependence(bench, lambda discount: bench.guarded(Bench.rules, discount))
+    learned = {"dawid-skene": bench.guarded(Bench.rules, found.discount), "coin": bench.coins(found.discount)}
+    lost = [name for name, fitted in learned.items() if not _is_of_the_votes(bench, fitted)]
     members = [
         _weighted(bench, found.discount, 1.0),
-        latent("dawid-skene", 1.0, bench.guarded(Bench.rules, found.discount)),
-        latent("coin", 1.0, bench.coins(found.discount)),
+        *(latent(name, 1.0, fitted) for name, fitted in learned.items() if name not in lost),
         _flat(bench, 1.0, found.discount),
     ]
-    why = f"rules whose abstains are evidence: {len(members)} readings of them are averaged"
+    without = f"; {' and '.join(lost)} lost the classes and left out" if lost else ""
+    why = f"rules whose abstains are evidence: {len(members)} readings of them are averaged{without}"
     return Finding(_shared(members), found, "CommitteeOfRules", why)
+
+
+def _is_of_the_votes(bench: Bench, fitted: LatentClasses) -> bool:
+    """Whether labels of covered rows agree with majority vote beyond chance by LEAST_KAPPA of what they could; where classes are known, these have their say."""
+    if bench.observed.known is not None:
+        return True
+    label, majority = fitted.posterior.argmax(axis=0), bench.start(np.ones(len(bench.evidence))).argmax(axis=0)
+    rows = np.bincount(label * bench.classes + majority, bench.observed.covered, bench.classes**2).reshape(bench.classes, -1)
+    both = rows / max(float(rows.sum()), 1.0)
+    chance = float(both.sum(axis=0) @ both.sum(axis=1))
+    return bool(np.trace(both) - chance >= LEAST_KAPPA * (1 - chance))
 
 
 def discounted_rules(bench: Bench, reason: str, why: str) -> Finding:
