@@ -13,7 +13,7 @@ from labeljob.sparse import dense, is_sparse
 
 ABSTAIN = -1
 PARTIAL = -2  # in votes of a function set only: the function voted for its `labels`, or against its `notLabel`; never in a label matrix
-INT8_CLASSES = 127
+INT8_CLASSES, MOST_CLASSES = 127, 32767  # of an int8 and of an int16 matrix
 
 Votes: TypeAlias = npt.NDArray[np.int8] | npt.NDArray[np.int16]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -72,11 +72,22 @@ def validate_votes(L: Any, cardinality: int | None = None) -> Votes:
         beyond = matrix >= cardinality if cardinality is not None and matrix.max() >= cardinality else None
         _refuse(matrix, beyond, f"is not one of {cardinality} classes (0 to {(cardinality or 0) - 1})")
     classes = cardinality if cardinality is not None else int(matrix.max(initial=0)) + 1
-    if classes > np.iinfo(np.int16).max:
-        raise VotesError(f"{classes} classes: at most {np.iinfo(np.int16).max} fit a label matrix")
+    if classes > MOST_CLASSES:
+        raise VotesError(f"{classes} classes: at most {MOST_CLASSES} fit a label matrix")
     if classes <= INT8_CLASSES:
         return np.ascontiguousarray(matrix, dtype=np.int8)
     return np.ascontiguousarray(matrix, dtype=np.int16)
+
+
+def unread_votes(L: Any, cardinality: int) -> tuple[Votes, bool]:
+    """(as `validate_votes`, whether votes have been looked at): not those of an int8 matrix, when what reads it first checks them in passing.
+
+    Raises:
+        VotesError: as `validate_votes`, where votes were looked at; else only for a wrong shape.
+    """
+    if isinstance(L, np.ndarray) and L.dtype == np.int8 and cardinality <= INT8_CLASSES:
+        return np.ascontiguousarray(_as_integers(L)), False
+    return validate_votes(L, cardinality), True
 
 
 def _array(L: Any) -> npt.NDArray[Any]:
@@ -127,7 +138,7 @@ def _as_integers(matrix: npt.NDArray[Any]) -> npt.NDArray[np.integer[Any]]:
     if matrix.dtype.kind == "f":
         _refuse(matrix, np.isnan(matrix), "is not a vote: use -1 to abstain")
         _refuse(matrix, matrix != np.floor(matrix), "is not a whole number: votes are class indices")
-        _refuse(matrix, np.abs(matrix) > np.iinfo(np.int16).max, "is not a class index")
+        _refuse(matrix, np.abs(matrix) > MOST_CLASSES, "is not a class index")
         matrix = matrix.astype(np.int64)
     if matrix.dtype.kind not in "iu":
         raise VotesError(f"votes are class indices or -1; got an array of {matrix.dtype}")

@@ -1,7 +1,6 @@
 """`LabelModel` and `MajorityLabelVoter`: thin classes over `fit_statistics` and `posterior`, with the names that notebooks know."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self, overload
@@ -121,7 +120,7 @@ class LabelModel:
             statistics, given.votes.shape[1], given.columns, self.cardinality, given.abstain,
             algorithm=self.algorithm, class_balance=class_balance, seed=seed, prior_accuracy=prior_accuracy, start=start,
         )  # fmt: skip
-        self.model_ = replace(model, noted=Deferred(partial(notes_of, model, thinned(model, statistics))))
+        self.model_ = model.later(noted=Deferred(partial(notes_of, model, thinned(model, statistics))))
         self.seed, self.outcome_rates_, self.calibrator_ = seed, outcome_rates(reduce_votes(given.votes) if given.columns else statistics, self.cardinality), NONE
         return self
 
@@ -161,7 +160,7 @@ class LabelModel:
         if model.side:
             return side_posterior(model, given.votes, given.outcomes), seen_of(given)
         check_functions(model, given.votes)
-        return posterior_of(model, given.votes), seen_of(given)
+        return posterior_of(model, given.votes, checked=given.checked), seen_of(given)
 
     def predict_proba_top(self, L: Any, k: int = 5) -> Top:
         """The k likeliest classes of each row, their probabilities, and what is left for the others: for many classes."""
@@ -282,7 +281,11 @@ def seen_of(given: Evidence) -> Votes:
 def statistics_of(given: Evidence, cardinality: int, gold: Any = None) -> VoteStatistics:
     """The statistics of votes, of the outcomes beside them and of what is known; all rows as they are where a model of one weight a function reads them once (`compact`)."""
     seen = seen_of(given)
-    votes = seen if seen is given.votes and seen.dtype == np.int8 else validate_votes(seen)  # `gather` has validated int8; others may become it
+    if not given.checked and gold is None and not compact.is_needed(seen.shape[1], cardinality):
+        return reduce_votes(seen, cardinality=cardinality, checked=False)
+    if not given.checked:
+        validate_votes(seen, cardinality)
+    votes = seen if seen is given.votes and seen.dtype == np.int8 else validate_votes(seen)  # `gather` gives int8 where it can; others may become it
     if gold is not None:
         return part_known(votes, validate_gold(gold, len(votes), cardinality))
     if compact.is_needed(votes.shape[1], cardinality):

@@ -109,6 +109,12 @@ class FittedLabelModel:
         if isinstance(self.intervals, np.ndarray):
             self.intervals.setflags(write=False)
 
+    def later(self, **deferred: "Deferred[Any]") -> "FittedLabelModel":
+        """The same model with other `noted` or `intervals`, which nobody has asked for yet: a copy without a second look at its fields."""
+        copy = object.__new__(FittedLabelModel)
+        copy.__dict__.update(self.__dict__ | deferred)
+        return copy
+
     @property
     def cardinality(self) -> int:
         """Number of classes."""
@@ -143,14 +149,16 @@ def posterior(model: FittedLabelModel, L: Any) -> FloatArray:
     return posterior_of(model, votes_of(model, L))
 
 
-def posterior_of(model: FittedLabelModel, votes: Votes) -> FloatArray:
-    """As `posterior`, of votes that `votes_of` gave."""
+def posterior_of(model: FittedLabelModel, votes: Votes, *, checked: bool = True) -> FloatArray:
+    """As `posterior`, of votes that `votes_of` gave, or that have not been `checked` (see `unread_votes`): VotesError then for one that cannot be."""
+    if not checked and (model.coins is not None or model.algorithm == "majority-vote" or model.members):
+        votes = validate_votes(votes, model.cardinality)
     if model.coins is not None:
         return _posterior_of_coins(model, votes)
     if model.algorithm == "majority-vote":
         return vote_share_posterior(votes, model.class_balance)
     if not model.members:
-        return state_posterior(votes, np.log(model.class_balance), model.log_weights)
+        return state_posterior(votes, np.log(model.class_balance), model.log_weights, checked=checked)
     probabilities = np.zeros((votes.shape[0], model.cardinality))
     for start in range(0, votes.shape[0], CHUNK_ROWS):
         for member in model.members:

@@ -69,6 +69,11 @@ class Problem:
         """Whether some rates of voting are learned."""
         return bool(self.evidence.any())
 
+    @cached_property
+    def heard(self) -> BoolArray | slice:
+        """The functions whose abstain is evidence, as an index."""
+        return slice(None) if self.evidence.all() else self.evidence
+
     @property
     def start(self) -> Coins:
         """`begun`, else coins whose functions vote as often whatever the class."""
@@ -79,19 +84,20 @@ class Problem:
 
     def maximise(self, expected: Expected) -> Coins:
         """The most probable coins given expected rows."""
-        votes = expected.outcomes[:, 1:]
-        right, cast = np.einsum("jkk->j", votes), votes.sum(axis=(1, 2))
+        right, cast = right_and_cast(expected)
         accuracy = (right + self.right) / (cast + (self.right + self.wrong))
-        rate = (votes.sum(axis=1) + self.voting) / (expected.rows + PROPENSITY_ROWS) if self.any_evidence else self.voting
+        rate = self.voting
+        if self.any_evidence:
+            rate = (expected.outcomes[:, 1:].sum(axis=1) + self.voting) / (expected.rows + PROPENSITY_ROWS)
         return self._coins(self._log_balance(expected.rows + BALANCE_ROWS), accuracy, rate)
 
     def log_density(self, parameters: Coins) -> float:
         """Beta priors of accuracies and rates, Dirichlet of the class balance, up to a constant, in nats."""
-        value = float(np.array([self.right, self.wrong]) @ parameters.logs.sum(axis=1))
+        value = self.right * float(parameters.logs[0].sum()) + self.wrong * float(parameters.logs[1].sum())
         if self.any_evidence:
             rate = parameters.propensity
             part = self.voting * np.log(rate) + self.abstaining * np.log1p(-rate)
-            value += float(part[self.evidence].sum())
+            value += float(part[self.heard].sum())
         return value if self.balance_is_given else value + BALANCE_ROWS * float(parameters.log_balance.sum())
 
     def vector(self, parameters: Coins) -> FloatArray:
@@ -99,7 +105,7 @@ class Problem:
         accuracy = parameters.logs[0] - parameters.logs[1] - np.log(len(parameters.log_balance) - 1)
         if not self.any_evidence:
             return np.concatenate([parameters.log_balance, accuracy])
-        rates = parameters.propensity[self.evidence].ravel()
+        rates = parameters.propensity[self.heard].ravel()
         return np.concatenate([parameters.log_balance, accuracy, np.log(rates / (1 - rates))])
 
     def parameters(self, vector: FloatArray) -> Coins:
@@ -108,7 +114,7 @@ class Problem:
         shares = 1 / (1 + np.exp(-np.minimum(np.maximum(vector[classes:], -LARGEST_LOGIT), LARGEST_LOGIT)))
         rate = self.voting / PROPENSITY_ROWS
         if self.any_evidence:
-            rate[self.evidence] = shares[functions:].reshape(-1, classes)
+            rate[self.heard] = shares[functions:].reshape(-1, classes)
         return self._coins(self._log_balance(np.exp(vector[:classes] - vector[:classes].max())), shares[:functions], rate)
 
     def _log_balance(self, rows: FloatArray) -> FloatArray:
@@ -117,15 +123,20 @@ class Problem:
     def _coins(self, log_balance: FloatArray, accuracy: FloatArray, rate: FloatArray) -> Coins:
         classes = len(log_balance)
         accuracy = np.minimum(np.maximum(accuracy, FLOOR), 1 - FLOOR)
-        logs = np.log([accuracy, (1 - accuracy) / (classes - 1)])
+        logs = np.empty((2, len(accuracy)))
+        logs[0] = accuracy
+        np.subtract(1.0, accuracy, out=logs[1])
+        logs[1] /= classes - 1
+        np.log(logs, out=logs)
         weights = np.empty((len(accuracy), 1 + classes, classes))
         weights[:] = logs[1][:, None, None]
         weights[:, 0] = 0.0
-        np.einsum("jkk->jk", weights[:, 1:])[:] = logs[0][:, None]
+        weights.reshape(len(accuracy), -1)[:, classes :: classes + 1] = logs[0][:, None]  # of each class's own votes
         if self.any_evidence:
             rate = np.minimum(np.maximum(rate, FLOOR), 1 - FLOOR)
-            weights[self.evidence, 0] = np.log1p(-rate[self.evidence])
-            weights[self.evidence, 1:] += np.log(rate[self.evidence])[:, None, :]
+            heard = rate[self.heard]
+            weights[self.heard, 0] = np.log1p(-heard)
+            weights[self.heard, 1:] += np.log(heard)[:, None, :]
         return Coins(log_balance, weights, accuracy, rate, logs)
 
 
@@ -141,10 +152,18 @@ def fit(bench: Bench) -> Fitted:
         problem = replace(problem, begun=begun)
     ended = climbing.run_em(asked, asked.counts, problem, bench.max_iterations, bench.tolerance)
     assert ended.expected is not None  # noqa: S101 at least one iteration
-    votes, every = ended.expected.outcomes[:, 1:], slice(None, None, -(-rows.packed.rows // JUDGED))
-    right = np.einsum("jkk->j", votes) * bench.votes / np.maximum(votes.sum(axis=(1, 2)), FLOOR)  # of all rows, where only some were fitted
+    every = slice(None, None, -(-rows.packed.rows // JUDGED))
+    right, cast = right_and_cast(ended.expected)
+    right = right * bench.votes / np.maximum(cast, FLOOR)  # of all rows, where only some were fitted
     member = Member("coin", 1.0, ended.parameters.log_balance, ended.parameters.log_confusion, np.arange(bench.classes))
     return Fitted(member, None, ended.iterations, ended.converged, right, Judged(rows.packed.take(every), rows.counts[every].copy()))
+
+
+def right_and_cast(expected: Expected) -> tuple[FloatArray, FloatArray]:
+    """(right votes, votes) of each function, float64 [n_functions] each."""
+    classes = len(expected.rows)
+    votes = expected.outcomes.reshape(len(expected.outcomes), -1)[:, classes:]
+    return votes[:, :: classes + 1].sum(axis=1), votes.sum(axis=1)
 
 
 def sample_of(rows: WeightedVotes) -> WeightedVotes:
@@ -157,7 +176,8 @@ def _problem(bench: Bench, rows: WeightedVotes) -> Problem:
     balance = balance_of_votes(bench.vote_counts, bench.accuracies, one_sided(bench.vote_counts)) if bench.balance is None else bench.balance
     if balance is None:
         balance = majority_vote.class_shares(rows.packed, rows.counts, bench.classes)
-    voting = np.repeat((bench.votes / rows.total * PROPENSITY_ROWS)[:, None], bench.classes, axis=1)
+    voting = np.empty(bench.vote_counts.shape)
+    voting[:] = (bench.votes * (PROPENSITY_ROWS / rows.total))[:, None]
     right = COIN_VOTES * bench.pooled
     accuracies = np.where(bench.votes > 0, bench.accuracies, bench.pooled)  # where a function that never votes also ends
     return Problem(bench.evidence, right, COIN_VOTES - right, voting, PROPENSITY_ROWS - voting, (accuracies, balance), bench.balance is not None)

@@ -26,10 +26,10 @@ def agreed_accuracies(rows: WeightedVotes, sided: BoolArray, prior_accuracy: flo
         sided: bool [n_functions], functions that name one class only. prior_accuracy: the pooled accuracy, when it is given.
     """
     classes = rows.packed.outcomes - 1
-    beside = votes_beside(rows)
+    beside = votes_beside(rows).reshape(len(sided), -1)
     votes = rows.outcomes[:, 1:].sum(axis=1)
-    pairs = beside.sum(axis=(1, 2)) - votes
-    beyond = (classes * (np.einsum("jkk->j", beside) - votes) - pairs) / (classes - 1)
+    pairs = beside.sum(axis=1) - votes
+    beyond = (classes * (beside[:, :: classes + 1].sum(axis=1) - votes) - pairs) / (classes - 1)
     squared = (float(beyond.sum()) + PRIOR_VOTES * PRIOR_ADVANTAGE**2) / (float(pairs.sum()) + PRIOR_VOTES)
     pooled = min(max(squared, LEAST_ADVANTAGE**2), MOST_ADVANTAGE**2) ** 0.5
     found = _advantages((beyond + SHRINKAGE * pooled**2) / (pairs + SHRINKAGE), votes, pooled)

@@ -34,7 +34,7 @@ class Anderson:
             return None
         turns = self._residuals[-1] - np.array(self._residuals[:-1])
         gram = turns @ turns.T
-        scale = np.diagonal(gram)
+        scale = gram.diagonal()
         if not (scale > 0).all():
             return None
         wanted = turns @ self._residuals[-1]

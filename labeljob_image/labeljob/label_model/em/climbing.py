@@ -152,5 +152,5 @@ def log_likelihood_of_known(parameters: Parameters, known: Expected) -> float:
 
 def expected_rise(here: Parameters, step: Parameters, expected: Expected) -> float:
     """By how much the M step raises the expected log likelihood, in nats."""
-    rise = float((expected.outcomes * (step.log_confusion - here.log_confusion)).sum())
+    rise = float(np.vdot(expected.outcomes, step.log_confusion - here.log_confusion))
     return rise + float(expected.rows @ (step.log_balance - here.log_balance))

@@ -12,7 +12,18 @@ import numpy as np
 
 from labeljob.label_model.posteriors import normalised
 from labeljob.label_model.statistics.histograms import add_histograms, by_function, empty_histograms
-from labeljob.label_model.statistics.packing import BYTE, LARGEST_LOG_ODDS, PackedVotes, RowSums, bin_tables, scaled_likelihoods, sum_tables, unit_sums
+from labeljob.label_model.statistics.packing import (
+    BYTE,
+    LARGEST_LOG_ODDS,
+    PackedVotes,
+    RowSums,
+    bin_tables,
+    exponentiate,
+    scaled_likelihoods,
+    sum_tables,
+    tables_of_bins,
+    unit_sums,
+)
 from labeljob.label_model.statistics.vote_codes import chunk_rows
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes
 from labeljob.votes import FloatArray
@@ -50,22 +61,21 @@ class Expectation:
         """
         two = self.states == 2
         likelihood = self._load_two(log_prior, log_weights) if two else self._load_many(log_prior, log_weights)
-        histograms, later = empty_histograms(self.rows.packed, self.states - 1), np.zeros(self.states - 1)
+        histograms = empty_histograms(self.rows.packed, self.states - 1)
         for start in range(0, self.rows.packed.rows, self.chunk):
             part = slice(start, start + self.chunk)
             weights, more = self._two(part, log_prior) if two else self._many(part) if self.tables else self._many_logs(part, log_prior)
             likelihood += more
-            later += weights.sum(axis=1)
             add_histograms(self.rows.packed, part, weights, histograms)
-        return expected_of(self.rows, later, by_function(self.rows.packed, histograms)), likelihood
+        return expected_of(self.rows, histograms[0].sum(axis=1), by_function(self.rows.packed, histograms)), likelihood
 
     def _load_two(self, log_prior: FloatArray, log_weights: FloatArray) -> float:
         """Of two states only the log-odds y of the first matter: p(row) = p(row, second state) (1 + e^y). The first factor's log, of all rows."""
-        odds, second = log_weights[:, :, :1] - log_weights[:, :, 1:], log_weights[:, :, 1]
-        self.tables = bin_tables(self.rows.packed, odds, self.both)
-        self.tables[0] += log_prior[0] - log_prior[1]
-        self.largest = abs(float(log_prior[0] - log_prior[1])) + float(np.abs(odds).max(axis=1).sum())
-        return float(np.vdot(self.rows.outcomes, second)) + self.rows.total * float(log_prior[1])
+        units = unit_sums(log_weights[:, :, :1] - log_weights[:, :, 1:], self.rows.packed.layout)[:, :, 0]
+        units[0] += log_prior[0] - log_prior[1]
+        self.combine = np.multiply if exponentiate(units) else np.add
+        self.tables = tables_of_bins(self.rows.packed, units, self.both, self.combine)
+        return float(np.vdot(self.rows.outcomes, log_weights[:, :, 1])) + self.rows.total * float(log_prior[1])
 
     def _load_many(self, log_prior: FloatArray, log_weights: FloatArray) -> float:
         """Tables of likelihoods, scaled; the log of the scale is returned, of all rows. None where they might underflow."""
@@ -79,13 +89,13 @@ class Expectation:
 
     def _two(self, part: slice, log_prior: FloatArray) -> tuple[FloatArray, float]:
         counts = self.rows.counts[part]
-        odds, value = self.total[: len(counts)], self.value[: len(counts)]
-        np.take(self.tables[0], self.bins[0][part], out=odds, mode="clip")  # in range by construction: `clip` only leaves out the check
+        ratio, value = self.total[: len(counts)], self.value[: len(counts)]
+        self.tables[0].take(self.bins[0][part], out=ratio, mode="clip")  # in range by construction: `clip` only leaves out the check
         for bins, table in zip(self.bins[1:], self.tables[1:], strict=True):
-            odds += np.take(table, bins[part], out=value, mode="clip")
-        if self.largest > LARGEST_LOG_ODDS:
-            np.clip(odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS, out=odds)
-        ratio = np.exp(odds, out=odds)
+            self.combine(ratio, table.take(bins[part], out=value, mode="clip"), out=ratio)
+        if self.combine is np.add:
+            np.clip(ratio, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS, out=ratio)
+            np.exp(ratio, out=ratio)
         ratio += 1.0
         weights = np.divide(counts, ratio, out=self.weights[1, : len(counts)])
         return weights[None], float(counts @ np.log(ratio, out=ratio))
@@ -93,9 +103,9 @@ class Expectation:
     def _many(self, part: slice) -> tuple[FloatArray, float]:
         counts = self.rows.counts[part]
         rows, value = self.total[: len(counts)], self.value[: len(counts)]
-        np.take(self.tables[0], self.bins[0][part], axis=0, out=rows, mode="clip")
+        self.tables[0].take(self.bins[0][part], axis=0, out=rows, mode="clip")
         for bins, table in zip(self.bins[1:], self.tables[1:], strict=True):
-            rows *= np.take(table, bins[part], axis=0, out=value, mode="clip")
+            rows *= table.take(bins[part], axis=0, out=value, mode="clip")
         joint, total = self.weights[:, : len(counts)], self.spare[: len(counts)]
         joint[:] = rows.T
         joint.sum(axis=0, out=total)

@@ -10,6 +10,7 @@ from labeljob.label_model.statistics.vote_statistics import VoteStatistics
 from labeljob.votes import EmptyVotesError, FloatArray, IntArray, VotesError
 
 AlgorithmArgument: TypeAlias = AlgorithmChoice
+ALGORITHMS = get_args(AlgorithmArgument)
 TAKES_NO_GOLD = ("majority-vote", "generative", "triplet")  # which learn nothing, or from moments of the votes alone
 QuestionAlgorithm: TypeAlias = Literal["discounted-dawid-skene"]  # of a multi-label set's classes: two answers; not offered by name
 AbstainArgument: TypeAlias = Literal["auto", "evidence", "missing"]
@@ -19,8 +20,8 @@ def check_arguments(statistics: VoteStatistics, cardinality: int, algorithm: str
     require_statistics(statistics)
     if cardinality < 2:
         raise ValueError(f"a label model needs at least 2 classes; got cardinality {cardinality}")
-    if algorithm not in get_args(AlgorithmArgument) and not (cardinality == 2 and algorithm in get_args(QuestionAlgorithm)):
-        raise ValueError(f"unknown algorithm {algorithm!r}: use one of {', '.join(get_args(AlgorithmArgument))}")
+    if algorithm not in ALGORITHMS and not (cardinality == 2 and algorithm in get_args(QuestionAlgorithm)):
+        raise ValueError(f"unknown algorithm {algorithm!r}: use one of {', '.join(ALGORITHMS)}")
     if max_iterations < 1 or not tolerance >= 0:
         raise ValueError(f"maxIterations is at least 1 and tolerance at least 0; got {max_iterations} and {tolerance}")
     if statistics.rows == 0:

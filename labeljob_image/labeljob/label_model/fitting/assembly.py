@@ -31,6 +31,7 @@ ALONE: dict[Algorithm, Callable[[Bench], Fitted]] = {
     "mace": mace.fit,
     "glad": glad.fit,
 }
+ALGORITHMS, REASONS = get_args(Algorithm), get_args(Reason)
 NAMES: dict[str, Algorithm] = {"coin": "one-coin", "confusions": "hierarchical-dawid-skene", "subtypes": "ebcc"}  # of members of committees
 
 
@@ -45,7 +46,7 @@ def _named(members: tuple[Member, ...]) -> Algorithm:
     """Members of one name are one model from several starts."""
     names = {member.name for member in members}
     name = "committee" if len(names) > 1 else NAMES.get(members[0].name, members[0].name)
-    assert name in get_args(Algorithm)  # noqa: S101 a name of ours
+    assert name in ALGORITHMS  # noqa: S101 a name of ours
     return name  # type: ignore[return-value]
 
 
@@ -64,7 +65,7 @@ def from_finding(finding: Finding, bench: Bench, abstain: tuple[Abstain, ...]) -
         noted = notes_of(Judged(observed.packed, observed.covered), posterior, accuracies, bench.votes, known is not None)
     members = tuple(one.member for one in finding.members)
     log_linear = only is not None and len(only.member.classes) == bench.classes
-    assert finding.reason in get_args(Reason)  # noqa: S101 a name of ours
+    assert finding.reason in REASONS  # noqa: S101 a name of ours
     model = FittedLabelModel(
         algorithm=_named(members),
         reason=finding.reason,  # type: ignore[arg-type]

@@ -43,7 +43,7 @@ def with_intervals(model: FittedLabelModel, statistics: VoteStatistics, known: F
     """
     if model.algorithm in AGREEMENTS:
         return replace(model, intervals=np.full((model.functions, 2), np.nan))
-    return replace(model, intervals=Deferred(partial(_intervals, model, sample_of(statistics, known))))
+    return model.later(intervals=Deferred(partial(_intervals, model, sample_of(statistics, known))))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from labeljob.label_model.statistics import histograms
 from labeljob.label_model.statistics.packing import PackedVotes, sum_tables
-from labeljob.label_model.statistics.vote_codes import Layout
+from labeljob.label_model.statistics.vote_codes import layout_of
 from labeljob.label_model.statistics.vote_statistics import VoteStatistics, weighted_patterns
 from labeljob.votes import ABSTAIN, FloatArray, IntArray, Votes
 
@@ -47,7 +47,7 @@ class Observed:
     @cached_property
     def seldom(self) -> bool:
         """Whether votes are few enough to be added one by one."""
-        units = Layout(self.patterns.shape[1], 1 + self.classes).units
+        units = layout_of(self.patterns.shape[1], 1 + self.classes).units
         return bool(np.count_nonzero(self.patterns != ABSTAIN) < SELDOM * units * self.patterns.shape[0])
 
     @cached_property

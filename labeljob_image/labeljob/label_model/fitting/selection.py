@@ -62,7 +62,7 @@ class Choice:
 
 def one_sided(vote_counts: FloatArray) -> BoolArray:
     """Functions that vote for one class only, bool [n_functions], from votes for each class, float64 [n_functions, n_classes]."""
-    flags: BoolArray = np.count_nonzero(vote_counts, axis=1) == 1
+    flags: BoolArray = (vote_counts > 0).sum(axis=1) == 1
     return flags
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from labeljob.label_model.fitting.arguments import AbstainArgument
 from labeljob.label_model.side.side_tables import Outcomes, SideColumn, SideTable, named_classes, partial_column, soft_column
 from labeljob.label_model.side.soft_votes import Grid, levels_of, validate_soft_votes, votes_of_levels
-from labeljob.votes import ABSTAIN, INT8_CLASSES, BoolArray, Votes, VotesError, validate_votes
+from labeljob.votes import ABSTAIN, INT8_CLASSES, BoolArray, Votes, VotesError, unread_votes, validate_votes
 
 KNOWN_READINGS: dict[str, AbstainArgument] = {name: name for name in get_args(AbstainArgument)}
 
@@ -43,12 +43,14 @@ class Evidence:
         votes: [n_rows, n_functions]: functions, then teachers; a partial vote is -1, a soft vote its likeliest class.
         outcomes: int16 [n_rows, n_side_columns]. columns: the side columns (of a fit).
         abstain: the reading of each function (of a fit); a partial column's own is in its side column.
+        checked: whether the votes have been looked at; else what reads them first has to (see `unread_votes`).
     """
 
     votes: Votes
     outcomes: Outcomes
     columns: tuple[SideColumn, ...]
     abstain: tuple[AbstainArgument, ...]
+    checked: bool = True
 
 
 def gather(
@@ -73,10 +75,11 @@ def gather(
         ValueError: a reading that is none, or not one for each column of L.
         VotesError: a vote or probability that cannot be, or rows with another number of teachers, or partial votes of another function, than it was fitted on.
     """
+    if partial is None and soft is None and not fitted:
+        codes, checked = unread_votes(L, cardinality)
+        return Evidence(codes, np.empty((len(codes), 0), dtype=np.int16), (), _readings(asked, codes.shape[1]), checked)
     codes = validate_votes(L, cardinality + (0 if partial is None else len(partial.sets)))
     readings = _readings(asked, codes.shape[1])
-    if partial is None and soft is None and not fitted:
-        return Evidence(codes, np.empty((len(codes), 0), dtype=np.int16), (), readings)
     votes = np.where(codes < cardinality, codes, ABSTAIN)
     levels = np.empty((len(codes), 0), dtype=np.int16)
     if soft is not None:
@@ -104,6 +107,8 @@ def _refuse_others(codes: Votes, teachers: int, cardinality: int, fitted: Sequen
 
 def _readings(asked: AbstainArgument | Sequence[AbstainArgument], functions: int) -> tuple[AbstainArgument, ...]:
     """One reading for each column of L."""
+    if isinstance(asked, str) and asked in KNOWN_READINGS:
+        return (asked,) * functions
     given = [asked] * functions if isinstance(asked, str) else list(asked)
     unknown = [reading for reading in given if reading not in KNOWN_READINGS]
     if unknown or len(given) != functions:

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from labeljob.label_model.statistics.packing import BYTE, SMALL_UNIT, PackedVotes, design
+from labeljob.label_model.statistics.packing import BYTE, SMALL_UNIT, PackedVotes
 from labeljob.label_model.statistics.vote_codes import Layout
 from labeljob.votes import FloatArray
 
@@ -61,7 +61,7 @@ def by_unit(layout: Layout, units: FloatArray) -> FloatArray:
     """float64 [n_functions, n_outcomes, n_states] from histograms of units, float64 [n_units, n_states, size]."""
     states = units.shape[1]
     if layout.size <= SMALL_UNIT:
-        split = (units @ design(layout)).reshape(layout.units, states, layout.width, layout.outcomes)
+        split = (units @ layout.design).reshape(layout.units, states, layout.width, layout.outcomes)
         return split.transpose(0, 2, 3, 1).reshape(-1, layout.outcomes, states)[: layout.columns]
     counts = np.empty((layout.units, layout.width, layout.outcomes, states))
     for i in range(layout.width):

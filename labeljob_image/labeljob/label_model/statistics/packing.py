@@ -5,21 +5,22 @@ first: the answer for a row does not depend on the rows around it, to the last b
 """
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from labeljob.label_model.statistics.vote_codes import Codes, Layout, packed_chunks
+from labeljob.label_model.statistics.vote_codes import Codes, Layout, layout_of, packed_chunks
 from labeljob.votes import FloatArray, Votes
 
 JOINT_ROWS = 1 << 17  # from here on one table for both units of a code costs less than a second look-up
 BYTE = 256
 LARGEST_LOG_ODDS = 700.0  # exp of it is still finite
 TOGETHER = 3  # from so many states on, a look-up gives the values of all
+LEAST_RUNS = 1 << 14  # rows from which it pays to look for runs
 BYTES_OF_A_SUM = 6  # whole bytes that are exact in float64
-SMALL_UNIT = 1 << 10  # numbers of a unit up to which sums over outcomes are products with `design`
+SMALL_UNIT = 1 << 10  # numbers of a unit up to which sums over outcomes are products with `Layout.design`
 
 Tables: TypeAlias = tuple[FloatArray, ...]  # of a code: one, or one for each of its units, whose values are added before the next code's
 
@@ -40,12 +41,12 @@ class PackedVotes:
         """Number of outcomes of a function: abstain and the classes."""
         return self.layout.outcomes
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """Number of rows."""
         return int(self.codes.shape[1])
 
-    @property
+    @cached_property
     def joint(self) -> bool:
         """Whether the two units of a code are looked up and counted at once."""
         return self.layout.paired and self.rows >= JOINT_ROWS
@@ -80,7 +81,7 @@ class PackedVotes:
         numbers = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows  # an index of flags would be looked up once a code
         return PackedVotes(self.codes.take(numbers, axis=1), self.layout)
 
-    @property
+    @cached_property
     def bin_size(self) -> int:
         """Numbers that one of `bins` can be."""
         return self.layout.size * BYTE if self.joint else self.layout.size
@@ -94,8 +95,8 @@ class PackedVotes:
 
     @cached_property
     def runs(self) -> npt.NDArray[np.intp] | None:
-        """Where the first of the `bins` changes, intp [n_runs], when it ascends, as in canonical order: sums over it need no histogram."""
-        if self.joint:
+        """Where the first of the `bins` changes, intp [n_runs], when it ascends, as in canonical order: sums over it need no histogram. None where rows are few."""
+        if self.joint or self.rows < LEAST_RUNS:
             return None
         first = self.bins[0]
         steps = np.flatnonzero(first[1:] != first[:-1]) + 1
@@ -109,43 +110,53 @@ class PackedVotes:
         return [unit for code in self.codes for unit in (code & (BYTE - 1), code >> 8)][: self.layout.units]
 
 
-def pack(votes: Votes, outcomes: int) -> PackedVotes:
-    """Codes of `votes` (int8 or int16 [n_rows, n_functions], each vote < outcomes - 1) for table look-ups."""
-    layout = Layout(votes.shape[1], outcomes)
+def pack(votes: Votes, outcomes: int, *, checked: bool = True) -> PackedVotes:
+    """Codes of `votes` (int8 or int16 [n_rows, n_functions], each vote < outcomes - 1) for table look-ups; `checked` as of `packed_chunks`."""
+    layout = layout_of(votes.shape[1], outcomes)
     codes = np.empty((layout.codes, votes.shape[0]), dtype=np.uint16)
-    for start, part in packed_chunks(votes, layout):
+    for start, part in packed_chunks(votes, layout, checked=checked):
         codes[:, start : start + part.shape[1]] = part
     return PackedVotes(codes, layout)
-
-
-@lru_cache(maxsize=16)
-def design(layout: Layout) -> FloatArray:
-    """Which outcome each function of a unit has in each of its numbers: 0 or 1, float64 [size, width * n_outcomes]."""
-    digits = np.arange(layout.size)[:, None] // layout.outcomes ** np.arange(layout.width - 1, -1, -1) % layout.outcomes
-    table: FloatArray = (digits[:, :, None] == np.arange(layout.outcomes)).reshape(layout.size, -1).astype(np.float64)
-    table.setflags(write=False)
-    return table
 
 
 def unit_sums(log_weights: FloatArray, layout: Layout) -> FloatArray:
     """As `unit_tables`, up to the last bit: quicker where units are small, for sums that only a fit reads."""
     if layout.size > SMALL_UNIT:
         return unit_tables(log_weights, layout)
-    functions, outcomes, states = log_weights.shape
-    padded = np.zeros((layout.units * layout.width, outcomes, states))
-    padded[:functions] = log_weights
-    return np.asarray(design(layout) @ padded.reshape(layout.units, -1, states))
+    return np.asarray(layout.design @ _padded(log_weights, layout).reshape(layout.units, -1, log_weights.shape[2]))
+
+
+def _padded(log_weights: FloatArray, layout: Layout) -> FloatArray:
+    """float64 [n_units * width, n_outcomes, n_states]: functions beyond the last say nothing."""
+    functions = layout.units * layout.width
+    if len(log_weights) == functions:
+        return log_weights
+    padded = np.zeros((functions, *log_weights.shape[1:]))
+    padded[: len(log_weights)] = log_weights
+    return padded
 
 
 def bin_tables(packed: PackedVotes, log_weights: FloatArray, both: FloatArray | None = None) -> list[FloatArray]:
     """What each number of each of the `bins` adds to one sum, float64 [bin_size] each, from [n_functions, n_outcomes, 1]; `both` is a buffer."""
-    units = unit_sums(log_weights, packed.layout)[:, :, 0]
+    return tables_of_bins(packed, unit_sums(log_weights, packed.layout)[:, :, 0], both)
+
+
+def tables_of_bins(packed: PackedVotes, units: FloatArray, both: FloatArray | None = None, combine: np.ufunc = np.add) -> list[FloatArray]:
+    """As `bin_tables`, of sums (or products) of units, float64 [n_units, size]."""
     if not packed.joint:
         return list(units)
     even = len(units) // 2 * 2
     both = np.zeros((even // 2, units.shape[1], BYTE)) if both is None else both
-    np.add(units[0:even:2, None, :], units[1:even:2, :, None], out=both[:, :, : units.shape[1]])
+    combine(units[0:even:2, None, :], units[1:even:2, :, None], out=both[:, :, : units.shape[1]])
     return [*both.reshape(even // 2, -1), *units[even:]]
+
+
+def exponentiate(units: FloatArray) -> bool:
+    """Turn log-odds of units, float64 [n_units, size], into odds, whose products are a row's; False, and nothing done, where one might overflow."""
+    if float(np.abs(units).max(axis=1).sum()) > LARGEST_LOG_ODDS:
+        return False
+    np.exp(units, out=units)
+    return True
 
 
 def scaled_likelihoods(units: FloatArray, log_prior: FloatArray) -> tuple[FloatArray, float] | None:
@@ -165,10 +176,8 @@ def scaled_likelihoods(units: FloatArray, log_prior: FloatArray) -> tuple[FloatA
 def unit_tables(log_weights: FloatArray, layout: Layout) -> FloatArray:
     """float64 [n_units, size, n_states]: the sum of one outcome of each of a unit's functions, from [n_functions, n_outcomes, n_states]."""
     _, outcomes, states = log_weights.shape
-    padded = np.zeros((layout.units * layout.width, outcomes, states))
-    padded[: layout.columns] = log_weights
-    blocks = padded.reshape(layout.units, layout.width, outcomes, states)
-    table = blocks[:, 0]
+    blocks = _padded(log_weights, layout).reshape(layout.units, layout.width, outcomes, states)
+    table = blocks[:, 0] if layout.width > 1 else blocks[:, 0].copy()  # the caller may overwrite it
     for i in range(1, layout.width):
         table = (table[:, :, None, :] + blocks[:, i][:, None, :, :]).reshape(layout.units, -1, states)
     return table
@@ -195,7 +204,7 @@ class RowSums:
 
     def load_units(self, tables: FloatArray) -> "RowSums":
         """As `load`, of what `unit_tables` gives."""
-        states = list(np.ascontiguousarray(np.moveaxis(tables, 2, 0))) if tables.shape[2] < TOGETHER else [tables]
+        states = list(np.ascontiguousarray(tables.transpose(2, 0, 1))) if tables.shape[2] < TOGETHER else [tables]
         self.tables = [self._by_code(table, state) for state, table in enumerate(states)]
         return self
 
@@ -225,14 +234,14 @@ class RowSums:
         index = self.index[: len(code)]
         if self.joint or not self.layout.paired:
             index[:] = code
-            np.take(parts[0], index, axis=0, out=out, mode="clip")
+            parts[0].take(index, axis=0, out=out, mode="clip")
             return
         np.bitwise_and(code, BYTE - 1, out=index)
-        np.take(parts[0], index, axis=0, out=out, mode="clip")
+        parts[0].take(index, axis=0, out=out, mode="clip")
         if len(parts) == 2:
             second = self.second[: len(code)]
             np.right_shift(code, 8, out=index)
-            np.take(parts[1], index, axis=0, out=second, mode="clip")
+            parts[1].take(index, axis=0, out=second, mode="clip")
             self.combine(out, second, out=out)
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from labeljob.label_model.statistics.hashing import Keys, scrambled
 from labeljob.label_model.statistics.patterns import sort_words
-from labeljob.label_model.statistics.vote_codes import Layout
+from labeljob.label_model.statistics.vote_codes import layout_of
 from labeljob.votes import Votes
 
 MOST_PATTERNS = 1 << 16  # more do not make a fit better by enough to wait for
@@ -100,7 +100,7 @@ def sample_of(votes: Votes, keys: Keys, most: int) -> Sample:
     order = np.argsort(keys)
     ordered = keys[order]
     if (ordered[1:] == ordered[:-1]).any():  # rows of the same id: their votes decide, so that any order of merges gives one answer
-        words = sort_words(votes, Layout(votes.shape[1], int(votes.max(initial=0)) + 2))
+        words = sort_words(votes, layout_of(votes.shape[1], int(votes.max(initial=0)) + 2))
         order = np.lexsort((*words[::-1], keys))
     order = order[:most]
     return Sample(keys[order], votes.take(order, axis=0))

@@ -16,12 +16,13 @@ Where a whole row is below 2 ** 16 in base b, and it has an even number of colum
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from labeljob.votes import ABSTAIN, Votes
+from labeljob.votes import ABSTAIN, Votes, validate_votes
 
 CHUNK_ROWS, CHUNK_BYTES = 1 << 14, 1 << 20  # a pass works on few enough rows for the cache and on enough to hide the cost of a call
 PAIRED_BASE, WORD_BASE, TWO_COLUMN_BASE = 4, 16, 64
@@ -42,43 +43,57 @@ class Layout:
     columns: int
     outcomes: int
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Columns of a unit."""
         if self.outcomes == TERNARY:
             return FIVE
         return WORD if self.outcomes <= WORD_BASE else 2 if self.outcomes <= TWO_COLUMN_BASE else 1
 
-    @property
+    @cached_property
     def units(self) -> int:
         """Units of a row."""
         return -(-self.columns // self.width)
 
-    @property
+    @cached_property
     def paired(self) -> bool:
         """Whether a code holds two units."""
         return self.outcomes <= PAIRED_BASE
 
-    @property
+    @cached_property
     def codes(self) -> int:
         """Codes of a row."""
         return -(-self.units // 2) if self.paired else self.units
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many numbers a unit can be."""
         return int(self.outcomes**self.width)
 
-    @property
+    @cached_property
     def in_words(self) -> bool:
         """Whether units of an int8 matrix are read word by word."""
         return self.outcomes <= WORD_BASE
 
-    @property
+    @cached_property
     def numbers(self) -> int:
         """How many numbers a whole row of an int8 matrix can be; 0 where rows are not read so."""
         possible = int(self.outcomes**self.columns)
         return possible if possible <= MOST_NUMBERS and self.columns % 2 == 0 and self.in_words else 0
+
+    @cached_property
+    def design(self) -> npt.NDArray[np.float64]:
+        """Which outcome each function of a unit has in each of its numbers: 0 or 1, float64 [size, width * n_outcomes]."""
+        digits = np.arange(self.size)[:, None] // self.outcomes ** np.arange(self.width - 1, -1, -1) % self.outcomes
+        table: npt.NDArray[np.float64] = (digits[:, :, None] == np.arange(self.outcomes)).reshape(self.size, -1).astype(np.float64)
+        table.setflags(write=False)
+        return table
+
+
+@lru_cache(maxsize=64)
+def layout_of(columns: int, outcomes: int) -> Layout:
+    """The layout of so many functions and outcomes, made once."""
+    return Layout(columns, outcomes)
 
 
 def chunk_rows(columns: int, states: int = 1) -> int:
@@ -86,21 +101,28 @@ def chunk_rows(columns: int, states: int = 1) -> int:
     return max(min(CHUNK_ROWS, CHUNK_BYTES // max(columns, 4 * states)), 64)
 
 
-def packed_chunks(votes: Votes, layout: Layout, rows: int | None = None) -> Iterator[tuple[int, Codes]]:
+def packed_chunks(votes: Votes, layout: Layout, rows: int | None = None, *, checked: bool = True) -> Iterator[tuple[int, Codes]]:
     """(first row, uint16 [n_codes, n_rows]) of chunks of at most `rows` rows; the next chunk overwrites the codes of the last.
 
     Args:
         votes: int8 or int16 [n_rows, n_functions], C-contiguous, each vote at least -1 and below `layout.outcomes` - 1.
+        checked: whether votes are known to be so; else they are looked at while they are in the cache, which a pass of its own would cost more.
+    Raises:
+        VotesError: as `validate_votes`, where not `checked`.
     """
     rows = rows or chunk_rows(layout.columns)
     most = min(rows, votes.shape[0])
     codes = np.empty((layout.codes, most), dtype=np.uint16)
     words = _Words(layout, most) if layout.in_words and votes.dtype == np.int8 else None
+    if words is None and not checked:
+        validate_votes(votes, layout.outcomes - 1)
     for start in range(0, votes.shape[0], rows):
         chunk = votes[start : start + rows]
         part = codes[:, : chunk.shape[0]]
         if words:
             words.read(chunk, part)
+            if not checked and int(words.digits[: chunk.size].max()) >= layout.outcomes:
+                validate_votes(votes, layout.outcomes - 1)
         else:
             _read_columns(chunk, layout, part)
         yield start, part
@@ -169,14 +191,14 @@ class _Words:
         return quads.reshape(rows, lanes)
 
 
-def number_chunks(votes: Votes, layout: Layout, together: int = 1) -> Iterator[tuple[int, Numbers]]:
+def number_chunks(votes: Votes, layout: Layout, together: int = 1, *, checked: bool = True) -> Iterator[tuple[int, Numbers]]:
     """(first row, intp [n_rows]) of chunks of rows, each read as a number in base n_outcomes below `layout.numbers`; the next one overwrites it.
 
     Two digits in two bytes become a digit in base b * b, and one multiplication of an 8-byte word adds four of these up in its highest two bytes.
 
     Args:
         votes: int8 [n_rows, n_functions], as of `packed_chunks`.
-        together: how many chunks are handed out at once.
+        together: how many chunks are handed out at once. checked: as of `packed_chunks`, which see for what is raised.
     """
     b, columns, most = layout.outcomes, layout.columns, min(NUMBER_ROWS, votes.shape[0])
     digits, more = np.zeros(most * columns + SLACK, dtype=np.uint8), np.empty(most, dtype=np.intp)
@@ -184,6 +206,8 @@ def number_chunks(votes: Votes, layout: Layout, together: int = 1) -> Iterator[t
     for start in range(0, votes.shape[0], NUMBER_ROWS):
         chunk, place = votes[start : start + NUMBER_ROWS], start % len(numbers)
         np.add(chunk.reshape(-1).view(np.uint8), 1, out=digits[: chunk.size], dtype=np.uint8)  # -1 wraps to 0
+        if not checked and int(digits[: chunk.size].max()) >= b:
+            validate_votes(votes, b - 1)
         pairs = digits[: chunk.size].view("<u2")
         pairs *= np.uint16(1 + (b << 8))
         pairs >>= 8

@@ -70,7 +70,7 @@ class VoteStatistics:
         """int8 [n_patterns, n_functions] (int16 above 127 classes), lexicographically ascending, no duplicates; in the sample of a bare matrix as they come."""
         return unpack(self.kept) if isinstance(self.kept, PackedVotes) else self.kept
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """Number of rows of the label matrix."""
         return int(self.counts.sum()) if self.totals is None else self.totals.rows
@@ -158,18 +158,24 @@ def from_votes(L: Any, cardinality: int | None = None, ids: Keys | None = None, 
     return reduce_votes(votes, ids, budget)
 
 
-def reduce_votes(votes: Votes, ids: Keys | None = None, budget: Budget = DEFAULT_BUDGET, cardinality: int = 0) -> VoteStatistics:
-    """As `from_votes`, of votes that `validate_votes` gave; cardinality: how many classes they are known to name at most, if that is known."""
+def reduce_votes(votes: Votes, ids: Keys | None = None, budget: Budget = DEFAULT_BUDGET, cardinality: int = 0, *, checked: bool = True) -> VoteStatistics:
+    """As `from_votes`, of votes that `validate_votes` gave, or `unread_votes`; cardinality: how many classes they name at most, if that is known (or asked for).
+
+    Raises:
+        VotesError: as `validate_votes`, where votes are not `checked`.
+    """
     functions, itemsize = votes.shape[1], votes.dtype.itemsize
     bare = ids is None and 0 < cardinality <= FEW_CLASSES
+    if not checked and not bare:
+        votes, checked = validate_votes(votes, cardinality or None), True
     classes = cardinality if bare else int(votes.max(initial=ABSTAIN)) + 1
-    known = distinct_up_to(votes, 1 + classes, budget.patterns(functions, itemsize))
+    known = distinct_up_to(votes, 1 + classes, budget.patterns(functions, itemsize), checked=checked)
     if known and ids is None:
         return VoteStatistics(known.patterns, known.counts, None, None, budget)
     most = budget.rows(functions, itemsize)
     keys, rows = bottom_rows(len(votes), ids, budget.seed, most)
     if ids is None:
-        totals = Totals(len(votes), votes_by_class(votes, classes), None)
+        totals = Totals(len(votes), votes_by_class(votes, classes, checked=checked), None)
         return VoteStatistics(votes.take(rows, axis=0), np.ones(len(rows), dtype=np.int64), None, totals, budget)
     sample = sample_of(votes.take(rows, axis=0), keys, most)
     if known:
