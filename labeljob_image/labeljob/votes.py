@@ -14,6 +14,7 @@ from labeljob.sparse import dense, is_sparse
 ABSTAIN = -1
 PARTIAL = -2  # in votes of a function set only: the function voted for its `labels`, or against its `notLabel`; never in a label matrix
 INT8_CLASSES, MOST_CLASSES = 127, 32767  # of an int8 and of an int16 matrix
+BLOCK_BYTES = 1 << 18  # of a matrix wider than int8 that is checked and narrowed while it is in the cache
 
 Votes: TypeAlias = npt.NDArray[np.int8] | npt.NDArray[np.int16]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -67,16 +68,31 @@ def validate_votes(L: Any, cardinality: int | None = None) -> Votes:
         VotesError: wrong shape or type, NaN or None, a negative other than -1, or a class index that does not exist.
     """
     matrix = _as_integers(_array(L))
-    if matrix.size:
-        _refuse(matrix, matrix < ABSTAIN if matrix.min() < ABSTAIN else None, "is negative: -1 is the only abstain")
-        beyond = matrix >= cardinality if cardinality is not None and matrix.max() >= cardinality else None
-        _refuse(matrix, beyond, f"is not one of {cardinality} classes (0 to {(cardinality or 0) - 1})")
-    classes = cardinality if cardinality is not None else int(matrix.max(initial=0)) + 1
+    if cardinality is not None and cardinality <= INT8_CLASSES and matrix.itemsize > 1 and matrix.nbytes > BLOCK_BYTES:
+        narrow, lowest, highest = _narrowed(matrix)
+    else:
+        narrow, lowest, highest = matrix, int(matrix.min(initial=0)), int(matrix.max(initial=0))
+    _refuse(matrix, matrix < ABSTAIN if lowest < ABSTAIN else None, "is negative: -1 is the only abstain")
+    beyond = matrix >= cardinality if cardinality is not None and highest >= cardinality else None
+    _refuse(matrix, beyond, f"is not one of {cardinality} classes (0 to {(cardinality or 0) - 1})")
+    classes = cardinality if cardinality is not None else highest + 1
     if classes > MOST_CLASSES:
         raise VotesError(f"{classes} classes: at most {MOST_CLASSES} fit a label matrix")
     if classes <= INT8_CLASSES:
-        return np.ascontiguousarray(matrix, dtype=np.int8)
+        return np.ascontiguousarray(narrow, dtype=np.int8)
     return np.ascontiguousarray(matrix, dtype=np.int16)
+
+
+def _narrowed(matrix: npt.NDArray[np.integer[Any]]) -> tuple[npt.NDArray[np.integer[Any]], int, int]:
+    """(int8 copy, which is right where no vote is beyond int8; lowest vote, at most 0; highest, at least 0): a wide matrix is read from memory once."""
+    narrow: npt.NDArray[np.integer[Any]] = np.empty(matrix.shape, dtype=np.int8)
+    lowest = highest = 0
+    rows = max(BLOCK_BYTES // (matrix.itemsize * matrix.shape[1]), 1)
+    for start in range(0, len(matrix), rows):
+        block = matrix[start : start + rows]
+        lowest, highest = min(lowest, int(block.min())), max(highest, int(block.max()))
+        np.copyto(narrow[start : start + rows], block, casting="unsafe")
+    return narrow, lowest, highest
 
 
 def unread_votes(L: Any, cardinality: int) -> tuple[Votes, bool]:

@@ -91,3 +91,22 @@ def test_a_failed_evaluation_is_an_abstain_with_its_error_bit():
         VoteBatch(L, errors)
     with pytest.raises(VotesError, match="differ in shape"):
         VoteBatch(L, errors[:2])
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.int64, np.uint16, np.uint64, ">i4", np.float64])
+@pytest.mark.parametrize("row", [0, 25_000, 59_999])
+def test_a_tall_matrix_of_wide_numbers_is_narrowed_block_by_block(dtype, row):
+    """What int8 would wrap to a vote (256 to 0, 255 to -1) is refused wherever it stands."""
+    signed = np.dtype(dtype).kind != "u"
+    tall = np.random.default_rng(1).integers(-1 if signed else 0, 3, (60_000, 7)).astype(dtype)
+    votes = validate_votes(tall, 3)
+    assert votes.dtype == np.int8
+    np.testing.assert_array_equal(votes, tall)
+    for bad in (3, 127, 128, 255, 256, 257, 32767, *((-2, -128, -256) if signed else ())):
+        wrong = tall.copy()
+        wrong[row, 4] = bad
+        with pytest.raises(VotesError, match=rf"the vote at row {row}, column 4 is {bad}(\.0)?, which is"):
+            validate_votes(wrong, 3)
+    view = np.asfortranarray(tall)[::-1]
+    np.testing.assert_array_equal(validate_votes(view, 3), view)
+    assert validate_votes(view, 3).flags.c_contiguous
