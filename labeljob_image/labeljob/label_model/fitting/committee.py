@@ -14,7 +14,8 @@ another. Both are sizes of an effect, so that a fit on twice the rows is judged 
 evidence; a flat vote; and subtypes from STARTS random starts, because they often end in different places.
 **Rules**: a weighted vote, which ignores abstains; Dawid-Skene with abstains; a coin whose rate of voting depends on the class; a flat vote.
 Where what the silence of rules tells apart is not the classes (covered rows from others, long texts from short ones), the second or third ends with labels
-that have nothing to do with the votes: chance-corrected agreement with majority vote on covered rows (Cohen 1960) below LEAST_KAPPA. It is left out.
+that have nothing to do with the votes: on covered rows they agree with majority vote on less than MOSTLY of them, and beyond chance (Cohen 1960) less than
+LEAST_KAPPA. It is left out. A coin may agree with Dawid-Skene instead, which knows that one class is rare where majority vote does not.
 **Near-copies**: where dependence is material (a vote counts less than MATERIAL on average) discounts explain what was wrong. FLAT_SHARE of a
 flat vote bounds what a wrong guess at who copies whom can cost.
 **Few overlaps**: a weighted vote, a flat vote, confusions shrunk to coins, and subtypes.
@@ -49,7 +50,7 @@ HALF = 0.5
 CONFUSION_CLASSES = 25  # above, confusions have more rates than votes can tell
 SUBTYPE_CLASSES = 10
 STARTS = 3
-LEAST_KAPPA = 0.1
+LEAST_KAPPA, MOSTLY = 0.1, 0.7
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def _of_crowd(bench: Bench, misfit: float) -> Finding:
 def _of_rules(bench: Bench) -> Finding:
     found = _dependence(bench, lambda discount: bench.guarded(Bench.rules, discount))
     learned = {"dawid-skene": bench.guarded(Bench.rules, found.discount), "coin": bench.coins(found.discount)}
-    lost = [name for name, fitted in learned.items() if not _is_of_the_votes(bench, fitted)]
+    lost = _lost(bench, *learned.values())
     members = [
         _weighted(bench, found.discount, 1.0),
         *(latent(name, 1.0, fitted) for name, fitted in learned.items() if name not in lost),
@@ -192,15 +193,31 @@ def _of_rules(bench: Bench) -> Finding:
     return Finding(_shared(members), found, "CommitteeOfRules", why)
 
 
-def _is_of_the_votes(bench: Bench, fitted: LatentClasses) -> bool:
-    """Whether labels of covered rows agree with majority vote beyond chance by LEAST_KAPPA of what they could; where classes are known, these have their say."""
-    if bench.observed.known is not None:
-        return True
-    label, majority = fitted.posterior.argmax(axis=0), bench.start(np.ones(len(bench.evidence))).argmax(axis=0)
-    rows = np.bincount(label * bench.classes + majority, bench.observed.covered, bench.classes**2).reshape(bench.classes, -1)
+def _lost(bench: Bench, rules: LatentClasses, coins: LatentClasses) -> list[str]:
+    """Which of Dawid-Skene and the coin labels covered rows as neither majority vote does, nor (the coin) a Dawid-Skene that does.
+
+    What is known of rows or of the balance has had its say in the fits: then none is.
+    """
+    if bench.observed.known is not None or bench.balance is not None:
+        return []
+    majority, labels, covered = _winners(bench.start(np.ones(len(bench.evidence)))), _winners(rules.posterior), bench.observed.covered
+    if not _alike(labels, majority, covered):
+        return ["dawid-skene", *([] if _alike(_winners(coins.posterior), majority, covered) else ["coin"])]
+    return [] if any(_alike(_winners(coins.posterior), other, covered) for other in (majority, labels)) else ["coin"]
+
+
+def _alike(label: FloatArray, other: FloatArray, counts: FloatArray) -> bool:
+    """Whether labels agree on most rows, as where one class is nearly all that there is, or else beyond chance; float64 [n_classes, n_patterns] each."""
+    rows = (label * counts) @ other.T
     both = rows / max(float(rows.sum()), 1.0)
-    chance = float(both.sum(axis=0) @ both.sum(axis=1))
-    return bool(np.trace(both) - chance >= LEAST_KAPPA * (1 - chance))
+    agreement, chance = float(np.trace(both)), float(both.sum(axis=0) @ both.sum(axis=1))
+    return agreement >= MOSTLY or agreement - chance >= LEAST_KAPPA * (1 - chance)
+
+
+def _winners(shares: FloatArray) -> FloatArray:
+    """1 for the likeliest class of each pattern, divided among equals; float64 [n_classes, n_patterns] in and out."""
+    most = shares == shares.max(axis=0)
+    return np.asarray(most / most.sum(axis=0))
 
 
 def discounted_rules(bench: Bench, reason: str, why: str) -> Finding:
