@@ -78,3 +78,14 @@ def test_codes_are_the_same_from_numbers_and_from_votes(functions, outcomes):
     found = distinct_up_to(L, outcomes, 1 << 16)
     np.testing.assert_array_equal(unpack(found.patterns), distinct(L, outcomes)[0])
     np.testing.assert_array_equal(found.patterns.codes, pack(unpack(found.patterns), outcomes).codes)
+
+
+def test_outcomes_that_cannot_be_leave_other_rows_alone():
+    """Weights of minus infinity, of a model made by hand: a vote that one class never casts decides, and no row is NaN that does not contradict itself."""
+    weights = np.zeros((2, 3, 2))
+    weights[0, 1], weights[1, 2] = [0, -np.inf], [-np.inf, 0]
+    L = np.array([[0, -1], [-1, 1], [-1, -1]], dtype=np.int8)
+    for votes in (L, np.repeat(L, 50, axis=0)):  # row by row, and from a table of all possible rows
+        with np.errstate(invalid="ignore"):  # a row that contradicts itself, which is not among these
+            P = state_posterior(votes, np.log([0.5, 0.5]), weights)[:: len(votes) // 3]
+        np.testing.assert_allclose(P, [[1, 0], [0, 1], [0.5, 0.5]], atol=1e-300)

@@ -34,6 +34,23 @@ def test_a_reading_of_rules_that_lost_the_classes_is_left_out(balance, functions
     assert ours > theirs + 0.01
 
 
+@pytest.mark.parametrize("given", [None, [0.5, 0.5]])
+def test_a_reading_that_agrees_on_most_rows_or_is_told_the_balance_stays(given):
+    """Where one class is rare, naming the other everywhere is no more than chance and yet mostly right."""
+    rng = np.random.default_rng(1)
+    if given:  # many rules for one class, a rare one for the other
+        truth = rng.choice(2, 2000)
+        rates = [(0.01, 0.002)] + [(0.05, 0.4)] * 5
+    else:
+        truth = rng.choice(2, 2000, p=(0.95, 0.05))
+        rates = [(0.15, 0.03), (0.03, 0.15)] * 6
+    votes = [np.where(rng.random(2000) < np.array(rate)[truth], int(rate[1] > rate[0]), -1) for rate in rates]
+    L = np.stack(votes, axis=1).astype(np.int8)
+    model = auto(L, 2, abstain=["evidence"] * L.shape[1], class_balance=given)
+    assert [member.name for member in model.members] == ["weighted-vote", "dawid-skene", "coin", "flat vote"]
+    assert "left out" not in model.why
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_abstains_that_do_not_depend_on_the_class_are_missing(seed):
     assert set(auto(independent(3000, 12, (0.6, 0.4), seed).L, 2).abstain) == {"missing"}
@@ -198,3 +215,10 @@ def test_auto_on_the_generated_grid(kind, shape, seed):
     assert difference.mean() >= -2 * difference.std() / np.sqrt(covered.sum())
     smoothed = (tallies + 1) / (tallies + 1).sum(axis=1, keepdims=True)
     assert log_loss(P[covered], Y[covered]) <= log_loss(smoothed[covered], Y[covered])
+
+
+def test_a_reading_that_is_none_is_named():
+    L = independent(50, 3, (0.5, 0.5), seed=0).L
+    for wrong in ("silence", ["auto"], None):
+        with pytest.raises(ValueError, match="abstain is one of auto, evidence, missing for each of 3 functions"):
+            auto(L, 2, abstain=["auto", wrong, "missing"])

@@ -1,5 +1,7 @@
 """Codes say all that the votes said, and sums over patterns in order are those over any order."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -59,3 +61,15 @@ def test_votes_beside_a_vote_in_one_sum_and_class_by_class(functions, outcomes, 
     cast = (patterns[:, :, None] == np.arange(outcomes - 1)).astype(np.float64)
     expected = np.einsum("r,rjk,rl->jkl", counts * scale, cast, cast.sum(axis=1))
     np.testing.assert_allclose(votes_beside(weighted), expected, rtol=1e-12)
+
+
+def test_a_pickle_holds_no_table_that_can_be_computed():
+    """And equal votes have equal pickles, whatever was asked of them."""
+    packed = pack(matrix(10, 3), 3)
+    fresh = pickle.dumps(packed.layout)
+    assert packed.layout.design.size > 1000
+    assert pickle.dumps(packed.layout) == fresh
+    assert len(fresh) < 200
+    again = pickle.loads(fresh)
+    assert again == packed.layout
+    assert not again.design.flags.writeable

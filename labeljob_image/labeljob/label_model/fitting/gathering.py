@@ -16,7 +16,7 @@ from labeljob.label_model.statistics.vote_statistics import vote_counts as exact
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes
 
-READINGS = frozenset(get_args(AbstainArgument))
+READINGS = get_args(AbstainArgument)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _readings(
     statistics: VoteStatistics, counts: FloatArray, vote_counts: FloatArray, abstain: Sequence[AbstainArgument] | None
 ) -> tuple[Abstain, ...]:
     given = tuple(abstain) if abstain is not None else ("auto",) * statistics.functions
-    if len(given) != statistics.functions or not READINGS.issuperset(given):
+    if len(given) != statistics.functions or not all(map(READINGS.__contains__, given)):
         raise ValueError(f"abstain is one of auto, evidence, missing for each of {statistics.functions} functions; got {list(given)}")
     if "auto" not in given:
         return given  # type: ignore[return-value]

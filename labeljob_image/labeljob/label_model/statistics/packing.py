@@ -153,7 +153,7 @@ def tables_of_bins(packed: PackedVotes, units: FloatArray, both: FloatArray | No
 
 def exponentiate(units: FloatArray) -> bool:
     """Turn log-odds of units, float64 [n_units, size], into odds, whose products are a row's; False, and nothing done, where one might overflow."""
-    if float(np.abs(units).max(axis=1).sum()) > LARGEST_LOG_ODDS:
+    if not float(np.abs(units).max(axis=1).sum()) <= LARGEST_LOG_ODDS:  # nor where it is NaN
         return False
     np.exp(units, out=units)
     return True

@@ -81,6 +81,10 @@ class Layout:
         possible = int(self.outcomes**self.columns)
         return possible if possible <= MOST_NUMBERS and self.columns % 2 == 0 and self.in_words else 0
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What is computed from the two is left out of a pickle."""
+        return layout_of, (self.columns, self.outcomes)
+
     @cached_property
     def design(self) -> npt.NDArray[np.float64]:
         """Which outcome each function of a unit has in each of its numbers: 0 or 1, float64 [size, width * n_outcomes]."""
@@ -90,7 +94,7 @@ class Layout:
         return table
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def layout_of(columns: int, outcomes: int) -> Layout:
     """The layout of so many functions and outcomes, made once."""
     return Layout(columns, outcomes)
