@@ -12,6 +12,7 @@ import pytest
 from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from labeljob.artifacts import ArtifactHome
 from labeljob.contract.config import CommitTask, ShardTask
@@ -92,7 +93,8 @@ def test_readers_find_the_rows_and_pass_over_other_folders(lake: tuple[Path, Mod
     folder, version, data = lake
     label(folder, label_task(folder, data, version, output="read", quarantine=0.02, partition_by="label"), 3)
     found, wanted = DeltaTable(folder / "read"), visible(folder, "plain")
-    frames = (found.to_pandas(), pl.read_delta(str(folder / "read")).to_pandas(), duckdb.from_arrow(found.to_pyarrow_dataset()).df())
+    here = SubTreeFileSystem(str(folder / "read"), LocalFileSystem())
+    frames = (found.to_pandas(), pl.read_delta(str(folder / "read")).to_pandas(), duckdb.from_arrow(found.to_pyarrow_dataset(filesystem=here)).df())
     for frame in frames:
         rows = frame.sort_values("id")
         assert rows["id"].to_list() == [row["id"] for row in wanted]
@@ -104,7 +106,7 @@ def test_readers_find_the_rows_and_pass_over_other_folders(lake: tuple[Path, Mod
             path.unlink()
     assert sorted(pa.table(found.scan(columns=["id"], predicate="label = 'risky'").read_all())["id"].to_pylist()) == risky
     assert sorted(pl.scan_delta(str(folder / "read")).filter(pl.col("label") == "risky").select("id").collect()["id"].to_list()) == risky
-    assert sorted(row[0] for row in duckdb.from_arrow(found.to_pyarrow_dataset()).filter("label = 'risky'").project("id").fetchall()) == risky
+    assert sorted(row[0] for row in duckdb.from_arrow(found.to_pyarrow_dataset(filesystem=here)).filter("label = 'risky'").project("id").fetchall()) == risky
 
 
 def test_versions_are_compared_restored_and_explained(tmp_path: Path) -> None:
