@@ -12,11 +12,12 @@ from tests.unit.versions.test_versions import COLUMNS, HIGH, LOW, data, rows_at,
 PAGE = Path(__file__).parents[3] / "docs/data.md"
 
 
-def lines() -> dict[str, str]:
-    """The code of the page that reads, by the name in its comment."""
+def lines() -> tuple[str, dict[str, str]]:
+    """The code of the page that opens a table, and what reads it, by the name in its comment."""
     block = next(found for found in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL) if "polars" in found)
-    found = [line.rpartition("# ") for line in block.splitlines()[2:]]
-    return {comment.partition(";")[0]: code.strip() for code, _, comment in found}
+    opened, _, readers = block.partition("\n\n")
+    found = [line.rpartition("# ") for line in readers.splitlines()]
+    return opened, {comment.partition(";")[0]: code.strip() for code, _, comment in found}
 
 
 def test_every_reader_finds_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,8 +26,9 @@ def test_every_reader_finds_the_same_rows(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "labels").symlink_to(tmp_path / "out")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    exec('import deltalake, duckdb, polars\ntable = deltalake.DeltaTable("labels")', names)
-    read = {name: eval(code, names) for name, code in lines().items()}
+    opened, readers = lines()
+    exec(opened, names)
+    read = {name: eval(code, names) for name, code in readers.items()}
     assert sorted(read) == ["DuckDB", "Polars", "pandas"]
     wanted = rows_at(tmp_path, 1)
     for found in (read["pandas"], read["Polars"].to_pandas(), read["DuckDB"].df()):
