@@ -109,10 +109,11 @@ class FittedLabelModel:
         if isinstance(self.intervals, np.ndarray):
             self.intervals.setflags(write=False)
 
-    def later(self, **deferred: "Deferred[Any]") -> "FittedLabelModel":
-        """The same model with other `noted` or `intervals`, which nobody has asked for yet: a copy without a second look at its fields."""
+    def later(self, *, noted: "Deferred[tuple[str, ...]] | None" = None, intervals: "Deferred[FloatArray] | None" = None) -> "FittedLabelModel":
+        """The same model with one or the other, which nobody has asked for yet, in place of its own: a copy without a second look at its fields."""
         copy = object.__new__(FittedLabelModel)
-        copy.__dict__.update(self.__dict__ | deferred)
+        copy.__dict__.update(self.__dict__)
+        copy.__dict__.update({name: one for name, one in (("noted", noted), ("intervals", intervals)) if one is not None})
         return copy
 
     @property

@@ -64,7 +64,7 @@ class Expectation:
         histograms = empty_histograms(self.rows.packed, self.states - 1)
         for start in range(0, self.rows.packed.rows, self.chunk):
             part = slice(start, start + self.chunk)
-            weights, more = self._two(part, log_prior) if two else self._many(part) if self.tables else self._many_logs(part, log_prior)
+            weights, more = self._two(part) if two else self._many(part) if self.tables else self._many_logs(part, log_prior)
             likelihood += more
             add_histograms(self.rows.packed, part, weights, histograms)
         return expected_of(self.rows, histograms[0].sum(axis=1), by_function(self.rows.packed, histograms)), likelihood
@@ -87,7 +87,7 @@ class Expectation:
         self.sums = RowSums(packed.layout, self.states, self.chunk, joint=False).load(log_weights)
         return 0.0
 
-    def _two(self, part: slice, log_prior: FloatArray) -> tuple[FloatArray, float]:
+    def _two(self, part: slice) -> tuple[FloatArray, float]:
         counts = self.rows.counts[part]
         ratio, value = self.total[: len(counts)], self.value[: len(counts)]
         self.tables[0].take(self.bins[0][part], out=ratio, mode="clip")  # in range by construction: `clip` only leaves out the check

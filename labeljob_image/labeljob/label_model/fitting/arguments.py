@@ -14,6 +14,7 @@ ALGORITHMS = get_args(AlgorithmArgument)
 TAKES_NO_GOLD = ("majority-vote", "generative", "triplet")  # which learn nothing, or from moments of the votes alone
 QuestionAlgorithm: TypeAlias = Literal["discounted-dawid-skene"]  # of a multi-label set's classes: two answers; not offered by name
 AbstainArgument: TypeAlias = Literal["auto", "evidence", "missing"]
+READINGS: tuple[AbstainArgument, ...] = get_args(AbstainArgument)
 
 
 def check_arguments(statistics: VoteStatistics, cardinality: int, algorithm: str, max_iterations: int, tolerance: float) -> None:

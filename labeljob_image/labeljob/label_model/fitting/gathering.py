@@ -3,20 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import get_args
 
 import numpy as np
 
 from labeljob.label_model.algorithms import weighted_vote
-from labeljob.label_model.fitting.arguments import AbstainArgument
+from labeljob.label_model.fitting.arguments import READINGS, AbstainArgument
 from labeljob.label_model.fitting.selection import Abstain, infer_abstain, one_sided
 from labeljob.label_model.model import FittedLabelModel
 from labeljob.label_model.statistics.vote_statistics import VoteStatistics, weighted_patterns
 from labeljob.label_model.statistics.vote_statistics import vote_counts as exact_vote_counts
 from labeljob.label_model.statistics.weighted_votes import WeightedVotes
 from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray, Votes
-
-READINGS = get_args(AbstainArgument)
 
 
 @dataclass(frozen=True)

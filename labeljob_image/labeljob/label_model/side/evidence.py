@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from labeljob.label_model.fitting.arguments import AbstainArgument
+from labeljob.label_model.fitting.arguments import READINGS, AbstainArgument
 from labeljob.label_model.side.side_tables import Outcomes, SideColumn, SideTable, named_classes, partial_column, soft_column
 from labeljob.label_model.side.soft_votes import Grid, levels_of, validate_soft_votes, votes_of_levels
 from labeljob.votes import ABSTAIN, INT8_CLASSES, BoolArray, Votes, VotesError, unread_votes, validate_votes
 
-KNOWN_READINGS: dict[str, AbstainArgument] = {name: name for name in get_args(AbstainArgument)}
+KNOWN_READINGS: dict[str, AbstainArgument] = {name: name for name in READINGS}
 
 
 @dataclass(frozen=True, eq=False)
