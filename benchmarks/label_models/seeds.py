@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.label_models.generator import Cell, generate
+from benchmarks.label_models.rules import RULE_KINDS, generate_rules
 from benchmarks.label_models.scoring import expected_hits
 from benchmarks.page import table
 from labeljob.label_model import LabelModel
@@ -25,6 +26,7 @@ CELLS = (
     Cell(10_000, 20, 20),
     Cell(10_000, 20, 100),
     Cell(10_000, 10, 2, "adversarial"),
+    *(Cell(5_000, functions, 2, kind) for kind in RULE_KINDS for functions in (12, 40)),
 )
 
 
@@ -52,7 +54,7 @@ class Draw:
 
 def draw(cell: Cell) -> Draw:
     """Fit and score one draw."""
-    made = generate(cell)
+    made = generate_rules(cell) if cell.kind in RULE_KINDS else generate(cell)
     covered = (made.votes >= 0).any(axis=1)
     L, truth = made.votes[covered], made.truth[covered]
     P = LabelModel(cell.classes).fit(made.votes).predict_proba(L)

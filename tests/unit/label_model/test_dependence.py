@@ -5,8 +5,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from benchmarks.label_models.generator import Cell
+from benchmarks.label_models.rules import generate_rules
 from labeljob.label_model import contributions, fit_statistics, from_dict, from_votes, posterior, to_dict, without_each
-from labeljob.label_model.fitting.dependence import Sample, residual_pairs
+from labeljob.label_model.fitting import rules
+from labeljob.label_model.fitting.dependence import Sample, opposed, residual_pairs, sample_of
 from labeljob.scores import calibration_error
 from tests.unit.label_model.generators import expected_accuracy, independent
 
@@ -132,3 +135,35 @@ def test_six_copies_of_any_function_do_not_become_the_class(copied):
     others = [j for j in range(8) if j != copied]
     assert (model.discounts[others] > 0.9).all()
     assert (model.discounts[[copied, *range(8, 14)]] < 0.2).all()
+
+
+def test_how_often_votes_oppose_each_other_beside_chance():
+    L = np.array([[0, 1, -1], [0, -1, 1], [-1, 1, 1], [0, 1, 0], [-1, -1, -1], [-1, -1, 1], [0, -1, -1], [-1, 1, -1]], dtype=np.int8)
+    sample = sample_of(from_votes(L, 2))
+    # of eight rows: 4 votes for class 0, 4 for class 1, and 1 and 3 of the third
+    expected = (4 * 4 + (4 * 3 + 0 * 1) + (4 * 1 + 0 * 3)) / 8
+    found = 2 + 1 + 1
+    assert opposed(sample, np.ones(3, dtype=bool)) == pytest.approx(found / expected)
+    assert opposed(sample, np.array([True, True, False])) == pytest.approx(2 / 2)
+    assert opposed(sample, np.array([True, False, False])) == 1  # no pair
+
+
+@pytest.mark.parametrize("kind", ["rules, long rows", "rules"])
+def test_copies_of_a_rule_are_discounted_whatever_else_rules_have_in_common(kind):
+    made = generate_rules(Cell(4_000, 16, 2, kind, seed=2))
+    L = np.hstack([made.votes, np.repeat(made.votes[:, :1], 5, axis=1)])
+    model = fit_statistics(from_votes(L, 2), 2, abstain=["evidence"] * 21)
+    assert model.discounts[[0, *range(16, 21)]].max() < 0.2
+    assert model.discounts[1:16].mean() > 0.8
+    assert {(i, j) for i, j, _ in model.dependent[:15]} == {(i, j) for i in (0, *range(16, 21)) for j in range(16, 21) if i < j}
+
+
+def test_levels_are_learned_from_evenly_spaced_patterns_where_there_are_many(monkeypatch):
+    made = generate_rules(Cell(6_000, 40, 2, "rules, long rows", seed=4))
+    L, few = made.votes, 1 << 9
+    assert len(from_votes(L, 2).counts) > 4 * few
+    whole = posterior(fit_statistics(from_votes(L, 2), 2, abstain=["evidence"] * 40), L)
+    monkeypatch.setattr(rules, "LEARNED", few)
+    model = fit_statistics(from_votes(L, 2), 2, abstain=["evidence"] * 40)
+    assert "levels" in {member.name for member in model.members}
+    assert (posterior(model, L).argmax(axis=1) == whole.argmax(axis=1))[(L >= 0).any(axis=1)].mean() > 0.93

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.label_models.generator import Cell, generate
+from benchmarks.label_models.rules import RULE_KINDS, generate_rules
 from labeljob.label_model import fit_statistics, from_votes, posterior
 from labeljob.label_model.fitting.selection import identifiable
 from labeljob.scores import log_loss
@@ -32,6 +33,43 @@ def test_a_reading_of_rules_that_lost_the_classes_is_left_out(balance, functions
     majority = auto(data.L, 2, algorithm="majority-vote")
     ours, theirs = (expected_accuracy(posterior(one, data.L), data.L, data.Y) for one in (model, majority))
     assert ours > theirs + 0.01
+
+
+@pytest.mark.parametrize("functions", [12, 40])
+@pytest.mark.parametrize("kind", RULE_KINDS)
+def test_rules_are_no_worse_than_majority_vote_whatever_sets_them_off(kind, functions):
+    """On average over eight draws; one of them may lose a little."""
+    gains, losses = [], []
+    for seed in range(8):
+        made = generate_rules(Cell(4_000, functions, 2, kind, seed))
+        P = posterior(auto(made.votes, 2, abstain=["evidence"] * functions), made.votes)
+        voted = np.stack([(made.votes == k).sum(axis=1) for k in range(2)], axis=1) + 1.0
+        voted /= voted.sum(axis=1, keepdims=True)
+        covered = (made.votes >= 0).any(axis=1)
+        ours, theirs = (expected_accuracy(one, made.votes, made.truth) for one in (P, voted))
+        gains.append(ours - theirs)
+        losses.append(log_loss(P[covered], made.truth[covered]) - log_loss(voted[covered], made.truth[covered]))
+    assert np.mean(gains) > 0.015
+    assert min(gains) > -0.06
+    assert np.mean(losses) < -0.02
+
+
+@pytest.mark.parametrize("kind", ["rules, long rows", "rules, one trigger"])
+def test_what_takes_long_rows_for_a_class_is_not_asked(kind):
+    model = auto(generate_rules(Cell(5_000, 40, 2, kind)).votes, 2, abstain=["evidence"] * 40)
+    assert {member.name: member.share for member in model.members} == {"weighted-vote": 0.25, "levels": 0.5, "flat vote": 0.25}
+    assert "votes for different classes meet as often as by chance" in model.why
+    alone = auto(generate_rules(Cell(5_000, 40, 2, "rules")).votes, 2, abstain=["evidence"] * 40)
+    assert "levels" not in {member.name for member in alone.members}
+    assert "meet" not in alone.why
+
+
+def test_levels_that_took_a_class_for_a_level_are_left_out():
+    """One draw of thirty."""
+    made = generate_rules(Cell(5_000, 40, 2, "rules, one trigger", seed=23), np.array([0.9, 0.1]))
+    model = auto(made.votes, 2, abstain=["evidence"] * 40)
+    assert [member.name for member in model.members] == ["weighted-vote", "flat vote"]
+    assert "levels lost the classes and left out" in model.why
 
 
 @pytest.mark.parametrize("given", [None, [0.5, 0.5]])

@@ -27,8 +27,8 @@ import numpy as np
 from labeljob.label_model.algorithms.latent_class import FLOOR
 from labeljob.label_model.algorithms.moments import PSEUDO_PAIRS, Agreement, accuracy_of, agreement_of, balance_of_votes, bounded, fitted, sided
 from labeljob.label_model.algorithms.weighted_vote import one_coin_log_weights
-from labeljob.label_model.fitting.committee import Fitted
 from labeljob.label_model.fitting.fits import CONFUSION_VOTES, Bench
+from labeljob.label_model.fitting.members import Fitted
 from labeljob.label_model.statistics.histograms import outcome_counts
 from labeljob.label_model.statistics.packing import sum_tables
 from labeljob.votes import ABSTAIN, FloatArray, IntArray

@@ -18,8 +18,8 @@ import numpy as np
 from labeljob.label_model.algorithms.mace import expectation_of, propensity_of
 from labeljob.label_model.em.expectation import Expected
 from labeljob.label_model.em.mixture import Propensity, Step, run
-from labeljob.label_model.fitting.committee import Fitted
 from labeljob.label_model.fitting.fits import Bench
+from labeljob.label_model.fitting.members import Fitted
 from labeljob.label_model.model import Member
 from labeljob.label_model.statistics.vote_statistics import spaced
 from labeljob.votes import FloatArray

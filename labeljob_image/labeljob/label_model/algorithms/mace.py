@@ -19,8 +19,8 @@ from labeljob.label_model.algorithms.latent_class import BALANCE_ROWS, FLOOR, co
 from labeljob.label_model.em.expectation import Expected
 from labeljob.label_model.em.mixture import MOST_LOGIT, Propensity, Step, run
 from labeljob.label_model.em.state_expectation import StateExpectation
-from labeljob.label_model.fitting.committee import Fitted
 from labeljob.label_model.fitting.fits import COIN_VOTES, Bench
+from labeljob.label_model.fitting.members import Fitted
 from labeljob.label_model.model import Member
 from labeljob.votes import FloatArray, IntArray
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from labeljob.label_model.algorithms.latent_class import FLOOR
 from labeljob.label_model.algorithms.weighted_vote import one_coin_log_weights
-from labeljob.label_model.fitting.committee import Fitted
 from labeljob.label_model.fitting.fits import SMOOTHING, Bench
+from labeljob.label_model.fitting.members import Fitted
 from labeljob.label_model.fitting.selection import one_sided
 from labeljob.label_model.model import Member
 from labeljob.label_model.statistics.packing import sum_tables

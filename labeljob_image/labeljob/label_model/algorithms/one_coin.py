@@ -16,8 +16,8 @@ from labeljob.label_model.algorithms.vote_pairs import balance_of_votes
 from labeljob.label_model.em import climbing
 from labeljob.label_model.em.expectation import Expected
 from labeljob.label_model.em.grid import is_dense
-from labeljob.label_model.fitting.committee import Fitted
 from labeljob.label_model.fitting.fits import COIN_VOTES, Bench
+from labeljob.label_model.fitting.members import Fitted
 from labeljob.label_model.fitting.notes import Judged
 from labeljob.label_model.fitting.selection import one_sided
 from labeljob.label_model.model import Member

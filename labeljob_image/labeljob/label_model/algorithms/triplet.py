@@ -31,8 +31,8 @@ from labeljob.label_model.algorithms.moments import (
     sided,
     weights_of,
 )
-from labeljob.label_model.fitting.committee import Fitted
 from labeljob.label_model.fitting.fits import Bench
+from labeljob.label_model.fitting.members import Fitted
 from labeljob.votes import ABSTAIN, FloatArray, Votes
 
 PARTNERS = 64  # functions whose pairs make a function's triplets: those with the most rows in common

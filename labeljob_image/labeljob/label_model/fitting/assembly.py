@@ -9,9 +9,10 @@ import numpy as np
 from labeljob.label_model.algorithms import generative, glad, mace, one_coin, triplet
 from labeljob.label_model.em.expectation import class_posterior
 from labeljob.label_model.em.known_rows import start_at
-from labeljob.label_model.fitting.committee import STARTS, Finding, Fitted, latent, with_subtypes
+from labeljob.label_model.fitting.committee import STARTS
 from labeljob.label_model.fitting.fits import Bench, right_votes
 from labeljob.label_model.fitting.intervals import with_intervals
+from labeljob.label_model.fitting.members import Finding, Fitted, latent, with_subtypes
 from labeljob.label_model.fitting.notes import Judged, adversarial_note, no_gain_note
 from labeljob.label_model.fitting.selection import Abstain, Algorithm, Reason
 from labeljob.label_model.model import Deferred, FittedLabelModel, Member, prior_of_classes

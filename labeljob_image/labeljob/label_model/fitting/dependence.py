@@ -94,6 +94,20 @@ def raw_discount(sample: Sample, classes: int, evidence: BoolArray) -> FloatArra
     return np.asarray(1 / (1 + (pairs.beside * strength).sum(axis=1)))
 
 
+def opposed(sample: Sample, evidence: BoolArray) -> float:
+    """How often functions vote for different classes together, over all pairs, as a multiple of how often they would if each voted by itself.
+
+    Below 1 where only the class decides who votes and most votes are right; above where something else does too. Of functions whose abstain is
+    `evidence`, bool [n_functions]; 1 where no two of them name different classes.
+    """
+    rows = sample.counts.sum()
+    own = np.stack([sample.counts @ (sample.patterns == k) for k in range(int(sample.patterns.max(initial=ABSTAIN)) + 1)], axis=1)[evidence]
+    votes, pairs = own.sum(axis=1), np.triu_indices(len(own), 1)
+    expected = float((np.outer(votes, votes) - own @ own.T)[pairs].sum() / rows)
+    found = float((sample.together - sample.agreeing)[np.ix_(evidence, evidence)][pairs].sum())
+    return found / expected if expected > 0 else 1.0
+
+
 def discount_of(pairs: Pairs, before: FloatArray) -> FloatArray:
     """float64 [n_functions] in (0, 1]: the inverse design effect of each function; before: the discounts so far."""
     beyond = np.clip(pairs.correlation - NOISE / np.sqrt(np.maximum(pairs.rows, 1.0)), 0, 1)
@@ -158,7 +172,7 @@ def find_dependence(sample: Sample, classes: int, evidence: BoolArray, posterior
     """Discounts at which the fit's own residual correlations give the same discounts again.
 
     Args:
-        posterior_given: discounts -> posterior of the sample's patterns, float64 [n_classes, n_patterns].
+        posterior_given: discounts -> posterior of the sample's patterns, float64 [n_groups, n_patterns]: of classes, or of hidden states.
     """
     discount = raw_discount(sample, classes, evidence)
     for turn in range(ROUNDS):

@@ -22,11 +22,13 @@ from labeljob.label_model.fitting.arguments import (
     check_start,
 )
 from labeljob.label_model.fitting.assembly import fit_alone, from_finding
-from labeljob.label_model.fitting.committee import Finding, deliberate, discounted_rules
+from labeljob.label_model.fitting.committee import deliberate
 from labeljob.label_model.fitting.fits import Bench
 from labeljob.label_model.fitting.gathering import Evidence, gather_counts
 from labeljob.label_model.fitting.intervals import with_intervals
+from labeljob.label_model.fitting.members import Finding
 from labeljob.label_model.fitting.notes import adversarial_note, worse_than_random
+from labeljob.label_model.fitting.rules import discounted_rules
 from labeljob.label_model.fitting.selection import Choice, choose_algorithm
 from labeljob.label_model.model import FittedLabelModel
 from labeljob.label_model.posteriors import normalised

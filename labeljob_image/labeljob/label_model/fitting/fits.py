@@ -66,7 +66,7 @@ class Bench:
     @cached_property
     def majority_balance(self) -> FloatArray:
         """Class balance by majority vote, smoothed, float64 [n_classes]."""
-        return self._balance(self.start(np.ones(len(self.evidence))))
+        return self.balance_of(self.start(np.ones(len(self.evidence))))
 
     def start(self, discount: FloatArray) -> FloatArray:
         """Discounted majority vote of each pattern, float64 [n_classes, n_patterns]."""
@@ -124,7 +124,7 @@ class Bench:
         structure = self.rule_structure(discount)
         if self._warm is not None or self.observed.known is not None:
             return self._run(structure, self.begin(discount, structure))
-        majority = self.balance if self.balance is not None else self._balance(self.start(discount))
+        majority = self.balance if self.balance is not None else self.balance_of(self.start(discount))
         return self._run(structure, latent_class.posterior_of_prior(self.observed, structure, majority))
 
     def guarded(self, fit: Fit, discount: FloatArray) -> LatentClasses:
@@ -132,8 +132,8 @@ class Bench:
         fitted = fit(self, discount)
         if self.balance is not None:
             return fitted
-        majority = self._balance(self.start(discount))
-        far = np.abs(self._balance(fitted.posterior) - majority).sum() / 2 > FARTHEST
+        majority = self.balance_of(self.start(discount))
+        far = np.abs(self.balance_of(fitted.posterior) - majority).sum() / 2 > FARTHEST
         if not far:
             return fitted
         held = fit(replace(self, balance=majority, warm=None), discount)
@@ -150,7 +150,7 @@ class Bench:
         base = latent_class.coin_structure(self.observed, self.evidence, discount, self.pooled, COIN_VOTES)
         return replace(_rule_prior(base, self, odds), balance=self.balance)
 
-    def _balance(self, posterior: FloatArray) -> FloatArray:
+    def balance_of(self, posterior: FloatArray) -> FloatArray:
         """Shares of the classes among covered rows, smoothed, float64 [n_classes]."""
         rows = posterior @ self.observed.covered + SMOOTHING
         return np.asarray(rows / rows.sum())
