@@ -13,7 +13,7 @@ take that for the class, and are not asked.
 
 **Discounts** are those of the model that fits better: what all rules have in common is not a copy.
 
-**Lost classes.** Where what a reading tells telling is not the classes (covered rows from others), it ends with labels that have nothing to do with the votes: on covered
+**Lost classes.** Where what a reading tells apart is not the classes (covered rows from others), it ends with labels that have nothing to do with the votes: on covered
 rows they agree with majority vote on less than MOSTLY of them, and beyond chance (Cohen 1960) less than LEAST_KAPPA. It is left out. It may agree with a
 reading that was kept instead, which knows that one class is rare where majority vote does not.
 """
