@@ -145,7 +145,7 @@ def test_how_often_votes_oppose_each_other_beside_chance():
     found = 2 + 1 + 1
     assert opposed(sample, np.ones(3, dtype=bool)) == pytest.approx(found / expected)
     assert opposed(sample, np.array([True, True, False])) == pytest.approx(2 / 2)
-    assert opposed(sample, np.array([True, False, False])) == 1  # no pair
+    assert opposed(sample, np.array([True, False, False])) == 0  # no pair
 
 
 @pytest.mark.parametrize("kind", ["rules, long rows", "rules"])
@@ -167,3 +167,13 @@ def test_levels_are_learned_from_evenly_spaced_patterns_where_there_are_many(mon
     model = fit_statistics(from_votes(L, 2), 2, abstain=["evidence"] * 40)
     assert "levels" in {member.name for member in model.members}
     assert (posterior(model, L).argmax(axis=1) == whole.argmax(axis=1))[(L >= 0).any(axis=1)].mean() > 0.93
+
+
+def test_levels_do_not_explain_copies_away():
+    """Five copies of one rule among few others: where they fire could be a level of its own."""
+    made = generate_rules(Cell(3_000, 7, 2, "rules, long rows", seed=3))
+    L = np.hstack([made.votes, np.repeat(made.votes[:, :1], 4, axis=1)])
+    model = fit_statistics(from_votes(L, 2), 2, abstain=["evidence"] * 11)
+    assert "levels" in {member.name for member in model.members}
+    assert model.discounts[[0, 7, 8, 9, 10]].max() < 0.25
+    assert {(i, j) for i, j, _ in model.dependent[:10]} == {(i, j) for i in (0, 7, 8, 9, 10) for j in (7, 8, 9, 10) if i < j}

@@ -6,6 +6,7 @@ import pytest
 from benchmarks.label_models.generator import Cell, generate
 from benchmarks.label_models.rules import RULE_KINDS, generate_rules
 from labeljob.label_model import fit_statistics, from_votes, posterior
+from labeljob.label_model.fitting import rules
 from labeljob.label_model.fitting.selection import identifiable
 from labeljob.scores import log_loss
 from tests.unit.label_model.generators import expected_accuracy, independent, one_sided_rules, vote_set
@@ -64,12 +65,34 @@ def test_what_takes_long_rows_for_a_class_is_not_asked(kind):
     assert "meet" not in alone.why
 
 
-def test_levels_that_took_a_class_for_a_level_are_left_out():
-    """One draw of thirty."""
-    made = generate_rules(Cell(5_000, 40, 2, "rules, one trigger", seed=23), np.array([0.9, 0.1]))
+def test_levels_that_took_a_class_for_a_level_are_fitted_again_with_the_balance_held():
+    made = generate_rules(Cell(3_000, 40, 2, "rules, one trigger", seed=7), np.array([0.9, 0.1]))
+    member = next(member for member in auto(made.votes, 2, abstain=["evidence"] * 40).members if member.name == "levels")
+    balance = np.exp(member.log_prior).reshape(2, -1).sum(axis=1)
+    voted = np.stack([(made.votes == k).sum(axis=1) for k in range(2)], axis=1)[(made.votes >= 0).any(axis=1)]
+    shares = (voted / voted.sum(axis=1, keepdims=True)).mean(axis=0)
+    np.testing.assert_allclose(balance, shares, atol=0.02)
+    given = next(member for member in auto(made.votes, 2, abstain=["evidence"] * 40, class_balance=[0.9, 0.1]).members if member.name == "levels")
+    np.testing.assert_allclose(np.exp(given.log_prior).reshape(2, -1).sum(axis=1), [0.9, 0.1])
+
+
+def test_levels_that_keep_losing_the_classes_are_left_out(monkeypatch):
+    made = generate_rules(Cell(3_000, 40, 2, "rules, one trigger"))
+    monkeypatch.setattr(rules, "MOSTLY", 1.1)
+    monkeypatch.setattr(rules, "LEAST_OF_LEVELS", 1.1)
     model = auto(made.votes, 2, abstain=["evidence"] * 40)
     assert [member.name for member in model.members] == ["weighted-vote", "flat vote"]
     assert "levels lost the classes and left out" in model.why
+
+
+def test_levels_do_not_start_from_an_earlier_model():
+    """It may have taken long rows for a class."""
+    made = generate_rules(Cell(4_000, 16, 2, "rules, long rows", seed=1))
+    statistics, abstain = from_votes(made.votes, 2), ["evidence"] * 16
+    earlier = fit_statistics(statistics, 2, abstain=abstain, algorithm="dawid-skene")
+    cold, warm = (fit_statistics(statistics, 2, abstain=abstain, start=start) for start in (None, earlier))
+    ours, theirs = (expected_accuracy(posterior(one, made.votes), made.votes, made.truth) for one in (warm, cold))
+    assert ours > theirs - 0.01
 
 
 @pytest.mark.parametrize("given", [None, [0.5, 0.5]])

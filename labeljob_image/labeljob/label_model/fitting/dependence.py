@@ -98,14 +98,14 @@ def opposed(sample: Sample, evidence: BoolArray) -> float:
     """How often functions vote for different classes together, over all pairs, as a multiple of how often they would if each voted by itself.
 
     Below 1 where only the class decides who votes and most votes are right; above where something else does too. Of functions whose abstain is
-    `evidence`, bool [n_functions]; 1 where no two of them name different classes.
+    `evidence`, bool [n_functions]; 0 where no two of them name different classes.
     """
     rows = sample.counts.sum()
     own = np.stack([sample.counts @ (sample.patterns == k) for k in range(int(sample.patterns.max(initial=ABSTAIN)) + 1)], axis=1)[evidence]
     votes, pairs = own.sum(axis=1), np.triu_indices(len(own), 1)
     expected = float((np.outer(votes, votes) - own @ own.T)[pairs].sum() / rows)
     found = float((sample.together - sample.agreeing)[np.ix_(evidence, evidence)][pairs].sum())
-    return found / expected if expected > 0 else 1.0
+    return found / expected if expected > 0 else 0.0
 
 
 def discount_of(pairs: Pairs, before: FloatArray) -> FloatArray:

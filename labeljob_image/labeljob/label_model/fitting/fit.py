@@ -62,7 +62,8 @@ def fit_statistics(
         algorithm: a name, or auto (see `selection`).
         abstain: one reading for each function; auto (or None for all) infers it from the votes.
         class_balance: [n_classes] positive shares that sum to 1, or None (or "auto") to learn it.
-        max_iterations, tolerance: EM stops after that many rounds, or when a further one is expected to raise the objective by at most `tolerance` nats a row.
+        max_iterations, tolerance: EM stops after that many rounds, or when a further one is expected to raise the objective by at most `tolerance` nats a row;
+            the levels of `auto` at 1e-4 already.
         seed: of what starts at random.
         prior_accuracy: the guard "better than random on average": how often a vote is right before functions are compared. Every algorithm
             starts there and shrinks functions with few votes to it, and it decides between a solution and its mirror image. Above 1/K,

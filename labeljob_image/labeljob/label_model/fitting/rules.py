@@ -11,14 +11,15 @@ rows differ in how many rules they set off, whatever their class.
 who votes. Where they vote together AS_OFTEN, over all pairs, rows differ in something else: long texts hold more of every keyword. Dawid-Skene and the coin
 take that for the class, and are not asked.
 
-**Discounts** are those of the model that fits better: what all rules have in common is not a copy.
+**Discounts** are those of the model that fits better: what all rules have in common is not a copy. Near-copies given the class
+(COPIES) are copies in either.
 
 **Lost classes.** Where what a reading tells apart is not the classes (covered rows from others), it ends with labels that have nothing to do with the votes: on covered
 rows they agree with majority vote on less than MOSTLY of them, and beyond chance (Cohen 1960) less than LEAST_KAPPA. It is left out. It may agree with a
 reading that was kept instead, which knows that one class is rare where majority vote does not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,7 +29,7 @@ from labeljob.label_model.algorithms.levels import Levels
 from labeljob.label_model.em.state_expectation import StateExpectation
 from labeljob.label_model.fitting import dependence
 from labeljob.label_model.fitting.dependence import Dependence, Sample
-from labeljob.label_model.fitting.fits import FARTHEST, Bench
+from labeljob.label_model.fitting.fits import Bench
 from labeljob.label_model.fitting.members import Finding, Fitted, dependence_of, flat, latent, shared, weighted
 from labeljob.label_model.model import Member
 from labeljob.label_model.posteriors import normalised
@@ -39,7 +40,8 @@ LEAST_KAPPA, MOSTLY = 0.1, 0.8
 LEAST_OF_LEVELS = 1 / 3  # kappa: levels that took a class for a level agree with majority vote by chance more easily
 AS_OFTEN = 0.95  # as a multiple of chance: of real rules looked at none is above .2
 LEARNED = 1 << 14  # patterns that levels are learned from at most, evenly spaced, unless some classes are known
-TOLERANCE = 1e-4  # nats a row
+TOLERANCE = 1e-4  # nats a row; run on for longer, levels of rules that are set off in another way than assumed drift from the classes
+COPIES = 0.8  # residual correlation of what is a copy whatever rules have in common: one that draws 10 % of its votes anew has .9
 CERTAIN = 0.9  # of a majority vote that levels start from
 
 
@@ -49,16 +51,21 @@ def of_rules(bench: Bench) -> Finding:
     sample = dependence.sample_of(few.statistics)
     leveled = _prefers_levels(few)
     telling = not leveled or dependence.opposed(sample, bench.evidence) < AS_OFTEN
-    found = _of_levels(few, sample) if leveled else dependence_of(bench, lambda discount: bench.guarded(Bench.rules, discount))
-    readings = dict[str, Fitted]()
+    readings, lost = dict[str, Fitted](), list[str]()
     if leveled:
-        readings["levels"] = _with_levels(bench, few, found.discount, 1.0 if telling else 2.0)
+        found = _of_levels(few, sample)
+        made = levels_of(few, found.discount)
+        if _keeps_classes(few, made):
+            readings["levels"] = _member(bench, made, 1.0 if telling else 2.0)
+        else:
+            lost.append("levels")
+    else:
+        found = dependence_of(bench, lambda discount: bench.guarded(Bench.rules, discount))
     if telling:
-        readings["dawid-skene"] = latent("dawid-skene", 1.0, bench.guarded(Bench.rules, found.discount))
-        readings["coin"] = latent("coin", 1.0, bench.coins(found.discount))
-    lost = _lost(bench, readings)
-    kept = (fitted for name, fitted in readings.items() if name not in lost)
-    members = [weighted(bench, found.discount, 1.0), *kept, flat(bench, 1.0, found.discount)]
+        silent = {"dawid-skene": bench.guarded(Bench.rules, found.discount), "coin": bench.coins(found.discount)}
+        lost += _lost(bench, {name: fitted.posterior for name, fitted in silent.items()}, [_classes(bench, made)] if readings else [])
+        readings |= {name: latent(name, 1.0, fitted) for name, fitted in silent.items() if name not in lost}
+    members = [weighted(bench, found.discount, 1.0), *readings.values(), flat(bench, 1.0, found.discount)]
     return Finding(shared(members), found, "CommitteeOfRules", _why(len(members), telling, lost))
 
 
@@ -83,20 +90,19 @@ def _prefers_levels(bench: Bench) -> bool:
 
 
 def levels_of(bench: Bench, discount: FloatArray) -> Levels:
-    """Levels of firing; where EM has lost the classes, again with the balance of majority vote held (FARTHEST)."""
+    """Levels of firing; where EM has lost the classes, again with the balance of majority vote held."""
     made = _levels(bench, discount, bench.balance)
-    if bench.balance is not None or bench.observed.known is not None:
-        return made
-    majority = bench.balance_of(bench.start(discount))
-    far = np.abs(bench.balance_of(_classes(bench, made)) - majority).sum() / 2 > FARTHEST
-    return _levels(bench, discount, majority) if far else made
+    return made if _keeps_classes(bench, made) else _levels(bench, discount, bench.balance_of(bench.start(discount)))
+
+
+def _keeps_classes(bench: Bench, made: Levels) -> bool:
+    return _like_any(bench, _classes(bench, made), [_majority(bench)], LEAST_OF_LEVELS)
 
 
 def _levels(bench: Bench, discount: FloatArray, balance: FloatArray | None) -> Levels:
-    start = bench.begin(discount)
-    if bench.warm is None:
-        silent = bench.majority_balance if balance is None else balance
-        start = np.where(bench.observed.packed.covered, CERTAIN * start + (1 - CERTAIN) / bench.classes, silent[:, None])
+    """From majority vote or known rows, never from an earlier model, which may have taken a level for a class."""
+    start, silent = replace(bench, warm=None).begin(discount), bench.majority_balance if balance is None else balance
+    start = np.where(bench.observed.packed.covered, CERTAIN * start + (1 - CERTAIN) / bench.classes, silent[:, None])
     return levels.run(bench.observed, start, discount, bench.evidence, balance, bench.max_iterations, bench.tolerance)
 
 
@@ -105,39 +111,41 @@ def _classes(bench: Bench, made: Levels) -> FloatArray:
     return StateExpectation(bench.observed, bench.observed.counts, made.classes).classes(made.log_prior, made.log_weights)
 
 
-def _with_levels(bench: Bench, few: Bench, discount: FloatArray, share: float) -> Fitted:
-    made = levels_of(few, discount)
+def _member(bench: Bench, made: Levels, share: float) -> Fitted:
     member = Member("levels", share, made.log_prior, made.log_weights, made.classes)
     return Fitted(member, _classes(bench, made), len(made.trace), made.converged)
 
 
 def _of_levels(few: Bench, sample: Sample) -> Dependence:
-    """Correlations given class and level."""
+    """Correlations given class and level; but of COPIES those given the class alone, because levels could be where the copies fire."""
+    pairs = dependence_of(few, lambda discount: few.guarded(Bench.rules, discount)).pairs
+    copies = replace(pairs, correlation=np.where(pairs.correlation >= COPIES, pairs.correlation, 0.0))
+    most = dependence.discount_of(copies, np.zeros(len(few.evidence)))
 
     def states(discount: FloatArray) -> FloatArray:
-        made = levels_of(few, discount)
+        made = levels_of(few, np.minimum(discount, most))
         return normalised(few.observed.log_sums(made.log_weights) + made.log_prior[:, None])[:, sample.chosen]
 
-    return dependence.find_dependence(sample, few.classes, few.evidence, states)
+    found = dependence.find_dependence(sample, few.classes, few.evidence, states)
+    return Dependence(np.minimum(found.discount, most), replace(found.pairs, correlation=np.maximum(found.pairs.correlation, copies.correlation)))
 
 
-def _lost(bench: Bench, readings: Mapping[str, Fitted]) -> list[str]:
-    """Which readings label covered rows as neither majority vote does, nor a reading before that is kept.
-
-    What is known of rows or of the balance has had its say in the fits: then none is.
-    """
-    if bench.observed.known is not None or bench.balance is not None:
-        return []
-    lost, trusted = list[str](), [_winners(bench.start(np.ones(len(bench.evidence))))]
-    for name, fitted in readings.items():
-        assert fitted.posterior is not None  # noqa: S101 readings of rules say what they say of the patterns
-        labels = _winners(fitted.posterior)
-        least = LEAST_OF_LEVELS if name == "levels" else LEAST_KAPPA
-        if any(_alike(labels, other, bench.observed.covered, least) for other in trusted):
-            trusted.append(labels)
+def _lost(bench: Bench, posteriors: Mapping[str, FloatArray], kept: Sequence[FloatArray]) -> list[str]:
+    """Which readings label covered rows as neither majority vote does, nor a reading that is kept; float64 [n_classes, n_patterns] each."""
+    lost, trusted = list[str](), [_majority(bench), *map(_winners, kept)]
+    for name, posterior in posteriors.items():
+        if _like_any(bench, posterior, trusted, LEAST_KAPPA):
+            trusted.append(_winners(posterior))
         else:
             lost.append(name)
     return lost
+
+
+def _like_any(bench: Bench, posterior: FloatArray, trusted: Sequence[FloatArray], least_kappa: float) -> bool:
+    """Whether labels are like some that are trusted. What is known of rows or of the balance has had its say in the fits: then all are."""
+    if bench.observed.known is not None or bench.balance is not None:
+        return True
+    return any(_alike(_winners(posterior), other, bench.observed.covered, least_kappa) for other in trusted)
 
 
 def _alike(label: FloatArray, other: FloatArray, counts: FloatArray, least_kappa: float) -> bool:
@@ -146,6 +154,11 @@ def _alike(label: FloatArray, other: FloatArray, counts: FloatArray, least_kappa
     both = rows / max(float(rows.sum()), 1.0)
     agreement, chance = float(np.trace(both)), float(both.sum(axis=0) @ both.sum(axis=1))
     return agreement >= MOSTLY or agreement - chance >= least_kappa * (1 - chance)
+
+
+def _majority(bench: Bench) -> FloatArray:
+    """Labels of majority vote, float64 [n_classes, n_patterns]."""
+    return _winners(bench.start(np.ones(len(bench.evidence))))
 
 
 def _winners(shares: FloatArray) -> FloatArray:
