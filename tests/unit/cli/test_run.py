@@ -306,3 +306,24 @@ def test_a_copied_function_is_found_and_named(folder: Path) -> None:
     found = next(one for one in model["status"]["conditions"] if one["type"] == "FunctionsDependent")
     assert f"{original['name']} and copy-1 (1.00)" in found["message"]
     assert model["status"]["current"]["dependent"][0]["correlation"] == 1
+
+
+def test_what_is_stalled_is_tried_again_by_the_next_run_and_what_is_ready_is_not(tmp_path: Path) -> None:
+    """What stood in the way may be mended: the message says "put the data there", and whoever does so runs the same command again."""
+    for manifest in rollouts.three("default"):
+        write(tmp_path, manifest)
+    (tmp_path / "lake").mkdir()
+    for _ in range(2):
+        found = run(tmp_path)
+        assert conditions(found["LabelModel"])["Stalled"]["reason"] == "SourceNotFound"
+    events(tmp_path, 200, seed=3)
+    found = run(tmp_path)
+    assert conditions(found["LabelJob"])["Ready"]["reason"] == "Labeled"
+    jobs = sorted(path.name for path in (tmp_path / ".labelplane/jobs").iterdir())
+    again = run(tmp_path)
+    assert sorted(path.name for path in (tmp_path / ".labelplane/jobs").iterdir()) == jobs
+    assert {kind: item["status"] for kind, item in again.items()} == {kind: item["status"] for kind, item in found.items()}
+
+
+def conditions(item: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {one["type"]: one for one in item["status"]["conditions"]}

@@ -117,7 +117,10 @@ def _member(bench: Bench, made: Levels, share: float) -> Fitted:
 
 
 def _of_levels(few: Bench, sample: Sample) -> Dependence:
-    """Correlations given class and level; but of COPIES those given the class alone, because levels could be where the copies fire."""
+    """Discounts of what class and level leave, but of COPIES, given the class alone, in any case: levels could be where the copies fire.
+
+    The pairs are named by their correlations given the class.
+    """
     pairs = dependence_of(few, lambda discount: few.guarded(Bench.rules, discount)).pairs
     copies = replace(pairs, correlation=np.where(pairs.correlation >= COPIES, pairs.correlation, 0.0))
     most = dependence.discount_of(copies, np.zeros(len(few.evidence)))
@@ -127,7 +130,7 @@ def _of_levels(few: Bench, sample: Sample) -> Dependence:
         return normalised(few.observed.log_sums(made.log_weights) + made.log_prior[:, None])[:, sample.chosen]
 
     found = dependence.find_dependence(sample, few.classes, few.evidence, states)
-    return Dependence(np.minimum(found.discount, most), replace(found.pairs, correlation=np.maximum(found.pairs.correlation, copies.correlation)))
+    return Dependence(np.minimum(found.discount, most), pairs)
 
 
 def _lost(bench: Bench, posteriors: Mapping[str, FloatArray], kept: Sequence[FloatArray]) -> list[str]:
