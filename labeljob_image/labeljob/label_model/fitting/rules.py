@@ -16,7 +16,8 @@ take that for the class, and are not asked.
 
 **Lost classes.** Where what a reading tells apart is not the classes (covered rows from others), it ends with labels that have nothing to do with the votes: on covered
 rows they agree with majority vote on less than MOSTLY of them, and beyond chance (Cohen 1960) less than LEAST_KAPPA. It is left out. It may agree with a
-reading that was kept instead, which knows that one class is rare where majority vote does not.
+reading that was kept instead, which knows that one class is rare where majority vote does not. Levels that agree less than LEAST_OF_LEVELS are fitted again with
+majority vote's balance held, and left out if that is of no help.
 """
 
 from collections.abc import Mapping, Sequence
