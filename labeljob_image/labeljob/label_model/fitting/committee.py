@@ -4,14 +4,15 @@
     else: votes nearly coincide, and stay so given the class ──▶ near-copies: a coin and confusions, discounted
     else: too few pairs vote together ───▶ few overlaps: four cautious models, averaged
     else: independent given the class ───▶ a coin or a confusion for each function, by BIC (as good as the truth)
-    else ────────────────────────────────▶ a crowd: seven models that fail in different ways, averaged
+    else ────────────────────────────────▶ a crowd: subtypes from several starts and a flat vote, averaged
 
 **The check.** The root mean square of the coin's residual correlations (`dependence`) beyond chance, which is 1 / rows of a pair: 0 when functions
 are independent given the class. And the dispersion of a row's log-likelihood around what the model expects, 1 when no row is harder than
 another. Both are sizes of an effect, so that a fit on twice the rows is judged alike.
 
-**Crowds**: a coin that allows uninformative rows; confusions shrunk to coins, with their discounts, once as they are and once at half the
-evidence; a flat vote; and subtypes from STARTS random starts, because they often end in different places.
+**Crowds**: subtypes from STARTS random starts, because they may end in different places, and a flat vote, because they are far too sure. A confusion is a class with
+one subtype, so confusions and coins beside them only repeat what is wrong with them. Above SUBTYPE_CLASSES: a coin that allows uninformative rows; confusions shrunk
+to coins, with their discounts, once as they are and once at half the evidence; a flat vote.
 **Rules**: see `rules`.
 **Near-copies**: where dependence is material (a vote counts less than MATERIAL on average) discounts explain what was wrong. FLAT_SHARE of a
 flat vote bounds what a wrong guess at who copies whom can cost.
@@ -134,12 +135,14 @@ def _of_few_overlaps(bench: Bench) -> Finding:
 
 def _of_crowd(bench: Bench, misfit: float) -> Finding:
     found, plain = dependence_of(bench, bench.confusions), np.ones(len(bench.evidence))
-    members = [
-        latent("coin", 1.0, bench.coins(plain, uninformative=True)),
-        latent("confusions", 1.0, bench.confusions(found.discount)),
-        latent("confusions at half the evidence", 1.0, bench.guarded(Bench.confusions, plain * HALF)),
-        flat(bench, 1.0, plain),
-        *(with_subtypes(bench, plain, start) for start in range(STARTS if bench.classes <= SUBTYPE_CLASSES else 0)),
-    ]
+    if bench.classes <= SUBTYPE_CLASSES:
+        members = [with_subtypes(bench, plain, start) for start in range(STARTS)]
+    else:
+        members = [
+            latent("coin", 1.0, bench.coins(plain, uninformative=True)),
+            latent("confusions", 1.0, bench.confusions(found.discount)),
+            latent("confusions at half the evidence", 1.0, bench.guarded(Bench.confusions, plain * HALF)),
+        ]
+    members.append(flat(bench, 1.0, found.discount))
     why = f"no single model fits these votes (residual correlations of {misfit:.2f}): {len(members)} models are averaged"
     return Finding(shared(members), found, "Committee", why)
