@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.label_models.scoring import average_precision
+from benchmarks.label_models.scoring import average_precision, f1
 from labeljob.label_model import fit_statistics, from_votes, posterior
 from labeljob.scores import log_loss
 from tests.unit.label_model.generators import expected_accuracy, vote_set
@@ -31,15 +31,20 @@ def test_no_worse_than_the_peers_version_of_the_same_model(algorithm):
 
 
 def test_auto_is_as_good_as_the_best_peer_of_each_set():
-    """Accuracy: at least the mean of the best peers of each set (docs/benchmarks.md) less half a point; average precision on sms: at least MACE's, the best."""
-    accuracies, losses = [], []
+    """At least the mean of the best peers of each set (docs/benchmarks.md) less half a point; sms by accuracy, by F1 and by average precision."""
+    found, losses, of_sms = [], [], (0.0, 0.0, 0.0)
     for name in SETS:
         L, Y, classes = vote_set(name)
         P = posterior(fit_statistics(from_votes(L, classes), classes), L)
         use = (Y >= 0) & (L >= 0).any(axis=1)
-        accuracies.append(expected_accuracy(P, L, Y))
         losses.append(log_loss(P[use], Y[use]))
+        accuracy = expected_accuracy(P, L, Y)
+        found.append(accuracy)
         if name == "sms":
-            assert average_precision(P[use, 1], Y[use] == 1) >= 0.879
-    assert np.mean(accuracies) >= 0.8976 - 0.005
-    assert np.mean(losses) < 0.395
+            of_sms = (accuracy, f1(P[use], Y[use]), average_precision(P[use, 1], Y[use] == 1))
+    others = sum(found) - of_sms[0]
+    means = [(others + sms) / len(SETS) for sms in of_sms]
+    assert means[0] >= 0.8976 - 0.005, means
+    assert means[1] >= 0.8882 - 0.005, means
+    assert means[2] >= 0.8875 - 0.005, means
+    assert np.mean(losses) < 0.385

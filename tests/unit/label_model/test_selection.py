@@ -112,6 +112,25 @@ def test_a_reading_that_agrees_on_most_rows_or_is_told_the_balance_stays(given):
     assert "left out" not in model.why
 
 
+def crowd(classes, seed=0):
+    """Half of the rows are hard, for all functions alike."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(classes, size=1_500)
+    right = rng.random((1_500, 9)) < np.where(rng.random(1_500) < 0.5, 0.95, 0.35)[:, None]
+    votes = np.where(right, truth[:, None], rng.integers(classes, size=(1_500, 9)))
+    return np.where(rng.random(votes.shape) < 0.7, votes, -1).astype(np.int8), truth
+
+
+@pytest.mark.parametrize(("classes", "expected"), [(3, ["subtypes"] * 3), (12, ["coin", "confusions", "confusions at half the evidence"])])
+def test_a_crowd_is_read_by_subtypes_and_a_flat_vote(classes, expected):
+    L, _ = crowd(classes)
+    model = auto(L, classes)
+    assert model.reason == "Committee"
+    assert [member.name for member in model.members] == [*expected, "flat vote"]
+    assert sum(member.share for member in model.members) == pytest.approx(1)
+    assert f"{len(expected) + 1} models are averaged" in model.why
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_abstains_that_do_not_depend_on_the_class_are_missing(seed):
     assert set(auto(independent(3000, 12, (0.6, 0.4), seed).L, 2).abstain) == {"missing"}
