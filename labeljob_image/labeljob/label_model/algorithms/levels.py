@@ -18,9 +18,11 @@ import numpy as np
 
 from labeljob.label_model.algorithms.latent_class import FLOOR
 from labeljob.label_model.em.expectation import Expected
+from labeljob.label_model.em.hidden_states import HiddenStates, climb
+from labeljob.label_model.em.mixture import Step
 from labeljob.label_model.em.state_expectation import StateExpectation
 from labeljob.label_model.fitting.observed import Observed
-from labeljob.votes import ABSTAIN, BoolArray, FloatArray, IntArray
+from labeljob.votes import ABSTAIN, BoolArray, FloatArray
 
 LEVELS = 3
 LOWEST, HIGHEST = -1.2, 2.4  # where the levels start, in standard deviations of the number of votes of a row
@@ -28,24 +30,6 @@ APART = 1e-3  # least weight of a level where EM starts
 PRIOR_ROWS, PRIOR_ODDS = 10.0, 4.0  # pseudo-rows of each class, and how much more often a rule votes for a class on rows of that class
 STATE_ROWS = 1.0  # pseudo-rows of each class and level
 CYCLES = 4  # of proportional scaling in an M step
-
-
-@dataclass(frozen=True)
-class Levels:
-    """Where EM ended.
-
-    Attributes:
-        log_prior: float64 [n_states], log_weights: float64 [n_functions, 1 + n_classes, n_states]; the levels of a class are neighbours.
-        classes: int64 [n_states], class of a state.
-        log_likelihood: in nats. trace: penalised log likelihood in nats after each iteration; it never falls.
-    """
-
-    log_prior: FloatArray
-    log_weights: FloatArray
-    classes: IntArray
-    log_likelihood: float
-    converged: bool
-    trace: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -87,7 +71,7 @@ def run(
     balance: FloatArray | None,
     max_iterations: int,
     tolerance: float,
-) -> Levels:
+) -> HiddenStates:
     """EM from `start`, a posterior of the classes float64 [n_classes, n_patterns], until the objective rises by at most `tolerance` nats a row."""
     of_class = np.repeat(np.arange(len(start)), LEVELS)
     expectation = StateExpectation(observed, observed.counts, of_class)
@@ -95,13 +79,14 @@ def run(
     expected = expectation.of_states(lambda part: (start[:, None, part] * level(part)).reshape(len(of_class), -1))
     assumed = assumed_of(observed, expected, discount, evidence, balance)
     factors = Factors(assumed.rows.sum(axis=3), np.ones((len(discount), 2, LEVELS)))
-    trace, converged = list[float](), False
-    while not converged and len(trace) < max_iterations:
-        factors, log_prior, log_weights, penalty = m_step(assumed, expected, factors)
-        expected, likelihood = expectation.of(log_prior, log_weights)
-        trace.append(likelihood + penalty)
-        converged = len(trace) > 1 and trace[-1] - trace[-2] <= tolerance * expectation.total
-    return Levels(log_prior, log_weights, of_class.astype(np.int64), likelihood, converged, tuple(trace))
+
+    def step_of(expected: Expected) -> Step:
+        nonlocal factors
+        rows = expected.outcomes.reshape(assumed.rows.shape) + assumed.rows
+        factors = scaled(factors, rows, evidence)
+        return step_at(assumed, rows, expected.rows.reshape(len(start), LEVELS) + STATE_ROWS, factors)
+
+    return climb(expectation, expected, step_of, max_iterations, tolerance)
 
 
 def first_levels(observed: Observed, evidence: BoolArray) -> Callable[[slice], FloatArray]:
@@ -131,21 +116,18 @@ def assumed_of(observed: Observed, first: Expected, discount: FloatArray, eviden
     return Assumed(rows[..., None] * (levels / levels.sum()), evidence, discount, balance)
 
 
-def m_step(assumed: Assumed, expected: Expected, before: Factors) -> tuple[Factors, FloatArray, FloatArray, float]:
-    """(factors, log prior, log weights, log prior density in nats up to a constant): no less probable than `before` given expected rows."""
-    rows = expected.outcomes.reshape(assumed.rows.shape) + assumed.rows
-    factors = scaled(before, rows, assumed.evidence)
+def step_at(assumed: Assumed, rows: FloatArray, of_states: FloatArray, factors: Factors) -> Step:
+    """The most probable parameters at these factors; rows: float64 as of `Assumed.rows`, of_states: float64 [n_classes, n_levels], both expected with their pseudo-rows."""
     log = np.log(factors.probabilities())
     silent = ~assumed.evidence
     votes = rows[silent, 1:].sum(axis=3, keepdims=True)
     log[silent, 1:] = np.log(votes / votes.sum(axis=1, keepdims=True))
     log[silent, 0] = 0.0
-    penalty = float(assumed.discount @ (assumed.rows * log).sum(axis=(1, 2, 3)))
-    states = expected.rows.reshape(log.shape[2:]) + STATE_ROWS
-    shares = states / states.sum() if assumed.balance is None else states / states.sum(axis=1, keepdims=True) * assumed.balance[:, None]
-    penalty += STATE_ROWS * float(np.log(shares).sum())
+    density = float(assumed.discount @ (assumed.rows * log).sum(axis=(1, 2, 3)))
+    shares = of_states / of_states.sum() if assumed.balance is None else of_states / of_states.sum(axis=1, keepdims=True) * assumed.balance[:, None]
+    density += STATE_ROWS * float(np.log(shares).sum())
     log *= assumed.discount[:, None, None, None]
-    return factors, np.log(shares).ravel(), log.reshape(*log.shape[:2], -1), penalty
+    return Step(np.log(shares).ravel(), log.reshape(*log.shape[:2], -1), density)
 
 
 def scaled(factors: Factors, rows: FloatArray, evidence: BoolArray) -> Factors:

@@ -20,6 +20,8 @@ import numpy as np
 from labeljob.label_model.algorithms.latent_class import PROPENSITY_ROWS
 from labeljob.label_model.em.expectation import Expected
 from labeljob.label_model.em.gamma import divergence, expected_logs
+from labeljob.label_model.em.hidden_states import HiddenStates, climb
+from labeljob.label_model.em.mixture import Step
 from labeljob.label_model.em.state_expectation import StateExpectation
 from labeljob.label_model.fitting.observed import Observed
 from labeljob.label_model.statistics.hashing import Keys, scrambled
@@ -31,24 +33,6 @@ POOLED = 5.0
 SUBTYPE_ROWS = 0.1  # concentration of the subtypes of a class: below 1, few are used
 BALANCE_ROWS = 1.0
 SMALLEST = 1e-6  # pseudo-rows, of a function that always or never votes
-
-
-@dataclass(frozen=True)
-class Subtypes:
-    """Where inference ended.
-
-    Attributes:
-        log_prior: float64 [n_states], log_weights: float64 [n_functions, 1 + n_classes, n_states]: expected log parameters. classes: int64 [n_states].
-        posterior: of the patterns' classes, float64 [n_classes, n_patterns].
-        trace: the bound in nats after each iteration; it never falls.
-    """
-
-    log_prior: FloatArray
-    log_weights: FloatArray
-    classes: IntArray
-    posterior: FloatArray
-    converged: bool
-    trace: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -70,15 +54,6 @@ class Prior:
     balance: FloatArray | None
 
 
-@dataclass(frozen=True)
-class Beliefs:
-    """Expected log parameters, as of `Subtypes`, and how far they are from the prior, in nats."""
-
-    log_prior: FloatArray
-    log_weights: FloatArray
-    divergence: float
-
-
 def run(
     observed: Observed,
     start: FloatArray,
@@ -89,7 +64,7 @@ def run(
     tolerance: float,
     seed: int,
     subtypes: int = SUBTYPES,
-) -> Subtypes:
+) -> HiddenStates:
     """Variational inference from `start` (float64 [n_classes, n_patterns]) until the bound rises by at most `tolerance` nats a row.
 
     `evidence`: bool [n_functions], whose abstain is. `balance`: as for `latent_class`.
@@ -103,15 +78,8 @@ def run(
 
     expected = expectation.of_states(first)
     prior = prior_of(observed, expected, of_class, discount, evidence, balance)
-    trace, converged = list[float](), False
-    while not converged and len(trace) < max_iterations:
-        beliefs = beliefs_of(prior, expected)
-        expected, likelihood = expectation.of(beliefs.log_prior, beliefs.log_weights)
-        trace.append(likelihood - beliefs.divergence)
-        converged = len(trace) > 1 and trace[-1] - trace[-2] <= tolerance * expectation.total
-    log_prior = beliefs.log_prior if balance is None else _with_balance(beliefs.log_prior, balance)
-    posterior = expectation.classes(log_prior, beliefs.log_weights)
-    return Subtypes(log_prior, beliefs.log_weights, of_class.astype(np.int64), posterior, converged, tuple(trace))
+    finish = np.asarray if balance is None else lambda log_prior: _with_balance(log_prior, balance)
+    return climb(expectation, expected, lambda expected: beliefs_of(prior, expected), max_iterations, tolerance, finish)
 
 
 def prior_of(
@@ -126,8 +94,8 @@ def prior_of(
     return Prior(of_class, own + POOLED * pool / pool.sum(axis=0), voting, silent, evidence, discount, balance)
 
 
-def beliefs_of(prior: Prior, expected: Expected) -> Beliefs:
-    """Expectations under the Dirichlet posteriors given expected rows, Li et al. (2019), section 3.2."""
+def beliefs_of(prior: Prior, expected: Expected) -> Step:
+    """Expectations under the Dirichlet posteriors given expected rows, Li et al. (2019), section 3.2; their log density is minus the distance from the prior."""
     votes, classes = expected.outcomes[:, 1:], len(prior.votes)
     shape = votes + prior.votes
     log_weights = np.concatenate([np.zeros_like(votes[:, :1]), expected_logs(shape, 1)], axis=1)
@@ -139,7 +107,7 @@ def beliefs_of(prior: Prior, expected: Expected) -> Beliefs:
         log_weights[prior.evidence] += np.concatenate([rates[:, :1], np.repeat(rates[:, 1:], classes, axis=1)], axis=1)
         far += float(prior.discount[prior.evidence] @ divergence(both + pseudo, pseudo, 1).sum(axis=1))
     log_prior, of_kinds = _kinds(prior, expected.rows.reshape(classes, -1))
-    return Beliefs(log_prior, log_weights * prior.discount[:, None, None], far + of_kinds)
+    return Step(log_prior, log_weights * prior.discount[:, None, None], -(far + of_kinds))
 
 
 def _kinds(prior: Prior, rows: FloatArray) -> tuple[FloatArray, float]:

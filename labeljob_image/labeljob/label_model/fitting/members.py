@@ -7,6 +7,7 @@ import numpy as np
 
 from labeljob.label_model.algorithms import subtypes, weighted_vote
 from labeljob.label_model.algorithms.latent_class import LatentClasses
+from labeljob.label_model.em.hidden_states import HiddenStates
 from labeljob.label_model.fitting import dependence
 from labeljob.label_model.fitting.dependence import Dependence
 from labeljob.label_model.fitting.fits import Bench
@@ -59,7 +60,12 @@ def with_subtypes(bench: Bench, discount: FloatArray, start: int = 0, share: flo
     """EBCC as a member, from one of its random starts."""
     limits = (bench.max_iterations, bench.tolerance, bench.seed + start)
     made = subtypes.run(bench.observed, bench.begin(discount), discount, bench.evidence, bench.balance, *limits)
-    return Fitted(Member("subtypes", share, made.log_prior, made.log_weights, made.classes), made.posterior, len(made.trace), made.converged)
+    return of_states("subtypes", share, made)
+
+
+def of_states(name: str, share: float, made: HiddenStates) -> Fitted:
+    """A mixture of hidden states as a member."""
+    return Fitted(Member(name, share, made.log_prior, made.log_weights, made.classes), made.posterior, len(made.trace), made.converged)
 
 
 def weighted(bench: Bench, discount: FloatArray, share: float) -> Fitted:

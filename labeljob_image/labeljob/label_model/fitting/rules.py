@@ -26,13 +26,12 @@ from dataclasses import replace
 import numpy as np
 
 from labeljob.label_model.algorithms import levels
-from labeljob.label_model.algorithms.levels import Levels
+from labeljob.label_model.em.hidden_states import HiddenStates
 from labeljob.label_model.em.state_expectation import StateExpectation
 from labeljob.label_model.fitting import dependence
 from labeljob.label_model.fitting.dependence import Dependence, Sample
 from labeljob.label_model.fitting.fits import Bench
-from labeljob.label_model.fitting.members import Finding, Fitted, dependence_of, flat, latent, shared, weighted
-from labeljob.label_model.model import Member
+from labeljob.label_model.fitting.members import Finding, Fitted, dependence_of, flat, latent, of_states, shared, weighted
 from labeljob.label_model.posteriors import normalised
 from labeljob.label_model.statistics.vote_statistics import spaced
 from labeljob.votes import FloatArray
@@ -52,21 +51,23 @@ def of_rules(bench: Bench) -> Finding:
     sample = dependence.sample_of(few.statistics)
     leveled = _prefers_levels(few)
     telling = not leveled or dependence.opposed(sample, bench.evidence) < AS_OFTEN
-    readings, lost = dict[str, Fitted](), list[str]()
+    readings, posteriors, lost = dict[str, Fitted](), dict[str, FloatArray](), list[str]()
     if leveled:
         found = _of_levels(few, sample)
-        made = levels_of(few, found.discount)
-        if _keeps_classes(few, made):
-            readings["levels"] = _member(bench, made, 1.0 if telling else 2.0)
+        made, kept = levels_of(few, found.discount)
+        if kept:
+            made = _read_by(bench, made)
+            readings["levels"], posteriors["levels"] = of_states("levels", 1.0 if telling else 2.0, made), made.posterior
         else:
             lost.append("levels")
     else:
         found = dependence_of(bench, lambda discount: bench.guarded(Bench.rules, discount))
     if telling:
-        silent = {"dawid-skene": bench.guarded(Bench.rules, found.discount), "coin": bench.coins(found.discount)}
-        lost += _lost(bench, {name: fitted.posterior for name, fitted in silent.items()}, [_classes(bench, made)] if readings else [])
-        readings |= {name: latent(name, 1.0, fitted) for name, fitted in silent.items() if name not in lost}
-    members = [weighted(bench, found.discount, 1.0), *readings.values(), flat(bench, 1.0, found.discount)]
+        for name, fitted in (("dawid-skene", bench.guarded(Bench.rules, found.discount)), ("coin", bench.coins(found.discount))):
+            readings[name], posteriors[name] = latent(name, 1.0, fitted), fitted.posterior
+        lost += _lost(bench, posteriors)
+    kept_readings = (fitted for name, fitted in readings.items() if name not in lost)
+    members = [weighted(bench, found.discount, 1.0), *kept_readings, flat(bench, 1.0, found.discount)]
     return Finding(shared(members), found, "CommitteeOfRules", _why(len(members), telling, lost))
 
 
@@ -90,31 +91,30 @@ def _prefers_levels(bench: Bench) -> bool:
     return bool(gain > more / 2 * np.log(bench.observed.counts.sum()))
 
 
-def levels_of(bench: Bench, discount: FloatArray) -> Levels:
-    """Levels of firing; where EM has lost the classes, again with the balance of majority vote held."""
+def levels_of(bench: Bench, discount: FloatArray) -> tuple[HiddenStates, bool]:
+    """Levels of firing, and whether they keep the classes; where EM has lost them, again with the balance of majority vote held."""
     made = _levels(bench, discount, bench.balance)
-    return made if _keeps_classes(bench, made) else _levels(bench, discount, bench.balance_of(bench.start(discount)))
+    if _keeps_classes(bench, made):
+        return made, True
+    held = _levels(bench, discount, bench.balance_of(bench.start(discount)))
+    return held, _keeps_classes(bench, held)
 
 
-def _keeps_classes(bench: Bench, made: Levels) -> bool:
-    return _like_any(bench, _classes(bench, made), [_majority(bench)], LEAST_OF_LEVELS)
+def _keeps_classes(bench: Bench, made: HiddenStates) -> bool:
+    return _like_any(bench, made.posterior, [_majority(bench)], LEAST_OF_LEVELS)
 
 
-def _levels(bench: Bench, discount: FloatArray, balance: FloatArray | None) -> Levels:
+def _levels(bench: Bench, discount: FloatArray, balance: FloatArray | None) -> HiddenStates:
     """From majority vote or known rows, never from an earlier model, which may have taken a level for a class."""
     start, silent = replace(bench, warm=None).begin(discount), bench.majority_balance if balance is None else balance
     start = np.where(bench.observed.packed.covered, CERTAIN * start + (1 - CERTAIN) / bench.classes, silent[:, None])
     return levels.run(bench.observed, start, discount, bench.evidence, balance, bench.max_iterations, bench.tolerance)
 
 
-def _classes(bench: Bench, made: Levels) -> FloatArray:
-    """Classes of the patterns, float64 [n_classes, n_patterns]."""
-    return StateExpectation(bench.observed, bench.observed.counts, made.classes).classes(made.log_prior, made.log_weights)
-
-
-def _member(bench: Bench, made: Levels, share: float) -> Fitted:
-    member = Member("levels", share, made.log_prior, made.log_weights, made.classes)
-    return Fitted(member, _classes(bench, made), len(made.trace), made.converged)
+def _read_by(bench: Bench, made: HiddenStates) -> HiddenStates:
+    """The same states with the posterior of all patterns."""
+    expectation = StateExpectation(bench.observed, bench.observed.counts, made.classes)
+    return replace(made, posterior=expectation.classes(made.log_prior, made.log_weights))
 
 
 def _of_levels(few: Bench, sample: Sample) -> Dependence:
@@ -122,22 +122,26 @@ def _of_levels(few: Bench, sample: Sample) -> Dependence:
 
     The pairs are named by their correlations given the class.
     """
-    pairs = dependence_of(few, lambda discount: few.guarded(Bench.rules, discount)).pairs
+
+    def rules(discount: FloatArray) -> FloatArray:
+        return few.guarded(Bench.rules, discount).posterior[:, sample.chosen]
+
+    pairs = dependence.find_dependence(sample, few.classes, few.evidence, rules).pairs
     copies = replace(pairs, correlation=np.where(pairs.correlation >= COPIES, pairs.correlation, 0.0))
     most = dependence.discount_of(copies, np.zeros(len(few.evidence)))
 
     def states(discount: FloatArray) -> FloatArray:
-        made = levels_of(few, np.minimum(discount, most))
+        made, _ = levels_of(few, np.minimum(discount, most))
         return normalised(few.observed.log_sums(made.log_weights) + made.log_prior[:, None])[:, sample.chosen]
 
     found = dependence.find_dependence(sample, few.classes, few.evidence, states)
     return Dependence(np.minimum(found.discount, most), pairs)
 
 
-def _lost(bench: Bench, posteriors: Mapping[str, FloatArray], kept: Sequence[FloatArray]) -> list[str]:
-    """Which readings label covered rows as neither majority vote does, nor a reading that is kept; float64 [n_classes, n_patterns] each."""
-    lost, trusted = list[str](), [_majority(bench), *map(_winners, kept)]
-    for name, posterior in posteriors.items():
+def _lost(bench: Bench, readings: Mapping[str, FloatArray]) -> list[str]:
+    """Which readings label covered rows as neither majority vote does, nor one before that is kept; float64 [n_classes, n_patterns] each."""
+    lost, trusted = list[str](), [_majority(bench)]
+    for name, posterior in readings.items():
         if _like_any(bench, posterior, trusted, LEAST_KAPPA):
             trusted.append(_winners(posterior))
         else:
